@@ -1,0 +1,18 @@
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Small files, always from a held directory fd, never through a symlink. */
+
+/* Reads a whole regular (or sysfs/proc) file of at most maximum bytes; the buffer is NUL-terminated past ret_size. -EFBIG when longer. */
+int files_read_at(int dirfd, const char *name, size_t maximum, uint8_t **ret_data, size_t *ret_size);
+/* The same as text: one trailing newline removed, an embedded NUL is -EBADMSG. */
+int files_read_text_at(int dirfd, const char *name, size_t maximum, char **ret);
+/* Temp file in the same directory, fsync, rename, fsync of the directory. On any error the old file is untouched. */
+int files_write_atomic_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode);
+/* One write(2) to a sysfs attribute; a short write is -EIO. */
+int files_write_attribute_at(int dirfd, const char *name, const char *value);
+/* Opens (creating if create) a directory, refusing symlinks in the last component. Returns the fd. */
+int files_open_directory_at(int dirfd, const char *name, int create, mode_t mode);

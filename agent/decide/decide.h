@@ -1,0 +1,153 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/digest.h"
+#include "policy/policy.h"
+
+/*
+ * Pure decisions: (policy snapshot, facts) -> verdict. No I/O, no clock, no allocation, thread-safe. A zeroed verdict denies.
+ */
+
+enum verdict_kind { VERDICT_DENY = 0, VERDICT_ALLOW };
+
+enum verdict_reason { /* why; each has a message for people in both languages (cli/why) and a stable journal name */
+    REASON_DEFAULT = 0, /* no rule matched */
+    REASON_RULE,        /* the rule says so */
+    REASON_WHO,         /* not this person */
+    REASON_WHEN,        /* not at this hour or day */
+    REASON_EXPIRED,     /* the rule's end date has passed */
+    REASON_DUPLICATE,   /* another device claims the same identity */
+    REASON_INTERFACES,  /* an interface the rule does not cover */
+    REASON_FILESYSTEM,  /* the medium is not of a permitted filesystem */
+    REASON_ENCRYPTION,  /* LUKS demanded */
+    REASON_CAPACITY,    /* medium too large */
+    REASON_WRITE,       /* media may not be written */
+    REASON_EXECUTE,     /* nothing is executed from media */
+    REASON_PROGRAM,     /* program not listed for the store */
+    REASON_HASH,        /* listed program, other content */
+    REASON_UNKNOWN,     /* facts could not be gathered */
+    REASON_OVERLOAD,    /* queue full, the gate could not ask */
+    REASON_JOURNAL,     /* journal full and policy refuses */
+    REASON_TAKEOVER,    /* the daemon died before it answered */
+    REASON_COUNT_,
+};
+
+struct verdict {
+    enum verdict_kind kind;   /* what to do now (after monitor mode is applied) */
+    enum verdict_kind ruled;  /* what enforce would have done */
+    enum policy_allow allow;  /* for devices and media: what is granted */
+    enum verdict_reason reason;
+    const char *rule;         /* rule id in the policy snapshot, or "default"; lives as long as the snapshot; NULL only when zeroed */
+    bool cacheable;           /* does not depend on who asks or when */
+};
+
+const char *verdict_kind_name(enum verdict_kind kind);         /* "deny" "allow" */
+const char *verdict_reason_name(enum verdict_reason reason);   /* stable, for journal and JSON: "default" "rule" "who" … */
+
+/* Who asks. groups holds every gid including the primary one. */
+struct decide_person {
+    uid_t uid;
+    uid_t login_uid; /* (uid_t)-1 when unset */
+    const gid_t *gids;
+    size_t n_gids;
+};
+
+/* Local calendar of "now", computed by the caller (localtime is not pure). */
+struct decide_time {
+    int64_t wall_us;
+    uint8_t weekday; /* 0 Monday … 6 Sunday */
+    int16_t minute;  /* of the local day */
+};
+void decide_time_local(int64_t wall_us, struct decide_time *ret); /* the one impure helper: localtime_r */
+
+/* --- USB devices --- */
+
+struct decide_interface {
+    uint8_t number, alternate;
+    uint8_t class_, subclass, protocol;
+};
+
+struct decide_usb_facts {
+    uint16_t vendor, product;
+    const char *serial, *name, *manufacturer, *port, *connect_type; /* "" when absent; connect_type as sysfs port: hardwired hotplug "not used" unknown */
+    const char *hash, *parent_hash;                                  /* hex of the identity */
+    const struct decide_interface *interfaces;
+    size_t n_interfaces;
+    bool duplicate; /* another present device has the same vendor:product:serial */
+    const struct decide_person *persons; /* people of the active local sessions; a rule with `who` needs one of them */
+    size_t n_persons;
+    struct decide_time now;
+};
+
+void decide_usb(const struct policy *p, const struct decide_usb_facts *facts, struct verdict *ret);
+/* May this interface of an allowed device be authorized under the verdict's rule? */
+bool decide_usb_interface(const struct policy *p, const struct verdict *v, const struct decide_interface *i);
+
+/* Why rule index i does not decide, for policy explain: 0 it decides, else the first attribute that does not match. */
+enum decide_mismatch {
+    MISMATCH_NONE = 0,
+    MISMATCH_DEVICE, MISMATCH_SERIAL, MISMATCH_NAME, MISMATCH_HASH, MISMATCH_PARENT_HASH, MISMATCH_PORT, MISMATCH_CONNECT_TYPE,
+    MISMATCH_INTERFACES, MISMATCH_BUS, MISMATCH_PATH, MISMATCH_FILESYSTEM, MISMATCH_LABEL, MISMATCH_UUID, MISMATCH_CAPACITY,
+};
+enum decide_mismatch decide_usb_mismatch(const struct policy *p, size_t i, const struct decide_usb_facts *facts);
+
+/* --- Media: block devices that are exits --- */
+
+struct decide_medium_facts {
+    const char *bus;        /* usb mmc optical firewire thunderbolt loop other */
+    const char *node;       /* /dev/sdb1 */
+    const char *filesystem; /* blkid type, "" when none recognised */
+    const char *label, *uuid, *serial;
+    uint64_t capacity;      /* bytes */
+    bool inside_luks;       /* mapped from a crypto_LUKS container on an exit */
+    const char *usb_rule;   /* rule id that authorized the USB parent; NULL when not USB */
+    const struct decide_person *persons;
+    size_t n_persons;
+    struct decide_time now;
+};
+/* A USB medium is ruled by its device's rule plus that rule's medium conditions, then media.rules may only refine by refusing. */
+void decide_medium(const struct policy *p, const struct decide_medium_facts *facts, struct verdict *ret);
+
+/* --- Filesystem mounts that leave the machine --- */
+
+enum decide_mount_kind { DECIDE_MOUNT_NETWORK = 0, DECIDE_MOUNT_FUSE };
+struct decide_mount_facts {
+    enum decide_mount_kind kind;
+    const char *type;   /* nfs4, cifs, fuse.sshfs … */
+    const char *source;
+};
+void decide_mount(const struct policy *p, const struct decide_mount_facts *facts, struct verdict *ret);
+
+/* --- Opens --- */
+
+enum decide_object_kind { DECIDE_OBJECT_UNKNOWN = 0, DECIDE_OBJECT_MEDIUM, DECIDE_OBJECT_STORE };
+
+/* A program as identified by the gate. */
+enum decide_hash_state { DECIDE_HASH_UNKNOWN = 0, DECIDE_HASH_KNOWN };
+struct decide_subject {
+    struct decide_person person;
+    dev_t exe_device;
+    ino_t exe_inode;
+    bool exe_known;
+    /* index i of the store's programs that is this very file (device and inode of the path, resolved by the gate), or -1 */
+    int program;
+    enum decide_hash_state hash_state; /* only looked at when that program pins a sha256 */
+    struct digest sha256;
+};
+
+struct decide_open_facts {
+    enum decide_object_kind kind;
+    const struct verdict *medium; /* MEDIUM: the verdict the medium got when it came */
+    const char *medium_bus;
+    size_t store;                 /* STORE: index */
+    struct decide_subject subject;
+    bool write;                   /* write intent, or not known */
+    bool execute;
+    struct decide_time now;
+    bool journal_full;            /* the journal cannot take more than refusals */
+};
+void decide_open(const struct policy *p, const struct decide_open_facts *facts, struct verdict *ret);

@@ -1,0 +1,189 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/digest.h"
+
+/*
+ * The policy document in memory: read-only after load, ref-counted, shared between threads. Meaning of each field:
+ * kuraban-policy(5). Zeroed means refused everywhere.
+ */
+
+enum policy_allow { POLICY_REFUSE = 0, POLICY_READ, POLICY_USE, POLICY_EXPORT };
+enum policy_mode { POLICY_ENFORCE = 0, POLICY_MONITOR };
+enum policy_zone { POLICY_ZONE_MYNUMBER = 0, POLICY_ZONE_LGWAN, POLICY_ZONE_INTERNET };
+enum policy_set_operator { /* as usbguard-rules.conf(5) */
+    POLICY_SET_ALL_OF = 0,
+    POLICY_SET_ONE_OF,
+    POLICY_SET_NONE_OF,
+    POLICY_SET_EQUALS,
+    POLICY_SET_EQUALS_ORDERED,
+    POLICY_SET_MATCH_ALL,
+};
+
+struct policy_position {
+    unsigned line, column; /* 1-based; 0 when not from a file */
+};
+
+struct policy_strings {
+    char **items;
+    size_t n;
+    enum policy_set_operator op; /* for match attributes that take several values; default one-of */
+};
+
+/* "0781:5583", "0781:*", "*:*". */
+struct policy_usb_id {
+    uint16_t vendor, product;
+    bool any_vendor, any_product;
+};
+
+/* "08:06:50", "08:*:*". Wildcards only from the right. */
+struct policy_interface {
+    uint8_t class_, subclass, protocol;
+    bool any_subclass, any_protocol;
+};
+
+struct policy_interfaces {
+    struct policy_interface *items;
+    size_t n;
+    enum policy_set_operator op;
+};
+
+/* Who may: empty lists mean everybody. A person matches when the uid or any gid is listed. Names are kept as written; ids are
+ * resolved by policy_resolve() when a terminal takes the policy. A name that does not exist matches nobody. */
+struct policy_who {
+    struct policy_strings users, groups;
+    uid_t *uids;
+    size_t n_uids;
+    gid_t *gids;
+    size_t n_gids;
+    bool restricted; /* users or groups given */
+};
+
+struct policy_when {
+    uint8_t days;      /* bit 0 Monday … bit 6 Sunday; 0 = every day */
+    int16_t from, to;  /* minutes of the local day, to exclusive; -1 -1 = all day; from > to spans midnight */
+    bool restricted;
+};
+
+struct policy_usb_match {
+    struct policy_usb_id *devices; /* any of */
+    size_t n_devices;
+    struct policy_strings serials, names, hashes, parent_hashes, ports, connect_types;
+    struct policy_interfaces interfaces;
+    bool has_interfaces;
+};
+
+/* What a medium (block device) must be, beyond its device: all given conditions hold. */
+struct policy_medium_match {
+    struct policy_strings buses;       /* usb mmc optical firewire thunderbolt loop other */
+    struct policy_strings paths;       /* device node patterns, fnmatch(3) */
+    struct policy_strings filesystems; /* as blkid names them: vfat exfat ntfs ext4 … crypto_LUKS */
+    struct policy_strings serials, labels, uuids;
+    bool luks_only;                    /* refuse unless crypto_LUKS (its mapped content then follows the same rule) */
+    uint64_t capacity_max;             /* bytes; 0 = any */
+};
+
+struct policy_usb_rule {
+    char *id, *name;
+    struct policy_position at;
+    struct policy_usb_match match;
+    struct policy_medium_match medium; /* conditions on the block devices of this USB device */
+    enum policy_allow allow;
+    struct policy_interfaces only;     /* authorize only these interfaces (allow.interfaces); empty = all */
+    bool remove;                       /* refuse: also remove from the bus */
+    bool unique_serial;                /* refuse a second device claiming the same identity */
+    bool monitor;                      /* this rule only records */
+    struct policy_who who;
+    struct policy_when when;
+    int64_t until_us;                  /* wall clock; 0 = no end. A bare date is valid through the end of that local day */
+};
+
+struct policy_medium_rule {
+    char *id, *name;
+    struct policy_position at;
+    struct policy_medium_match match;
+    enum policy_allow allow; /* REFUSE or READ or EXPORT */
+    bool exec;
+    bool monitor;
+    struct policy_who who;
+    struct policy_when when;
+    int64_t until_us;
+};
+
+/* Defaults by class of medium, after the rules. */
+struct policy_media {
+    struct policy_medium_rule *rules;
+    size_t n_rules;
+    enum policy_allow optical, sdcard, firewire, thunderbolt, other;
+    enum policy_allow network, fuse; /* filesystems: REFUSE or USE */
+    struct policy_strings network_allow, fuse_allow; /* mount sources (fnmatch) that stay allowed */
+    bool exec;                       /* execution from media; default refuse */
+};
+
+struct policy_program {
+    char *path;
+    struct policy_position at;
+    bool has_sha256;
+    struct digest sha256;
+};
+
+struct policy_store {
+    char *id, *name, *path, *class_; /* class_: 3A 3B 3C 2 1 */
+    struct policy_position at;
+    struct policy_program *programs;
+    size_t n_programs;
+    struct policy_who who;
+    struct policy_when when;
+    bool monitor;
+};
+
+enum policy_when_full { POLICY_FULL_REFUSE_EXPORT = 0, POLICY_FULL_REFUSE_ALL, POLICY_FULL_DROP_OLDEST };
+
+struct policy_audit {
+    int64_t keep_days;         /* default 3 years = 1096 */
+    uint64_t segment_size;     /* bytes; default 16 MiB */
+    uint64_t total_size;       /* bytes; 0 = no limit but the disk */
+    enum policy_when_full when_full;
+};
+
+struct policy {
+    unsigned refs; /* atomic; policy_ref/unref only */
+    char *organization, *name;
+    uint64_t version;
+    struct policy_strings scope_groups, scope_terminals;
+    int64_t valid_from_us, valid_until_us; /* 0 = open */
+    enum policy_zone zone;
+    enum policy_mode mode;
+    struct policy_usb_rule *usb;
+    size_t n_usb;
+    struct policy_media media;
+    struct policy_store *stores;
+    size_t n_stores;
+    struct policy_audit audit;
+    struct digest sha256; /* of the exact bytes */
+};
+
+/* Length limit before parsing. */
+enum { POLICY_DOCUMENT_MAX = 256 * 1024 };
+
+struct policy_findings; /* policy/findings.h */
+
+/* Parses and checks size bytes. Returns 0 and a policy with one reference, POLICY_E_INVALID with at least one error among the
+ * findings, or -ENOMEM. Findings may hold warnings on success as well. file_name is only for messages. */
+enum { POLICY_E_INVALID = 1 };
+int policy_load(const char *file_name, const uint8_t *bytes, size_t size, struct policy_findings *findings, struct policy **ret);
+
+struct policy *policy_ref(struct policy *p);
+struct policy *policy_unref(struct policy *p); /* returns NULL */
+
+/* Resolves user and group names to ids through the given functions (0 and an id, or negative: unknown). Once, before sharing. */
+struct policy_names {
+    int (*user)(void *context, const char *name, uid_t *ret);
+    int (*group)(void *context, const char *name, gid_t *ret);
+    void *context;
+};
+int policy_resolve(struct policy *p, const struct policy_names *names, struct policy_findings *findings);
