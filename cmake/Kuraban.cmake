@@ -3,7 +3,7 @@
 #   kuraban_library(NAME [SOURCES file…] [DEPENDS folder…] [PKG pkg-config-module…])
 #       Static library `kuraban_NAME` from every *.c of the calling folder except main.c (or from SOURCES).
 #       DEPENDS names folders ("base kern"), PKG names pkg-config modules ("libudev"); both are transitive.
-#       A folder without sources yet is skipped, and so is a dependency on it.
+#       A folder without sources yet hands on its DEPENDS and PKG only; a dependency on an unknown folder is left out.
 #
 #   kuraban_program(NAME [MAIN file] [DEPENDS folder…] [PKG module…] DESTINATION dir)
 #       Executable NAME from main.c (or MAIN) alone; everything else it needs lives in a library, so that tests link
@@ -94,21 +94,21 @@ if(KURABAN_COVERAGE)
     target_link_options(kuraban_flags INTERFACE --coverage)
 endif()
 
-# kuraban_pkg(TARGET module…): link TARGET against pkg-config modules.
-function(kuraban_pkg target)
+# kuraban_pkg(TARGET scope module…): link TARGET against pkg-config modules.
+function(kuraban_pkg target scope)
     foreach(module IN LISTS ARGN)
         string(MAKE_C_IDENTIFIER "KURABAN_PKG_${module}" prefix)
         if(NOT TARGET PkgConfig::${prefix})
             pkg_check_modules(${prefix} REQUIRED QUIET IMPORTED_TARGET GLOBAL ${module})
         endif()
-        target_link_libraries(${target} PUBLIC PkgConfig::${prefix})
+        target_link_libraries(${target} ${scope} PkgConfig::${prefix})
     endforeach()
 endfunction()
 
-# kuraban_link(TARGET folder…): link TARGET against the libraries of folders; one that has no library yet is left out.
-function(kuraban_link target)
+# kuraban_link(TARGET scope folder…): link TARGET against the libraries of folders; one that does not exist is left out.
+function(kuraban_link target scope)
     foreach(folder IN LISTS ARGN)
-        target_link_libraries(${target} PUBLIC $<TARGET_NAME_IF_EXISTS:kuraban_${folder}>)
+        target_link_libraries(${target} ${scope} $<TARGET_NAME_IF_EXISTS:kuraban_${folder}>)
     endforeach()
 endfunction()
 
@@ -121,13 +121,16 @@ function(kuraban_library name)
         file(GLOB arg_SOURCES CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.c")
         list(FILTER arg_SOURCES EXCLUDE REGEX "/main\\.c$")
     endif()
-    if(NOT arg_SOURCES)
-        return()
+    if(arg_SOURCES)
+        set(scope PUBLIC)
+        add_library(kuraban_${name} STATIC ${arg_SOURCES})
+    else()
+        set(scope INTERFACE)
+        add_library(kuraban_${name} INTERFACE)
     endif()
-    add_library(kuraban_${name} STATIC ${arg_SOURCES})
-    target_link_libraries(kuraban_${name} PUBLIC kuraban_flags)
-    kuraban_link(kuraban_${name} ${arg_DEPENDS})
-    kuraban_pkg(kuraban_${name} ${arg_PKG})
+    target_link_libraries(kuraban_${name} ${scope} kuraban_flags)
+    kuraban_link(kuraban_${name} ${scope} ${arg_DEPENDS})
+    kuraban_pkg(kuraban_${name} ${scope} ${arg_PKG})
     set_property(GLOBAL APPEND PROPERTY KURABAN_LIBRARIES ${name})
 endfunction()
 
@@ -147,7 +150,7 @@ function(kuraban_program name)
     add_executable(${name} ${main})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
     target_link_libraries(${name} PUBLIC kuraban_flags)
-    kuraban_link(${name} ${arg_DEPENDS})
-    kuraban_pkg(${name} ${arg_PKG})
+    kuraban_link(${name} PUBLIC ${arg_DEPENDS})
+    kuraban_pkg(${name} PUBLIC ${arg_PKG})
     install(TARGETS ${name} RUNTIME DESTINATION "${arg_DESTINATION}")
 endfunction()
