@@ -12,9 +12,21 @@
  * kuraban-policy(5). Zeroed means refused everywhere.
  */
 
-enum policy_allow { POLICY_REFUSE = 0, POLICY_READ, POLICY_USE, POLICY_EXPORT };
-enum policy_mode { POLICY_ENFORCE = 0, POLICY_MONITOR };
-enum policy_zone { POLICY_ZONE_MYNUMBER = 0, POLICY_ZONE_LGWAN, POLICY_ZONE_INTERNET };
+enum policy_allow {
+    POLICY_REFUSE = 0,
+    POLICY_READ,
+    POLICY_USE,
+    POLICY_EXPORT
+};
+enum policy_mode {
+    POLICY_ENFORCE = 0,
+    POLICY_MONITOR
+};
+enum policy_zone {
+    POLICY_ZONE_MYNUMBER = 0,
+    POLICY_ZONE_LGWAN,
+    POLICY_ZONE_INTERNET
+};
 enum policy_set_operator { /* as usbguard-rules.conf(5) */
     POLICY_SET_ALL_OF = 0,
     POLICY_SET_ONE_OF,
@@ -64,8 +76,8 @@ struct policy_who {
 };
 
 struct policy_when {
-    uint8_t days;      /* bit 0 Monday … bit 6 Sunday; 0 = every day */
-    int16_t from, to;  /* minutes of the local day, to exclusive; -1 -1 = all day; from > to spans midnight */
+    uint8_t days;     /* bit 0 Monday … bit 6 Sunday; 0 = every day */
+    int16_t from, to; /* minutes of the local day, to exclusive; -1 -1 = all day; from > to spans midnight */
     bool restricted;
 };
 
@@ -83,8 +95,8 @@ struct policy_medium_match {
     struct policy_strings paths;       /* device node patterns, fnmatch(3) */
     struct policy_strings filesystems; /* as blkid names them: vfat exfat ntfs ext4 … crypto_LUKS */
     struct policy_strings serials, labels, uuids;
-    bool luks_only;                    /* refuse unless crypto_LUKS (its mapped content then follows the same rule) */
-    uint64_t capacity_max;             /* bytes; 0 = any */
+    bool luks_only;        /* refuse unless crypto_LUKS (its mapped content then follows the same rule) */
+    uint64_t capacity_max; /* bytes; 0 = any */
 };
 
 struct policy_usb_rule {
@@ -93,13 +105,13 @@ struct policy_usb_rule {
     struct policy_usb_match match;
     struct policy_medium_match medium; /* conditions on the block devices of this USB device */
     enum policy_allow allow;
-    struct policy_interfaces only;     /* authorize only these interfaces (allow.interfaces); empty = all */
-    bool remove;                       /* refuse: also remove from the bus */
-    bool unique_serial;                /* refuse a second device claiming the same identity */
-    bool monitor;                      /* this rule only records */
+    struct policy_interfaces only; /* authorize only these interfaces (allow.interfaces); empty = all */
+    bool remove;                   /* refuse: also remove from the bus */
+    bool unique_serial;            /* refuse a second device claiming the same identity */
+    bool monitor;                  /* this rule only records */
     struct policy_who who;
     struct policy_when when;
-    int64_t until_us;                  /* wall clock; 0 = no end. A bare date is valid through the end of that local day */
+    int64_t until_us; /* wall clock; 0 = no end. A bare date is valid through the end of that local day */
 };
 
 struct policy_medium_rule {
@@ -119,9 +131,9 @@ struct policy_media {
     struct policy_medium_rule *rules;
     size_t n_rules;
     enum policy_allow optical, sdcard, firewire, thunderbolt, other;
-    enum policy_allow network, fuse; /* filesystems: REFUSE or USE */
+    enum policy_allow network, fuse;                 /* filesystems: REFUSE or USE */
     struct policy_strings network_allow, fuse_allow; /* mount sources (fnmatch) that stay allowed */
-    bool exec;                       /* execution from media; default refuse */
+    bool exec;                                       /* execution from media; default refuse */
 };
 
 struct policy_program {
@@ -141,12 +153,16 @@ struct policy_store {
     bool monitor;
 };
 
-enum policy_when_full { POLICY_FULL_REFUSE_EXPORT = 0, POLICY_FULL_REFUSE_ALL, POLICY_FULL_DROP_OLDEST };
+enum policy_when_full {
+    POLICY_FULL_REFUSE_EXPORT = 0,
+    POLICY_FULL_REFUSE_ALL,
+    POLICY_FULL_DROP_OLDEST
+};
 
 struct policy_audit {
-    int64_t keep_days;         /* default 3 years = 1096 */
-    uint64_t segment_size;     /* bytes; default 16 MiB */
-    uint64_t total_size;       /* bytes; 0 = no limit but the disk */
+    int64_t keep_days;     /* default 3 years = 1096 */
+    uint64_t segment_size; /* bytes; default 16 MiB */
+    uint64_t total_size;   /* bytes; 0 = no limit but the disk */
     enum policy_when_full when_full;
 };
 
@@ -168,14 +184,19 @@ struct policy {
 };
 
 /* Length limit before parsing. */
-enum { POLICY_DOCUMENT_MAX = 256 * 1024 };
+enum {
+    POLICY_DOCUMENT_MAX = 256 * 1024
+};
 
 struct policy_findings; /* policy/findings.h */
 
 /* Parses and checks size bytes. Returns 0 and a policy with one reference, POLICY_E_INVALID with at least one error among the
  * findings, or -ENOMEM. Findings may hold warnings on success as well. file_name is only for messages. */
-enum { POLICY_E_INVALID = 1 };
-int policy_load(const char *file_name, const uint8_t *bytes, size_t size, struct policy_findings *findings, struct policy **ret);
+enum {
+    POLICY_E_INVALID = 1
+};
+int policy_load(const char *file_name, const uint8_t *bytes, size_t size, struct policy_findings *findings,
+                struct policy **ret);
 
 struct policy *policy_ref(struct policy *p);
 struct policy *policy_unref(struct policy *p); /* returns NULL */

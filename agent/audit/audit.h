@@ -12,23 +12,44 @@
 
 enum audit_action { /* event.action, with event.category/type in the table in record.c */
     AUDIT_NONE = 0,
-    AUDIT_DAEMON_STARTED, AUDIT_DAEMON_STOPPED, AUDIT_DAEMON_TAKEOVER,
-    AUDIT_POLICY_LOADED, AUDIT_POLICY_REJECTED, AUDIT_POLICY_EXPIRED,
-    AUDIT_DEVICE_APPEARED, AUDIT_DEVICE_DECIDED, AUDIT_DEVICE_CHANGED, AUDIT_DEVICE_REMOVED, AUDIT_DEVICE_FAILED,
-    AUDIT_MEDIUM_DECIDED, AUDIT_MEDIUM_REMOVED, AUDIT_MEDIUM_REASSERTED /* alarm: read-only was cleared by somebody */,
+    AUDIT_DAEMON_STARTED,
+    AUDIT_DAEMON_STOPPED,
+    AUDIT_DAEMON_TAKEOVER,
+    AUDIT_POLICY_LOADED,
+    AUDIT_POLICY_REJECTED,
+    AUDIT_POLICY_EXPIRED,
+    AUDIT_DEVICE_APPEARED,
+    AUDIT_DEVICE_DECIDED,
+    AUDIT_DEVICE_CHANGED,
+    AUDIT_DEVICE_REMOVED,
+    AUDIT_DEVICE_FAILED,
+    AUDIT_MEDIUM_DECIDED,
+    AUDIT_MEDIUM_REMOVED,
+    AUDIT_MEDIUM_REASSERTED /* alarm: read-only was cleared by somebody */,
     AUDIT_MOUNT_DECIDED,
     AUDIT_FILE_OPEN,
-    AUDIT_GATE_MARKED, AUDIT_GATE_UNMARKED, AUDIT_GATE_OVERFLOW /* alarm */, AUDIT_GATE_LOST_MARK /* alarm */,
-    AUDIT_GATE_SELF_TEST, AUDIT_GATE_SWEPT /* waiting opens denied on takeover */,
+    AUDIT_GATE_MARKED,
+    AUDIT_GATE_UNMARKED,
+    AUDIT_GATE_OVERFLOW /* alarm */,
+    AUDIT_GATE_LOST_MARK /* alarm */,
+    AUDIT_GATE_SELF_TEST,
+    AUDIT_GATE_SWEPT /* waiting opens denied on takeover */,
     AUDIT_USB_EVENTS_LOST /* ENOBUFS: rescan */,
-    AUDIT_JOURNAL_FULL, AUDIT_JOURNAL_RECOVERED, AUDIT_JOURNAL_RELEASED, AUDIT_JOURNAL_TORN,
+    AUDIT_JOURNAL_FULL,
+    AUDIT_JOURNAL_RECOVERED,
+    AUDIT_JOURNAL_RELEASED,
+    AUDIT_JOURNAL_TORN,
     AUDIT_EMERGENCY /* started with the emergency boot parameter, or root used the emergency way */,
     AUDIT_COMMAND /* root changed something through the control socket */,
     AUDIT_CLOCK_JUMP,
     AUDIT_ACTION_COUNT_,
 };
 
-enum { AUDIT_ID_MAX = 128, AUDIT_TEXT_MAX = 256, AUDIT_PATH_MAX = 1024 };
+enum {
+    AUDIT_ID_MAX = 128,
+    AUDIT_TEXT_MAX = 256,
+    AUDIT_PATH_MAX = 1024
+};
 
 struct audit_event {
     enum audit_action action;
@@ -36,26 +57,26 @@ struct audit_event {
     uint64_t boottime_us;
     /* outcome */
     bool has_verdict, allowed, would_refuse /* monitor mode */, alarm;
-    char reason[32];             /* verdict_reason_name() */
+    char reason[32]; /* verdict_reason_name() */
     char rule[AUDIT_ID_MAX];
     char policy_name[AUDIT_ID_MAX];
     uint64_t policy_version;
     /* subject */
-    pid_t pid;                   /* 0 none */
-    uint64_t start_time;         /* clock ticks since boot, /proc/PID/stat field 22 */
+    pid_t pid;           /* 0 none */
+    uint64_t start_time; /* clock ticks since boot, /proc/PID/stat field 22 */
     bool has_uid, has_login_uid;
     uid_t uid, login_uid;
     uint32_t session;
     char program[AUDIT_PATH_MAX];
     uint64_t program_device, program_inode;
     /* object */
-    char device_id[AUDIT_ID_MAX], device_bus[16], device_vendor[8], device_product[8], device_serial[AUDIT_ID_MAX], device_name[AUDIT_ID_MAX],
-        device_hash[72], device_node[64], device_port[64];
-    char path[AUDIT_PATH_MAX];   /* file, mount point or store */
+    char device_id[AUDIT_ID_MAX], device_bus[16], device_vendor[8], device_product[8], device_serial[AUDIT_ID_MAX],
+        device_name[AUDIT_ID_MAX], device_hash[72], device_node[64], device_port[64];
+    char path[AUDIT_PATH_MAX]; /* file, mount point or store */
     char store[AUDIT_ID_MAX];
     bool write, execute;
-    uint64_t count;              /* of folded repetitions; 0 or 1 = one */
-    char message[AUDIT_TEXT_MAX];/* error text, English */
+    uint64_t count;               /* of folded repetitions; 0 or 1 = one */
+    char message[AUDIT_TEXT_MAX]; /* error text, English */
 };
 
 void audit_event_init(struct audit_event *e, enum audit_action action); /* zeroes, sets action and clocks */

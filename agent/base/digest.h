@@ -4,7 +4,10 @@
 #include <stdint.h>
 
 /* SHA-256 by OpenSSL EVP. */
-enum { DIGEST_SIZE = 32, DIGEST_HEX_SIZE = 65 };
+enum {
+    DIGEST_SIZE = 32,
+    DIGEST_HEX_SIZE = 65
+};
 
 struct digest {
     uint8_t bytes[DIGEST_SIZE];
@@ -23,5 +26,5 @@ int digest_fields_add(struct digest_fields *d, const void *data, size_t size);
 int digest_fields_finish(struct digest_fields *d, struct digest *ret);
 
 void digest_to_hex(const struct digest *d, char ret[static DIGEST_HEX_SIZE]);
-int digest_from_hex(const char *hex, struct digest *ret); /* exactly 64 hex digits, else -EINVAL */
+int digest_from_hex(const char *hex, struct digest *ret);         /* exactly 64 hex digits, else -EINVAL */
 int digest_equal(const struct digest *a, const struct digest *b); /* constant time; 1 or 0 */

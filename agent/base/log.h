@@ -5,7 +5,13 @@
  * prefix is left out). It is not the journal of decisions: that is audit/. base, kern, policy and decide do not log.
  */
 
-enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_NOTICE = 5, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
+enum log_level {
+    LOG_LEVEL_ERROR = 3,
+    LOG_LEVEL_WARNING = 4,
+    LOG_LEVEL_NOTICE = 5,
+    LOG_LEVEL_INFO = 6,
+    LOG_LEVEL_DEBUG = 7
+};
 
 /* Lines above the level are dropped. Default LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);

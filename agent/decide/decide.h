@@ -12,9 +12,12 @@
  * Pure decisions: (policy snapshot, facts) -> verdict. No I/O, no clock, no allocation, thread-safe. A zeroed verdict denies.
  */
 
-enum verdict_kind { VERDICT_DENY = 0, VERDICT_ALLOW };
+enum verdict_kind {
+    VERDICT_DENY = 0,
+    VERDICT_ALLOW
+};
 
-enum verdict_reason { /* why; each has a message for people in both languages (cli/why) and a stable journal name */
+enum verdict_reason {   /* why; each has a message for people in both languages (cli/why) and a stable journal name */
     REASON_DEFAULT = 0, /* no rule matched */
     REASON_RULE,        /* the rule says so */
     REASON_WHO,         /* not this person */
@@ -37,16 +40,18 @@ enum verdict_reason { /* why; each has a message for people in both languages (c
 };
 
 struct verdict {
-    enum verdict_kind kind;   /* what to do now (after monitor mode is applied) */
-    enum verdict_kind ruled;  /* what enforce would have done */
-    enum policy_allow allow;  /* for devices and media: what is granted */
+    enum verdict_kind kind;  /* what to do now (after monitor mode is applied) */
+    enum verdict_kind ruled; /* what enforce would have done */
+    enum policy_allow allow; /* for devices and media: what is granted */
     enum verdict_reason reason;
-    const char *rule;         /* rule id in the policy snapshot, or "default"; lives as long as the snapshot; NULL only when zeroed */
-    bool cacheable;           /* does not depend on who asks or when */
+    const char
+        *rule; /* rule id in the policy snapshot, or "default"; lives as long as the snapshot; NULL only when zeroed */
+    bool cacheable; /* does not depend on who asks or when */
 };
 
-const char *verdict_kind_name(enum verdict_kind kind);         /* "deny" "allow" */
-const char *verdict_reason_name(enum verdict_reason reason);   /* stable, for journal and JSON: "default" "rule" "who" … */
+const char *verdict_kind_name(enum verdict_kind kind); /* "deny" "allow" */
+const char *verdict_reason_name(
+    enum verdict_reason reason); /* stable, for journal and JSON: "default" "rule" "who" … */
 
 /* Who asks. groups holds every gid including the primary one. */
 struct decide_person {
@@ -73,11 +78,12 @@ struct decide_interface {
 
 struct decide_usb_facts {
     uint16_t vendor, product;
-    const char *serial, *name, *manufacturer, *port, *connect_type; /* "" when absent; connect_type as sysfs port: hardwired hotplug "not used" unknown */
-    const char *hash, *parent_hash;                                  /* hex of the identity */
+    const char *serial, *name, *manufacturer, *port,
+        *connect_type; /* "" when absent; connect_type as sysfs port: hardwired hotplug "not used" unknown */
+    const char *hash, *parent_hash; /* hex of the identity */
     const struct decide_interface *interfaces;
     size_t n_interfaces;
-    bool duplicate; /* another present device has the same vendor:product:serial */
+    bool duplicate;                      /* another present device has the same vendor:product:serial */
     const struct decide_person *persons; /* people of the active local sessions; a rule with `who` needs one of them */
     size_t n_persons;
     struct decide_time now;
@@ -90,8 +96,20 @@ bool decide_usb_interface(const struct policy *p, const struct verdict *v, const
 /* Why rule index i does not decide, for policy explain: 0 it decides, else the first attribute that does not match. */
 enum decide_mismatch {
     MISMATCH_NONE = 0,
-    MISMATCH_DEVICE, MISMATCH_SERIAL, MISMATCH_NAME, MISMATCH_HASH, MISMATCH_PARENT_HASH, MISMATCH_PORT, MISMATCH_CONNECT_TYPE,
-    MISMATCH_INTERFACES, MISMATCH_BUS, MISMATCH_PATH, MISMATCH_FILESYSTEM, MISMATCH_LABEL, MISMATCH_UUID, MISMATCH_CAPACITY,
+    MISMATCH_DEVICE,
+    MISMATCH_SERIAL,
+    MISMATCH_NAME,
+    MISMATCH_HASH,
+    MISMATCH_PARENT_HASH,
+    MISMATCH_PORT,
+    MISMATCH_CONNECT_TYPE,
+    MISMATCH_INTERFACES,
+    MISMATCH_BUS,
+    MISMATCH_PATH,
+    MISMATCH_FILESYSTEM,
+    MISMATCH_LABEL,
+    MISMATCH_UUID,
+    MISMATCH_CAPACITY,
 };
 enum decide_mismatch decide_usb_mismatch(const struct policy *p, size_t i, const struct decide_usb_facts *facts);
 
@@ -102,9 +120,9 @@ struct decide_medium_facts {
     const char *node;       /* /dev/sdb1 */
     const char *filesystem; /* blkid type, "" when none recognised */
     const char *label, *uuid, *serial;
-    uint64_t capacity;      /* bytes */
-    bool inside_luks;       /* mapped from a crypto_LUKS container on an exit */
-    const char *usb_rule;   /* rule id that authorized the USB parent; NULL when not USB */
+    uint64_t capacity;    /* bytes */
+    bool inside_luks;     /* mapped from a crypto_LUKS container on an exit */
+    const char *usb_rule; /* rule id that authorized the USB parent; NULL when not USB */
     const struct decide_person *persons;
     size_t n_persons;
     struct decide_time now;
@@ -114,20 +132,30 @@ void decide_medium(const struct policy *p, const struct decide_medium_facts *fac
 
 /* --- Filesystem mounts that leave the machine --- */
 
-enum decide_mount_kind { DECIDE_MOUNT_NETWORK = 0, DECIDE_MOUNT_FUSE };
+enum decide_mount_kind {
+    DECIDE_MOUNT_NETWORK = 0,
+    DECIDE_MOUNT_FUSE
+};
 struct decide_mount_facts {
     enum decide_mount_kind kind;
-    const char *type;   /* nfs4, cifs, fuse.sshfs … */
+    const char *type; /* nfs4, cifs, fuse.sshfs … */
     const char *source;
 };
 void decide_mount(const struct policy *p, const struct decide_mount_facts *facts, struct verdict *ret);
 
 /* --- Opens --- */
 
-enum decide_object_kind { DECIDE_OBJECT_UNKNOWN = 0, DECIDE_OBJECT_MEDIUM, DECIDE_OBJECT_STORE };
+enum decide_object_kind {
+    DECIDE_OBJECT_UNKNOWN = 0,
+    DECIDE_OBJECT_MEDIUM,
+    DECIDE_OBJECT_STORE
+};
 
 /* A program as identified by the gate. */
-enum decide_hash_state { DECIDE_HASH_UNKNOWN = 0, DECIDE_HASH_KNOWN };
+enum decide_hash_state {
+    DECIDE_HASH_UNKNOWN = 0,
+    DECIDE_HASH_KNOWN
+};
 struct decide_subject {
     struct decide_person person;
     dev_t exe_device;
@@ -143,11 +171,11 @@ struct decide_open_facts {
     enum decide_object_kind kind;
     const struct verdict *medium; /* MEDIUM: the verdict the medium got when it came */
     const char *medium_bus;
-    size_t store;                 /* STORE: index */
+    size_t store; /* STORE: index */
     struct decide_subject subject;
-    bool write;                   /* write intent, or not known */
+    bool write; /* write intent, or not known */
     bool execute;
     struct decide_time now;
-    bool journal_full;            /* the journal cannot take more than refusals */
+    bool journal_full; /* the journal cannot take more than refusals */
 };
 void decide_open(const struct policy *p, const struct decide_open_facts *facts, struct verdict *ret);

@@ -1,0 +1,117 @@
+/*
+ * The client side of the control socket, used by the CLI. Owns one connected socket. It trusts the peer only after
+ * SO_PEERCRED says root (or the caller's own uid, for a private instance that a developer runs) listens.
+ */
+#include "ctl/client.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/cleanup.h"
+#include "base/frame.h"
+#include "ctl/protocol.h"
+
+enum {
+    CONNECT_DEADLINE_MS = 5000
+};
+
+static int check_peer(int fd)
+{
+    struct ucred peer = {0};
+    socklen_t size = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return -errno;
+    return peer.uid == 0 || peer.uid == geteuid() ? 0 : -EPERM;
+}
+
+int ctl_client_open(const char *run_directory, struct ctl_client *ret)
+{
+    _cleanup_close_ int fd = -1;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval limit = {.tv_sec = CONNECT_DEADLINE_MS / 1000};
+    int n, r;
+
+    n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", run_directory, CTL_SOCKET_NAME);
+    if (n < 0 || (size_t)n >= sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    /* A full backlog blocks connect(2) for as long as the send timeout says. */
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
+        return -errno;
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return -errno;
+    r = check_peer(fd);
+    if (r < 0)
+        return r;
+    ret->socket = TAKE_FD(fd);
+    return 0;
+}
+
+void ctl_client_close(struct ctl_client *c)
+{
+    c->socket = close_fd(c->socket);
+}
+
+/* Appends the JSON of one answer frame; 1 when more follows. */
+static int take_chunk(const struct frame *f, struct buf *json, uint32_t *code)
+{
+    struct buf_reader r = {.data = f->body.data, .size = f->body.size};
+    int e;
+
+    if (f->type != CTL_ANSWER)
+        return -EBADMSG;
+    e = buf_get_u32(&r, code);
+    if (e < 0)
+        return e;
+    e = buf_add(json, r.data + r.offset, r.size - r.offset);
+    if (e < 0)
+        return e;
+    return (f->flags & FRAME_FLAG_MORE) != 0;
+}
+
+int ctl_client_next(struct ctl_client *c, int deadline_ms, uint32_t *ret_code, json_t **ret_json)
+{
+    struct buf json;
+    uint32_t code = CTL_CODE_FAILED;
+    json_t *parsed;
+    int more;
+
+    buf_init(&json, CTL_ANSWER_MAX);
+    do {
+        struct frame f;
+
+        frame_init(&f);
+        more = frame_receive(&f, c->socket, deadline_ms);
+        if (more >= 0)
+            more = take_chunk(&f, &json, &code);
+        frame_done(&f);
+    } while (more > 0);
+    if (more < 0) {
+        buf_done(&json);
+        return more;
+    }
+    parsed = json_loadb((const char *)json.data, json.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+    buf_done(&json);
+    if (!parsed)
+        return -EBADMSG;
+    *ret_code = code;
+    *ret_json = parsed;
+    return 0;
+}
+
+int ctl_client_ask(struct ctl_client *c, uint16_t request, const struct buf *fields, int deadline_ms,
+                   uint32_t *ret_code, json_t **ret_json)
+{
+    int r = frame_send(c->socket, request, 0, fields, -1, deadline_ms < 0 ? CONNECT_DEADLINE_MS : deadline_ms);
+
+    if (r < 0)
+        return r;
+    return ctl_client_next(c, deadline_ms, ret_code, ret_json);
+}

@@ -1,0 +1,38 @@
+#pragma once
+
+/*
+ * What travels on <run-directory>/control.sock. Frames are those of base/frame.h; docs/PROTOCOL.control.md describes every
+ * request with its fields and answer. Identity is the socket's peer (SO_PEERCRED), never the payload.
+ */
+
+enum ctl_request {
+    CTL_STATUS = 1,     /* no fields. Anybody: { enforcing, policy, gate, journal, … }; root sees more */
+    CTL_DEVICES = 2,    /* no fields. Anybody: array of devices and media */
+    CTL_WATCH = 3,      /* no fields. Anybody: the devices answer now and after each change until the peer closes */
+    CTL_WHY = 4,        /* u32 uid (0xffffffff: the peer), u32 count. The peer's own; root any */
+    CTL_POLICY = 5,     /* no fields. Root: the document in force */
+    CTL_RELOAD = 6,     /* no fields. Root: read the policy file again */
+    CTL_DOCTOR = 7,     /* no fields. Root: every part and whether it enforces */
+    CTL_SYNC = 8,       /* no fields. Root: bring everything seen so far to the journal, durably */
+    CTL_RESCAN = 9,     /* no fields. Root: look at sysfs and mounts again */
+    CTL_EMERGENCY = 10, /* u32 seconds, string reason. Root: permit input devices for a while */
+    CTL_PURGE = 11,     /* no fields. Root: put kernel settings back and let go of the gate; the daemon ends */
+};
+
+enum {
+    CTL_ANSWER = 0x8000, /* u32 enum ctl_code, then bytes of JSON; FRAME_FLAG_MORE while the JSON goes on */
+};
+
+enum ctl_code {
+    CTL_CODE_OK = 0,
+    CTL_CODE_DENIED = 1,  /* not this peer */
+    CTL_CODE_INVALID = 2, /* fields out of range */
+    CTL_CODE_FAILED = 3,  /* tried, did not work; JSON { "message": … } */
+};
+
+enum {
+    CTL_ANSWER_MAX = 8 * 1024 * 1024, /* a client reads no more JSON than this */
+    CTL_CHUNK = 60 * 1024,            /* JSON bytes in one frame */
+};
+
+#define CTL_SOCKET_NAME "control.sock"

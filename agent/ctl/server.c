@@ -1,0 +1,384 @@
+/*
+ * The privileged side of the control socket. Owns the listening socket and every accepted connection with its buffers.
+ * A peer is identified by SO_PEERCRED once, at accept. It must not: block, trust lengths, keep a peer that sent something
+ * that is not in the table, or let one uid use up all connections.
+ */
+#include "ctl/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/frame.h"
+#include "base/log.h"
+
+enum {
+    CONNECTIONS_MAX = 128,
+    CONNECTIONS_PER_UID = 16, /* root is not counted: an administrator always gets in */
+    IDLE_LIMIT_US = 30 * 1000000,
+    READ_MAX = FRAME_HEADER_SIZE + FRAME_BODY_MAX,
+    OUTPUT_MAX = CTL_ANSWER_MAX + CTL_ANSWER_MAX / 64, /* JSON and its frame headers */
+};
+
+struct connection {
+    TAILQ_ENTRY(connection) link;
+    struct ctl_server *server;
+    struct ctl_peer peer;
+    int fd;
+    bool streaming;
+    sd_event_source *io, *idle;
+    struct buf in, out;
+    size_t sent; /* bytes of out that are gone already */
+};
+
+struct ctl_server {
+    sd_event *loop;
+    int listen_fd;
+    sd_event_source *accept_source;
+    const struct ctl_verb *verbs;
+    size_t n_verbs;
+    void *context;
+    TAILQ_HEAD(, connection) connections;
+    size_t n_connections;
+};
+
+static void connection_drop(struct connection *c)
+{
+    struct ctl_server *s = c->server;
+
+    TAILQ_REMOVE(&s->connections, c, link);
+    s->n_connections--;
+    sd_event_source_disable_unref(c->io);
+    sd_event_source_disable_unref(c->idle);
+    close_fd(c->fd);
+    buf_done(&c->in);
+    buf_done(&c->out);
+    free(c);
+}
+
+static void connection_touch(struct connection *c)
+{
+    uint64_t now = 0;
+
+    if (c->streaming) {
+        (void)sd_event_source_set_enabled(c->idle, SD_EVENT_OFF);
+        return;
+    }
+    (void)sd_event_now(c->server->loop, CLOCK_MONOTONIC, &now);
+    (void)sd_event_source_set_time(c->idle, now + IDLE_LIMIT_US);
+}
+
+/* Writes what the socket takes. Negative: the peer is gone. */
+static int connection_push(struct connection *c)
+{
+    while (c->sent < c->out.size) {
+        ssize_t n = send(c->fd, c->out.data + c->sent, c->out.size - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return sd_event_source_set_io_events(c->io, EPOLLIN | EPOLLOUT);
+        if (n < 0)
+            return -errno;
+        c->sent += (size_t)n;
+    }
+    buf_clear(&c->out);
+    c->sent = 0;
+    return sd_event_source_set_io_events(c->io, EPOLLIN);
+}
+
+static int add_answer_frame(struct buf *out, uint32_t code, const char *json, size_t size, bool more)
+{
+    int r = buf_add_u32(out, (uint32_t)(size + sizeof(code)));
+
+    if (r >= 0)
+        r = buf_add_u16(out, CTL_ANSWER);
+    if (r >= 0)
+        r = buf_add_u16(out, more ? FRAME_FLAG_MORE : 0);
+    if (r >= 0)
+        r = buf_add_u32(out, code);
+    if (r >= 0)
+        r = buf_add(out, json, size);
+    return r;
+}
+
+static int connection_answer(struct connection *c, uint32_t code, json_t *answer)
+{
+    _cleanup_free_ char *text = answer ? json_dumps(answer, JSON_COMPACT | JSON_ENCODE_ANY) : strdup("null");
+    size_t size, offset = 0;
+    int r;
+
+    if (!text)
+        return -ENOMEM;
+    size = strlen(text);
+    if (size > CTL_ANSWER_MAX)
+        return -ENOBUFS;
+    do {
+        size_t chunk = size - offset < CTL_CHUNK ? size - offset : CTL_CHUNK;
+
+        r = add_answer_frame(&c->out, code, text + offset, chunk, offset + chunk < size);
+        if (r < 0)
+            return r;
+        offset += chunk;
+    } while (offset < size);
+    return connection_push(c);
+}
+
+static const struct ctl_verb *find_verb(const struct ctl_server *s, uint16_t request)
+{
+    for (size_t i = 0; i < s->n_verbs; i++)
+        if (s->verbs[i].request == request)
+            return &s->verbs[i];
+    return NULL;
+}
+
+static int connection_dispatch(struct connection *c, struct frame_view *f)
+{
+    const struct ctl_verb *verb = find_verb(c->server, f->type);
+    struct ctl_call call = {.peer = &c->peer, .fields = &f->body};
+    json_t *answer = NULL;
+    enum ctl_code code;
+    int r;
+
+    if (!verb || f->flags != 0 || c->streaming)
+        return -EBADMSG;
+    if (c->peer.uid != 0 && !(verb->flags & CTL_PERMIT_ANYBODY))
+        code = CTL_CODE_DENIED;
+    else
+        code = verb->handler(c->server->context, &call, &answer);
+    if (code == CTL_CODE_OK && (verb->flags & CTL_STREAM)) {
+        c->streaming = true;
+        connection_touch(c);
+    }
+    r = connection_answer(c, code, answer);
+    json_decref(answer);
+    return r;
+}
+
+/* Takes every whole frame from the input. */
+static int connection_take_frames(struct connection *c)
+{
+    size_t used_all = 0;
+    int r = 0;
+
+    for (;;) {
+        struct frame_view f;
+        size_t used = 0;
+
+        r = frame_parse(c->in.data + used_all, c->in.size - used_all, &f, &used);
+        if (r <= 0)
+            break;
+        r = connection_dispatch(c, &f);
+        if (r < 0)
+            break;
+        used_all += used;
+    }
+    if (r < 0)
+        return r;
+    if (used_all > 0) {
+        memmove(c->in.data, c->in.data + used_all, c->in.size - used_all);
+        c->in.size -= used_all;
+    }
+    return 0;
+}
+
+static int connection_read(struct connection *c)
+{
+    uint8_t bytes[16 * 1024];
+    ssize_t n = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    int r;
+
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    if (n == 0)
+        return -ECONNRESET;
+    r = buf_add(&c->in, bytes, (size_t)n);
+    if (r < 0)
+        return r;
+    connection_touch(c);
+    return connection_take_frames(c);
+}
+
+static int on_connection(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct connection *c = userdata;
+    int r = 0;
+
+    (void)source;
+    (void)fd;
+    if (events & EPOLLOUT)
+        r = connection_push(c);
+    /* While an answer waits for a slow reader, nothing more is read from it: its next request would only pile up. */
+    if (r >= 0 && (events & EPOLLIN) && c->out.size == 0)
+        r = connection_read(c);
+    if (r >= 0 && (events & (EPOLLHUP | EPOLLERR)))
+        r = -ECONNRESET;
+    if (r < 0) {
+        if (r != -ECONNRESET && r != -EPIPE)
+            log_notice("control.peer-dropped", "uid=%u pid=%d error=%s", c->peer.uid, c->peer.pid, strerrorname_np(-r));
+        connection_drop(c);
+    }
+    return 0;
+}
+
+static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source;
+    (void)usec;
+    connection_drop(userdata);
+    return 0;
+}
+
+static size_t connections_of(const struct ctl_server *s, uid_t uid)
+{
+    const struct connection *c;
+    size_t n = 0;
+
+    TAILQ_FOREACH(c, &s->connections, link)
+    n += c->peer.uid == uid;
+    return n;
+}
+
+static bool has_room(const struct ctl_server *s, uid_t uid)
+{
+    if (uid == 0)
+        return true;
+    return s->n_connections < CONNECTIONS_MAX && connections_of(s, uid) < CONNECTIONS_PER_UID;
+}
+
+/* Owns fd from here on, on errors as well. */
+static int connection_new(struct ctl_server *s, int fd, const struct ucred *peer)
+{
+    struct connection *c = calloc(1, sizeof(*c));
+    uint64_t now = 0;
+    int r;
+
+    if (!c) {
+        close_fd(fd);
+        return -ENOMEM;
+    }
+    c->server = s;
+    c->fd = fd;
+    c->peer = (struct ctl_peer){.pid = peer->pid, .uid = peer->uid, .gid = peer->gid};
+    buf_init(&c->in, READ_MAX + 16 * 1024);
+    buf_init(&c->out, OUTPUT_MAX);
+    TAILQ_INSERT_TAIL(&s->connections, c, link);
+    s->n_connections++;
+    (void)sd_event_now(s->loop, CLOCK_MONOTONIC, &now);
+    r = sd_event_add_io(s->loop, &c->io, fd, EPOLLIN, on_connection, c);
+    if (r >= 0)
+        r = sd_event_add_time(s->loop, &c->idle, CLOCK_MONOTONIC, now + IDLE_LIMIT_US, 1000000, on_idle, c);
+    if (r < 0)
+        connection_drop(c);
+    return r;
+}
+
+static int on_accept(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct ctl_server *s = userdata;
+    _cleanup_close_ int peer_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t size = sizeof(peer);
+
+    (void)source;
+    (void)events;
+    if (peer_fd < 0)
+        return 0; /* gone again, or out of fds: the next one is tried when it comes */
+    if (getsockopt(peer_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || !has_room(s, peer.uid)) {
+        log_notice("control.peer-refused", "uid=%u reason=too-many", peer.uid);
+        return 0;
+    }
+    (void)connection_new(s, TAKE_FD(peer_fd), &peer);
+    return 0;
+}
+
+int ctl_server_new(sd_event *loop, int listen_fd, const struct ctl_verb *verbs, size_t n_verbs, void *context,
+                   struct ctl_server **ret)
+{
+    struct ctl_server *s = calloc(1, sizeof(*s));
+    int r;
+
+    if (!s) {
+        close_fd(listen_fd);
+        return -ENOMEM;
+    }
+    s->loop = sd_event_ref(loop);
+    s->listen_fd = listen_fd;
+    s->verbs = verbs;
+    s->n_verbs = n_verbs;
+    s->context = context;
+    TAILQ_INIT(&s->connections);
+    r = sd_event_add_io(loop, &s->accept_source, listen_fd, EPOLLIN, on_accept, s);
+    if (r < 0) {
+        (void)ctl_server_free(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+struct ctl_server *ctl_server_free(struct ctl_server *s)
+{
+    if (!s)
+        return NULL;
+    while (!TAILQ_EMPTY(&s->connections))
+        connection_drop(TAILQ_FIRST(&s->connections));
+    sd_event_source_disable_unref(s->accept_source);
+    close_fd(s->listen_fd);
+    sd_event_unref(s->loop);
+    free(s);
+    return NULL;
+}
+
+void ctl_server_publish(struct ctl_server *s, json_t *answer)
+{
+    struct connection *c, *next;
+
+    for (c = TAILQ_FIRST(&s->connections); c; c = next) {
+        next = TAILQ_NEXT(c, link);
+        if (c->streaming && connection_answer(c, CTL_CODE_OK, answer) < 0)
+            connection_drop(c);
+    }
+}
+
+bool ctl_server_has_watchers(const struct ctl_server *s)
+{
+    const struct connection *c;
+
+    TAILQ_FOREACH(c, &s->connections, link)
+    if (c->streaming)
+        return true;
+    return false;
+}
+
+int ctl_listen_at(int run_directory_fd, const char *run_directory)
+{
+    _cleanup_close_ int fd = -1;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", run_directory, CTL_SOCKET_NAME);
+
+    if (n < 0 || (size_t)n >= sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    if (unlinkat(run_directory_fd, CTL_SOCKET_NAME, 0) < 0 && errno != ENOENT)
+        return -errno;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return -errno;
+    if (fchmodat(run_directory_fd, CTL_SOCKET_NAME, 0666, 0) < 0)
+        return -errno;
+    if (listen(fd, 64) < 0)
+        return -errno;
+    return TAKE_FD(fd);
+}

@@ -1,0 +1,197 @@
+/*
+ * Who sits at the machine. Owns the logind monitor and the list of people with their groups. Runs in the main loop only: it asks
+ * the name service, which the gate's threads must never do.
+ */
+#include "daemon/sessions.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+#include <systemd/sd-login.h>
+
+#include "base/cleanup.h"
+
+enum {
+    PEOPLE_MAX = 64,
+    GROUPS_MAX = 1024,
+    NAME_BUFFER = 16 * 1024
+};
+
+struct sessions {
+    sd_login_monitor *monitor;
+    sd_event_source *source;
+    sessions_changed *changed;
+    void *context;
+    struct decide_person *people;
+    size_t n_people;
+};
+
+static void free_people(struct decide_person *people, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free((gid_t *)(uintptr_t)people[i].gids);
+    free(people);
+}
+
+/* Every group of uid, primary included. A user without an entry has no group: rules by group do not match. */
+static int groups_of(uid_t uid, gid_t **ret_gids, size_t *ret_n)
+{
+    char buffer[NAME_BUFFER];
+    struct passwd entry, *found = NULL;
+    _cleanup_free_ gid_t *gids = NULL;
+    int n = GROUPS_MAX;
+
+    if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) != 0 || !found) {
+        *ret_gids = NULL;
+        *ret_n = 0;
+        return 0;
+    }
+    gids = calloc(GROUPS_MAX, sizeof(*gids));
+    if (!gids)
+        return -ENOMEM;
+    if (getgrouplist(found->pw_name, found->pw_gid, gids, &n) < 0)
+        n = GROUPS_MAX; /* more groups than we take: the first ones count, the others match nothing */
+    *ret_gids = TAKE_PTR(gids);
+    *ret_n = (size_t)n;
+    return 0;
+}
+
+static bool has_person(const struct decide_person *people, size_t n, uid_t uid)
+{
+    for (size_t i = 0; i < n; i++)
+        if (people[i].uid == uid)
+            return true;
+    return false;
+}
+
+/* Local, active, and of a person: greeters and remote logins do not count as being at the machine. */
+static bool is_person_here(const char *session)
+{
+    _cleanup_free_ char *class_ = NULL;
+
+    if (sd_session_is_active(session) <= 0 || sd_session_is_remote(session) != 0)
+        return false;
+    return sd_session_get_class(session, &class_) >= 0 && strcmp(class_, "user") == 0;
+}
+
+static int collect(struct decide_person **ret_people, size_t *ret_n)
+{
+    char **names = NULL;
+    struct decide_person *people = calloc(PEOPLE_MAX, sizeof(*people));
+    size_t n = 0;
+    int r;
+
+    if (!people)
+        return -ENOMEM;
+    r = sd_get_sessions(&names);
+    for (int i = 0; i < r && n < PEOPLE_MAX; i++) {
+        uid_t uid;
+        gid_t *gids = NULL;
+
+        if (!is_person_here(names[i]) || sd_session_get_uid(names[i], &uid) < 0 || has_person(people, n, uid))
+            continue;
+        if (groups_of(uid, &gids, &people[n].n_gids) < 0)
+            continue;
+        people[n].uid = uid;
+        people[n].login_uid = uid;
+        people[n].gids = gids;
+        n++;
+    }
+    for (int i = 0; i < r; i++)
+        free(names[i]);
+    free(names);
+    *ret_people = people;
+    *ret_n = n;
+    return 0;
+}
+
+static bool same_people(const struct sessions *s, const struct decide_person *people, size_t n)
+{
+    if (s->n_people != n)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        const struct decide_person *a = &s->people[i], *b = &people[i];
+
+        if (a->uid != b->uid || a->n_gids != b->n_gids)
+            return false;
+        if (a->n_gids > 0 && memcmp(a->gids, b->gids, a->n_gids * sizeof(*a->gids)) != 0)
+            return false;
+    }
+    return true;
+}
+
+int sessions_refresh(struct sessions *s)
+{
+    struct decide_person *people = NULL;
+    size_t n = 0;
+    int r = collect(&people, &n);
+    bool same;
+
+    if (r < 0) {
+        free_people(s->people, s->n_people);
+        s->people = NULL;
+        s->n_people = 0;
+        return r;
+    }
+    same = same_people(s, people, n);
+    free_people(s->people, s->n_people);
+    s->people = people;
+    s->n_people = n;
+    return same ? 0 : 1;
+}
+
+const struct decide_person *sessions_people(const struct sessions *s, size_t *ret_n)
+{
+    *ret_n = s->n_people;
+    return s->people;
+}
+
+static int on_monitor(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct sessions *s = userdata;
+
+    (void)source;
+    (void)fd;
+    (void)events;
+    (void)sd_login_monitor_flush(s->monitor);
+    if (sessions_refresh(s) != 0)
+        s->changed(s->context);
+    return 0;
+}
+
+int sessions_new(sd_event *loop, sessions_changed *changed, void *context, struct sessions **ret)
+{
+    struct sessions *s = calloc(1, sizeof(*s));
+    int r = 0;
+
+    if (!s)
+        return -ENOMEM;
+    s->changed = changed;
+    s->context = context;
+    /* -ENOENT: no logind here, so nobody to watch. */
+    if (sd_login_monitor_new(NULL, &s->monitor) >= 0)
+        r = sd_event_add_io(loop, &s->source, sd_login_monitor_get_fd(s->monitor), EPOLLIN, on_monitor, s);
+    if (r < 0) {
+        (void)sessions_free(s);
+        return r;
+    }
+    (void)sessions_refresh(s);
+    *ret = s;
+    return 0;
+}
+
+struct sessions *sessions_free(struct sessions *s)
+{
+    if (!s)
+        return NULL;
+    sd_event_source_disable_unref(s->source);
+    if (s->monitor)
+        (void)sd_login_monitor_unref(s->monitor);
+    free_people(s->people, s->n_people);
+    free(s);
+    return NULL;
+}

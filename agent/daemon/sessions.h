@@ -1,0 +1,22 @@
+#pragma once
+
+#include <stddef.h>
+
+#include "decide/decide.h"
+
+struct sd_event;
+
+/* The people at the machine: users of the active local sessions, as systemd-logind knows them. Rules with `who` ask for them.
+ * Where no logind runs nobody is there. */
+struct sessions;
+
+typedef void sessions_changed(void *context);
+
+/* Calls changed whenever the set of people may have changed. */
+int sessions_new(struct sd_event *loop, sessions_changed *changed, void *context, struct sessions **ret);
+struct sessions *sessions_free(struct sessions *s);
+
+/* Reads the sessions again. 1 when the people differ from before, 0 when not, -errno (then nobody is there). */
+int sessions_refresh(struct sessions *s);
+/* Valid until the next refresh. */
+const struct decide_person *sessions_people(const struct sessions *s, size_t *ret_n);
