@@ -1,0 +1,53 @@
+"""States of the guest that scenarios share, each reached once per run of tests/vm/run.
+
+A profile is a VM's settings and what is done after its boot. A scenario names its profile; all scenarios of one profile
+run in one boot, in the order of their names.
+"""
+
+import glob
+import os
+
+from channel import VMError
+
+
+class Profile:
+    """What a scenario may rely on. Subclasses change the settings and extend prepare."""
+
+    append = ""
+    usb = ("usb-kbd",)
+
+    def __init__(self, options):
+        self.options = options
+
+    def payload(self):
+        """Files for the guest's /payload."""
+        return list(self.options.payload)
+
+    def prepare(self, vm):
+        """Bring the booted guest into the profile's state."""
+
+
+class Bare(Profile):
+    """Debian 12 as it is, without anything of ours."""
+
+
+class Agent(Profile):
+    """The kuraban-agent package installed, and the machine restarted since."""
+
+    def payload(self):
+        if not self.options.deb:
+            raise VMError("the agent profile wants a package: --deb FILE")
+        return super().payload() + self.options.deb
+
+    def prepare(self, vm):
+        names = [f"/payload/{os.path.basename(deb)}" for deb in self.options.deb]
+        vm.check_run(["dpkg", "--install", *names], timeout=180)
+        vm.reboot()
+
+
+TABLE = {"bare": Bare, "agent": Agent}
+
+
+def scenario_files(directory):
+    """The scenarios, in the order of their names."""
+    return sorted(glob.glob(os.path.join(directory, "*.py")) + glob.glob(os.path.join(directory, "*.sh")))
