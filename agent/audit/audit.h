@@ -39,6 +39,9 @@ enum audit_action { /* event.action, with event.category/type in the table in re
     AUDIT_JOURNAL_RECOVERED,
     AUDIT_JOURNAL_RELEASED,
     AUDIT_JOURNAL_TORN,
+    AUDIT_JOURNAL_CHECKPOINT,
+    AUDIT_JOURNAL_TRUNCATED, /* alarm: records that were durable are gone */
+    AUDIT_JOURNAL_KEY,       /* a signing key was created; alarm when there was a journal already */
     AUDIT_EMERGENCY /* started with the emergency boot parameter, or root used the emergency way */,
     AUDIT_COMMAND /* root changed something through the control socket */,
     AUDIT_CLOCK_JUMP,
@@ -76,11 +79,16 @@ struct audit_event {
     char store[AUDIT_ID_MAX];
     bool write, execute;
     uint64_t count;               /* of folded repetitions; 0 or 1 = one */
+    int64_t first_wall_us;        /* when the first of them happened; 0 = not folded. Set by fold.c only */
     char message[AUDIT_TEXT_MAX]; /* error text, English */
 };
+
+/* Stable names: event.action on disk ("file-open"). "none" for an unknown action; AUDIT_NONE for an unknown name. */
+const char *audit_action_name(enum audit_action action);
+enum audit_action audit_action_from_name(const char *name);
 
 void audit_event_init(struct audit_event *e, enum audit_action action); /* zeroes, sets action and clocks */
 /* Copies with a cut at a UTF-8 boundary; marks a cut with "…". */
 void audit_set(char *field, size_t size, const char *value);
 
-struct journal; /* journal.h: open, append, flush, verify live there */
+struct journal; /* journal.h; readers: verify.h, read.h; mirror: journald.h */
