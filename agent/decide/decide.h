@@ -44,14 +44,18 @@ struct verdict {
     enum verdict_kind ruled; /* what enforce would have done */
     enum policy_allow allow; /* for devices and media: what is granted */
     enum verdict_reason reason;
-    const char
-        *rule; /* rule id in the policy snapshot, or "default"; lives as long as the snapshot; NULL only when zeroed */
-    bool cacheable; /* does not depend on who asks or when */
+    /* Rule or store id in the policy snapshot, "default", or for a class default its key ("media.optical"; ids have no
+     * dot). Lives as long as the snapshot; NULL only when zeroed. */
+    const char *rule;
+    const char *medium_rule; /* media of USB devices: the media rule that refined `rule`; else NULL */
+    bool cacheable;          /* does not depend on who asks, when, or with what; says nothing of other kinds of open */
+    bool monitor;            /* mode: monitor or the rule's monitor: nothing is restricted, allow is POLICY_USE */
+    bool exec;               /* media: execution from it is permitted */
 };
 
 const char *verdict_kind_name(enum verdict_kind kind); /* "deny" "allow" */
-const char *verdict_reason_name(
-    enum verdict_reason reason); /* stable, for journal and JSON: "default" "rule" "who" … */
+/* Stable, for journal and JSON: "default" "rule" "who" … */
+const char *verdict_reason_name(enum verdict_reason reason);
 
 /* Who asks. groups holds every gid including the primary one. */
 struct decide_person {
@@ -89,6 +93,8 @@ struct decide_usb_facts {
     struct decide_time now;
 };
 
+/* The first rule whose match holds decides. Its who, when and until are conditions: an allowing rule whose conditions do not
+ * hold refuses (REASON_WHO …), a refusing one is passed over. Facts without any interface are REASON_UNKNOWN. */
 void decide_usb(const struct policy *p, const struct decide_usb_facts *facts, struct verdict *ret);
 /* May this interface of an allowed device be authorized under the verdict's rule? */
 bool decide_usb_interface(const struct policy *p, const struct verdict *v, const struct decide_interface *i);
@@ -110,8 +116,13 @@ enum decide_mismatch {
     MISMATCH_LABEL,
     MISMATCH_UUID,
     MISMATCH_CAPACITY,
+    MISMATCH_WHO, /* refusing rules only: their conditions select; an allowing rule whose conditions fail refuses */
+    MISMATCH_WHEN,
+    MISMATCH_EXPIRED,
+    MISMATCH_COUNT_,
 };
 enum decide_mismatch decide_usb_mismatch(const struct policy *p, size_t i, const struct decide_usb_facts *facts);
+const char *decide_mismatch_name(enum decide_mismatch m); /* the key in the policy: "device" "serial" "parent-hash" … */
 
 /* --- Media: block devices that are exits --- */
 
@@ -127,8 +138,10 @@ struct decide_medium_facts {
     size_t n_persons;
     struct decide_time now;
 };
-/* A USB medium is ruled by its device's rule plus that rule's medium conditions, then media.rules may only refine by refusing. */
+/* A USB medium is ruled by its device's rule plus that rule's medium conditions, then media.rules may only refine by refusing.
+ * Every other one by media.rules, then by its class. Never grants more than POLICY_READ or POLICY_EXPORT unless ret->monitor. */
 void decide_medium(const struct policy *p, const struct decide_medium_facts *facts, struct verdict *ret);
+enum decide_mismatch decide_medium_mismatch(const struct policy *p, size_t i, const struct decide_medium_facts *facts);
 
 /* --- Filesystem mounts that leave the machine --- */
 
