@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -341,14 +342,37 @@ static int sysfs_read_descriptors(void *context, const struct usb_node *n, uint8
     return outcome(files_read_at(n->fd, "descriptors", USB_DESCRIPTORS_MAX, ret, ret_size));
 }
 
+/* Where the port of a device is: in the first interface of the hub above, "…/usb1/1-0:1.0/usb1-port2" for "1-2" and
+ * "…/1-2/1-2:1.0/1-2-port3" for "1-2.3". */
+static int port_path(const struct usb_node *n, char *ret, size_t size)
+{
+    size_t up = strlen(n->path) - strlen(n->name);
+    const char *hub, *number, *dot = strrchr(n->name, '.');
+    char parent[PATH_MAX];
+    int length;
+
+    if (usb_name_is_root_hub(n->name) || up < 2 || up > sizeof(parent))
+        return -ENOENT;
+    memcpy(parent, n->path, up - 1);
+    parent[up - 1] = '\0';
+    hub = strrchr(parent, '/') ? strrchr(parent, '/') + 1 : parent;
+    number = dot ? dot + 1 : strchr(n->name, '-') + 1;
+    if (dot)
+        length = snprintf(ret, size, "%s/%s:1.0/%s-port%s", parent, hub, hub, number);
+    else
+        length =
+            snprintf(ret, size, "%s/%.*s-0:1.0/%s-port%s", parent, (int)(number - n->name - 1), n->name, hub, number);
+    return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+}
+
+/* The kernel makes the link `port` only after it has announced the device (usb_new_device, 6.1): the place is known anyway. */
 static int sysfs_read_port(void *context, const struct usb_node *n, const char *attribute, char **ret)
 {
     const struct usb_sysfs *s = context;
-    _cleanup_free_ char *path = NULL;
+    char path[PATH_MAX];
     _cleanup_close_ int dir = -1;
-    int r;
+    int r = port_path(n, path, sizeof(path));
 
-    r = link_resolve(n->fd, "port", n->path, &path);
     if (r < 0)
         return outcome(r);
     dir = directory_open(s->root, path);

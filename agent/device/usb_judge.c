@@ -1,0 +1,119 @@
+/*
+ * From a device to facts, from facts to its verdict. Owns the question "which devices claim the same identity". Must not touch
+ * sysfs and must not report.
+ */
+#include <string.h>
+
+#include "base/text.h"
+#include "device/usb_internal.h"
+
+void usb_device_facts(const struct usb_device *d, struct decide_usb_facts *ret)
+{
+    *ret = (struct decide_usb_facts){
+        .vendor = d->vendor,
+        .product = d->product,
+        .serial = d->serial,
+        .name = d->name,
+        .manufacturer = d->manufacturer,
+        .port = d->node.name,
+        .connect_type = d->connect_type,
+        .hash = d->hash,
+        .parent_hash = d->parent_hash,
+        .interfaces = d->interfaces,
+        .n_interfaces = d->n_interfaces,
+        .duplicate = d->duplicate,
+    };
+}
+
+/* Without a serial number a device claims to be a model, not an individual: two equal mice are no rivals. */
+static bool same_claim(const struct usb_device *a, const struct usb_device *b)
+{
+    return a->readable && b->readable && a->serial[0] != '\0' && a->vendor == b->vendor && a->product == b->product &&
+           strcmp(a->serial, b->serial) == 0;
+}
+
+struct usb_device *usb_judge_rival(const struct usb_manager *m, const struct usb_device *d)
+{
+    for (size_t i = 0; i < m->n_devices; i++) {
+        struct usb_device *other = m->devices[i];
+
+        if (other != d && other->sequence < d->sequence && same_claim(other, d))
+            return other;
+    }
+    return NULL;
+}
+
+void usb_judge_unknown(const struct usb_manager *m, struct usb_device *d)
+{
+    d->verdict = (struct verdict){
+        .kind = m->policy->mode == POLICY_MONITOR ? VERDICT_ALLOW : VERDICT_DENY,
+        .ruled = VERDICT_DENY,
+        .allow = POLICY_REFUSE,
+        .reason = REASON_UNKNOWN,
+        .rule = "default",
+    };
+}
+
+static bool same_outcome(const struct verdict *a, const struct verdict *b)
+{
+    return a->kind == b->kind && a->ruled == b->ruled && a->allow == b->allow && a->reason == b->reason &&
+           text_equal(a->rule, b->rule);
+}
+
+int usb_judge(const struct usb_manager *m, struct usb_device *d)
+{
+    struct verdict before = d->verdict; /* its rule may belong to the previous policy, which the caller still holds */
+    struct decide_usb_facts facts;
+
+    if (!d->readable || d->failed || d->tainted) {
+        usb_judge_unknown(m, d);
+    } else {
+        usb_device_facts(d, &facts);
+        facts.persons = m->persons;
+        facts.n_persons = m->n_persons;
+        facts.now = m->now;
+        d->verdict = (struct verdict){0};
+        decide_usb(m->policy, &facts, &d->verdict);
+    }
+    return !d->decided || !same_outcome(&before, &d->verdict);
+}
+
+/* An interface is permitted when all its alternates in that configuration are: the driver chooses among them without asking. */
+bool usb_judge_interface(const struct usb_manager *m, const struct usb_device *d, unsigned configuration,
+                         unsigned number)
+{
+    bool known = false;
+
+    if (d->verdict.kind != VERDICT_ALLOW)
+        return false;
+    if (m->policy->mode == POLICY_MONITOR || d->verdict.ruled != VERDICT_ALLOW)
+        return true;
+    for (size_t i = 0; i < d->n_interfaces; i++) {
+        if (d->configurations[i] != configuration || d->interfaces[i].number != number)
+            continue;
+        if (!decide_usb_interface(m->policy, &d->verdict, &d->interfaces[i]))
+            return false;
+        known = true;
+    }
+    return known;
+}
+
+bool usb_judge_partly(const struct usb_manager *m, const struct usb_device *d)
+{
+    for (size_t i = 0; i < d->n_interfaces; i++) {
+        if (!usb_judge_interface(m, d, d->configurations[i], d->interfaces[i].number))
+            return true;
+    }
+    return false;
+}
+
+bool usb_judge_removes(const struct usb_manager *m, const struct usb_device *d)
+{
+    if (d->verdict.kind != VERDICT_DENY || !d->verdict.rule)
+        return false;
+    for (size_t i = 0; i < m->policy->n_usb; i++) {
+        if (text_equal(m->policy->usb[i].id, d->verdict.rule))
+            return m->policy->usb[i].allow == POLICY_REFUSE && m->policy->usb[i].remove;
+    }
+    return false;
+}
