@@ -19,6 +19,23 @@ static bool fits(const char *wanted, const char *value)
     return fnmatch(wanted, value, FNM_PATHNAME) == 0;
 }
 
+/* An attribute with one value, `hits` of the `n` listed ones equal to it. */
+static bool match_hits(enum policy_set_operator op, size_t hits, size_t n)
+{
+    switch (op) {
+    case POLICY_SET_ONE_OF:
+    case POLICY_SET_MATCH_ALL: /* the one value is among the listed ones */
+        return hits > 0;
+    case POLICY_SET_NONE_OF:
+        return hits == 0;
+    case POLICY_SET_ALL_OF:
+    case POLICY_SET_EQUALS:
+    case POLICY_SET_EQUALS_ORDERED:
+        return hits == n;
+    }
+    return false;
+}
+
 static bool match_list(const struct policy_strings *wanted, const char *value, string_test *test)
 {
     size_t hits = 0;
@@ -29,18 +46,7 @@ static bool match_list(const struct policy_strings *wanted, const char *value, s
         value = "";
     for (size_t i = 0; i < wanted->n; i++)
         hits += test(wanted->items[i], value);
-    switch (wanted->op) {
-    case POLICY_SET_ONE_OF:
-    case POLICY_SET_MATCH_ALL: /* the one value is among the listed ones */
-        return hits > 0;
-    case POLICY_SET_NONE_OF:
-        return hits == 0;
-    case POLICY_SET_ALL_OF:
-    case POLICY_SET_EQUALS:
-    case POLICY_SET_EQUALS_ORDERED:
-        return hits == wanted->n;
-    }
-    return false;
+    return match_hits(wanted->op, hits, wanted->n);
 }
 
 bool match_strings(const struct policy_strings *wanted, const char *value)
@@ -125,15 +131,17 @@ bool match_interfaces(const struct policy_interfaces *wanted, const struct decid
 
 bool match_usb_id(const struct policy_usb_match *m, uint16_t vendor, uint16_t product)
 {
-    if (m->n_devices == 0)
-        return true;
-    for (size_t i = 0; i < m->n_devices; i++) {
-        const struct policy_usb_id *id = &m->devices[i];
+    const struct policy_usb_ids *ids = &m->devices;
+    size_t hits = 0;
 
-        if ((id->any_vendor || id->vendor == vendor) && (id->any_product || id->product == product))
-            return true;
+    if (ids->n == 0)
+        return true;
+    for (size_t i = 0; i < ids->n; i++) {
+        const struct policy_usb_id *id = &ids->items[i];
+
+        hits += (id->any_vendor || id->vendor == vendor) && (id->any_product || id->product == product);
     }
-    return false;
+    return match_hits(ids->op, hits, ids->n);
 }
 
 bool match_person(const struct policy_who *who, const struct decide_person *person)
