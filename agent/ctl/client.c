@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,7 +18,8 @@
 #include "ctl/protocol.h"
 
 enum {
-    CONNECT_DEADLINE_MS = 5000
+    CONNECT_DEADLINE_MS = 5000,
+    FRAME_DEADLINE_MS = 30000, /* for the rest of an answer that has begun */
 };
 
 static int check_peer(int fd)
@@ -59,21 +62,48 @@ void ctl_client_close(struct ctl_client *c)
     c->socket = close_fd(c->socket);
 }
 
-/* Appends the JSON of one answer frame; 1 when more follows. */
+/* frame_receive() has a deadline always; a watcher waits here until there is something to receive. */
+static int wait_for_ever(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    while (poll(&p, 1, -1) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return 0;
+}
+
+static int receive(struct frame *f, int fd, int deadline_ms)
+{
+    if (deadline_ms < 0) {
+        int r = wait_for_ever(fd);
+
+        if (r < 0)
+            return r;
+        deadline_ms = FRAME_DEADLINE_MS;
+    }
+    return frame_receive(f, fd, deadline_ms);
+}
+
+/* Appends the JSON of one answer frame; 1 when more follows. A frame that says so must bring something, or a peer could
+ * keep its reader for ever. */
 static int take_chunk(const struct frame *f, struct buf *json, uint32_t *code)
 {
     struct buf_reader r = {.data = f->body.data, .size = f->body.size};
+    bool more = (f->flags & FRAME_FLAG_MORE) != 0;
     int e;
 
-    if (f->type != CTL_ANSWER)
+    if (f->type != CTL_ANSWER || f->fd >= 0)
         return -EBADMSG;
     e = buf_get_u32(&r, code);
     if (e < 0)
         return e;
+    if (more && r.offset == r.size)
+        return -EBADMSG;
     e = buf_add(json, r.data + r.offset, r.size - r.offset);
     if (e < 0)
         return e;
-    return (f->flags & FRAME_FLAG_MORE) != 0;
+    return more;
 }
 
 int ctl_client_next(struct ctl_client *c, int deadline_ms, uint32_t *ret_code, json_t **ret_json)
@@ -88,7 +118,7 @@ int ctl_client_next(struct ctl_client *c, int deadline_ms, uint32_t *ret_code, j
         struct frame f;
 
         frame_init(&f);
-        more = frame_receive(&f, c->socket, deadline_ms);
+        more = receive(&f, c->socket, deadline_ms);
         if (more >= 0)
             more = take_chunk(&f, &json, &code);
         frame_done(&f);

@@ -1,12 +1,14 @@
 /*
  * The privileged side of the control socket. Owns the listening socket and every accepted connection with its buffers.
  * A peer is identified by SO_PEERCRED once, at accept. It must not: block, trust lengths, keep a peer that sent something
- * that is not in the table, or let one uid use up all connections.
+ * that is not in the table, or let one uid use up connections, memory, processor time or log lines: a connection has one
+ * request at work at a time, and while its answer waits nothing more is read from it.
  */
 #include "ctl/server.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +28,8 @@ enum {
     CONNECTIONS_MAX = 128,
     CONNECTIONS_PER_UID = 16, /* root is not counted: an administrator always gets in */
     IDLE_LIMIT_US = 30 * 1000000,
+    ACCEPT_PAUSE_US = 1000000, /* without free descriptors the listening socket would wake the loop for ever */
+    LOG_INTERVAL_US = 1000000, /* one line about misbehaving peers in this time */
     READ_MAX = FRAME_HEADER_SIZE + FRAME_BODY_MAX,
     OUTPUT_MAX = CTL_ANSWER_MAX + CTL_ANSWER_MAX / 64, /* JSON and its frame headers */
 };
@@ -49,15 +53,38 @@ struct ctl_server {
     size_t n_verbs;
     void *context;
     TAILQ_HEAD(, connection) connections;
-    size_t n_connections;
+    sd_event_source *accept_again;
+    uint64_t logged_at; /* 0: never */
+    uint64_t unlogged;
 };
+
+static uint64_t now_us(const struct ctl_server *s)
+{
+    uint64_t now = 0;
+
+    (void)sd_event_now(s->loop, CLOCK_MONOTONIC, &now);
+    return now;
+}
+
+/* Anybody can make the server say this, as often as they like: the log must not be theirs to fill. */
+static void log_peer(struct ctl_server *s, const char *id, const struct ctl_peer *peer, const char *reason)
+{
+    uint64_t now = now_us(s);
+
+    if (s->logged_at != 0 && now - s->logged_at < LOG_INTERVAL_US) {
+        s->unlogged++;
+        return;
+    }
+    log_notice(id, "uid=%u pid=%d reason=%s unlogged=%" PRIu64, peer->uid, peer->pid, reason, s->unlogged);
+    s->logged_at = now;
+    s->unlogged = 0;
+}
 
 static void connection_drop(struct connection *c)
 {
     struct ctl_server *s = c->server;
 
     TAILQ_REMOVE(&s->connections, c, link);
-    s->n_connections--;
     sd_event_source_disable_unref(c->io);
     sd_event_source_disable_unref(c->idle);
     close_fd(c->fd);
@@ -66,35 +93,47 @@ static void connection_drop(struct connection *c)
     free(c);
 }
 
-static void connection_touch(struct connection *c)
+/* Gives the peer another IDLE_LIMIT_US to say or take something. Only a stream that has taken everything may be silent. */
+static int connection_touch(struct connection *c)
 {
-    uint64_t now = 0;
+    int r;
 
-    if (c->streaming) {
-        (void)sd_event_source_set_enabled(c->idle, SD_EVENT_OFF);
-        return;
-    }
-    (void)sd_event_now(c->server->loop, CLOCK_MONOTONIC, &now);
-    (void)sd_event_source_set_time(c->idle, now + IDLE_LIMIT_US);
+    if (c->streaming && c->out.size == 0)
+        return sd_event_source_set_enabled(c->idle, SD_EVENT_OFF);
+    r = sd_event_source_set_time(c->idle, now_us(c->server) + IDLE_LIMIT_US);
+    return r < 0 ? r : sd_event_source_set_enabled(c->idle, SD_EVENT_ONESHOT);
+}
+
+/* While an answer waits for a slow reader nothing is read from it: its next request would only pile up. EPOLLIN must go,
+ * or what it sent meanwhile would wake the loop again and again. A reader that takes nothing is not given more time. */
+static int connection_wait(struct connection *c, bool progress)
+{
+    int r = sd_event_source_set_io_events(c->io, EPOLLOUT);
+
+    return r < 0 || !progress ? r : connection_touch(c);
 }
 
 /* Writes what the socket takes. Negative: the peer is gone. */
 static int connection_push(struct connection *c)
 {
+    size_t before = c->sent;
+    int r;
+
     while (c->sent < c->out.size) {
         ssize_t n = send(c->fd, c->out.data + c->sent, c->out.size - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
-            return sd_event_source_set_io_events(c->io, EPOLLIN | EPOLLOUT);
+            return connection_wait(c, c->sent > before);
         if (n < 0)
             return -errno;
         c->sent += (size_t)n;
     }
-    buf_clear(&c->out);
+    buf_done(&c->out); /* a large answer does not stay in memory */
     c->sent = 0;
-    return sd_event_source_set_io_events(c->io, EPOLLIN);
+    r = sd_event_source_set_io_events(c->io, EPOLLIN);
+    return r < 0 ? r : connection_touch(c);
 }
 
 static int add_answer_frame(struct buf *out, uint32_t code, const char *json, size_t size, bool more)
@@ -115,6 +154,7 @@ static int add_answer_frame(struct buf *out, uint32_t code, const char *json, si
 static int connection_answer(struct connection *c, uint32_t code, json_t *answer)
 {
     _cleanup_free_ char *text = answer ? json_dumps(answer, JSON_COMPACT | JSON_ENCODE_ANY) : strdup("null");
+    bool waiting = c->out.size > 0;
     size_t size, offset = 0;
     int r;
 
@@ -131,6 +171,11 @@ static int connection_answer(struct connection *c, uint32_t code, json_t *answer
             return r;
         offset += chunk;
     } while (offset < size);
+    if (!waiting) {
+        r = connection_touch(c);
+        if (r < 0)
+            return r;
+    }
     return connection_push(c);
 }
 
@@ -156,57 +201,62 @@ static int connection_dispatch(struct connection *c, struct frame_view *f)
         code = CTL_CODE_DENIED;
     else
         code = verb->handler(c->server->context, &call, &answer);
-    if (code == CTL_CODE_OK && (verb->flags & CTL_STREAM)) {
+    if (code == CTL_CODE_OK && (verb->flags & CTL_STREAM))
         c->streaming = true;
-        connection_touch(c);
-    }
     r = connection_answer(c, code, answer);
     json_decref(answer);
     return r;
 }
 
-/* Takes every whole frame from the input. */
-static int connection_take_frames(struct connection *c)
+/* How many bytes are missing to the end of the header, then to the end of the frame. */
+static int connection_missing(const struct connection *c, size_t *ret)
 {
-    size_t used_all = 0;
-    int r = 0;
+    struct buf_reader r = {.data = c->in.data, .size = c->in.size};
+    uint32_t length = 0;
 
-    for (;;) {
-        struct frame_view f;
-        size_t used = 0;
-
-        r = frame_parse(c->in.data + used_all, c->in.size - used_all, &f, &used);
-        if (r <= 0)
-            break;
-        r = connection_dispatch(c, &f);
-        if (r < 0)
-            break;
-        used_all += used;
+    if (c->in.size < FRAME_HEADER_SIZE) {
+        *ret = FRAME_HEADER_SIZE - c->in.size;
+        return 0;
     }
-    if (r < 0)
-        return r;
-    if (used_all > 0) {
-        memmove(c->in.data, c->in.data + used_all, c->in.size - used_all);
-        c->in.size -= used_all;
-    }
+    if (buf_get_u32(&r, &length) < 0 || length > FRAME_BODY_MAX)
+        return -EBADMSG;
+    *ret = FRAME_HEADER_SIZE + (size_t)length - c->in.size;
     return 0;
 }
 
+/* Takes the frame when it is whole. */
+static int connection_take_frame(struct connection *c)
+{
+    struct frame_view f;
+    size_t used = 0;
+    int r = frame_parse(c->in.data, c->in.size, &f, &used);
+
+    if (r <= 0)
+        return r;
+    r = connection_dispatch(c, &f);
+    buf_clear(&c->in); /* it held exactly this frame */
+    return r;
+}
+
+/* One frame is asked for at a time, so that a burst of requests does not hold the loop: the rest stays in the socket and the
+ * other sources get their turn in between. */
 static int connection_read(struct connection *c)
 {
-    uint8_t bytes[16 * 1024];
-    ssize_t n = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    uint8_t bytes[4096];
+    size_t want = sizeof(bytes);
+    ssize_t n;
     int r;
 
+    r = connection_missing(c, &want);
+    if (r < 0)
+        return r;
+    n = recv(c->fd, bytes, want < sizeof(bytes) ? want : sizeof(bytes), MSG_DONTWAIT);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     if (n == 0)
-        return -ECONNRESET;
+        return c->in.size == 0 ? -ECONNRESET : -EBADMSG;
     r = buf_add(&c->in, bytes, (size_t)n);
-    if (r < 0)
-        return r;
-    connection_touch(c);
-    return connection_take_frames(c);
+    return r < 0 ? r : connection_take_frame(c);
 }
 
 static int on_connection(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -218,14 +268,13 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
     (void)fd;
     if (events & EPOLLOUT)
         r = connection_push(c);
-    /* While an answer waits for a slow reader, nothing more is read from it: its next request would only pile up. */
     if (r >= 0 && (events & EPOLLIN) && c->out.size == 0)
         r = connection_read(c);
     if (r >= 0 && (events & (EPOLLHUP | EPOLLERR)))
         r = -ECONNRESET;
     if (r < 0) {
         if (r != -ECONNRESET && r != -EPIPE)
-            log_notice("control.peer-dropped", "uid=%u pid=%d error=%s", c->peer.uid, c->peer.pid, strerrorname_np(-r));
+            log_peer(c->server, "control.peer-dropped", &c->peer, strerrorname_np(-r));
         connection_drop(c);
     }
     return 0;
@@ -239,28 +288,25 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-static size_t connections_of(const struct ctl_server *s, uid_t uid)
-{
-    const struct connection *c;
-    size_t n = 0;
-
-    TAILQ_FOREACH(c, &s->connections, link)
-    n += c->peer.uid == uid;
-    return n;
-}
-
 static bool has_room(const struct ctl_server *s, uid_t uid)
 {
+    const struct connection *c;
+    size_t all = 0, own = 0;
+
     if (uid == 0)
         return true;
-    return s->n_connections < CONNECTIONS_MAX && connections_of(s, uid) < CONNECTIONS_PER_UID;
+    TAILQ_FOREACH(c, &s->connections, link)
+    {
+        all += c->peer.uid != 0;
+        own += c->peer.uid == uid;
+    }
+    return all < CONNECTIONS_MAX && own < CONNECTIONS_PER_UID;
 }
 
 /* Owns fd from here on, on errors as well. */
-static int connection_new(struct ctl_server *s, int fd, const struct ucred *peer)
+static int connection_new(struct ctl_server *s, int fd, const struct ctl_peer *peer)
 {
     struct connection *c = calloc(1, sizeof(*c));
-    uint64_t now = 0;
     int r;
 
     if (!c) {
@@ -269,33 +315,55 @@ static int connection_new(struct ctl_server *s, int fd, const struct ucred *peer
     }
     c->server = s;
     c->fd = fd;
-    c->peer = (struct ctl_peer){.pid = peer->pid, .uid = peer->uid, .gid = peer->gid};
-    buf_init(&c->in, READ_MAX + 16 * 1024);
+    c->peer = *peer;
+    buf_init(&c->in, READ_MAX);
     buf_init(&c->out, OUTPUT_MAX);
     TAILQ_INSERT_TAIL(&s->connections, c, link);
-    s->n_connections++;
-    (void)sd_event_now(s->loop, CLOCK_MONOTONIC, &now);
     r = sd_event_add_io(s->loop, &c->io, fd, EPOLLIN, on_connection, c);
     if (r >= 0)
-        r = sd_event_add_time(s->loop, &c->idle, CLOCK_MONOTONIC, now + IDLE_LIMIT_US, 1000000, on_idle, c);
+        r = sd_event_add_time(s->loop, &c->idle, CLOCK_MONOTONIC, now_us(s) + IDLE_LIMIT_US, 1000000, on_idle, c);
     if (r < 0)
         connection_drop(c);
     return r;
+}
+
+static int on_accept_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct ctl_server *s = userdata;
+
+    (void)source;
+    (void)usec;
+    return sd_event_source_set_enabled(s->accept_source, SD_EVENT_ON);
+}
+
+static void pause_accepting(struct ctl_server *s)
+{
+    log_warning("control.accept-failed", "error=%s", strerrorname_np(errno));
+    if (sd_event_source_set_time(s->accept_again, now_us(s) + ACCEPT_PAUSE_US) >= 0 &&
+        sd_event_source_set_enabled(s->accept_again, SD_EVENT_ONESHOT) >= 0)
+        (void)sd_event_source_set_enabled(s->accept_source, SD_EVENT_OFF);
 }
 
 static int on_accept(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
     struct ctl_server *s = userdata;
     _cleanup_close_ int peer_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    struct ucred peer = {.uid = (uid_t)-1};
-    socklen_t size = sizeof(peer);
+    struct ucred credentials = {.uid = (uid_t)-1};
+    struct ctl_peer peer;
+    socklen_t size = sizeof(credentials);
 
     (void)source;
     (void)events;
-    if (peer_fd < 0)
-        return 0; /* gone again, or out of fds: the next one is tried when it comes */
-    if (getsockopt(peer_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || !has_room(s, peer.uid)) {
-        log_notice("control.peer-refused", "uid=%u reason=too-many", peer.uid);
+    if (peer_fd < 0) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            pause_accepting(s);
+        return 0;
+    }
+    if (getsockopt(peer_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
+        return 0;
+    peer = (struct ctl_peer){.pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid};
+    if (!has_room(s, peer.uid)) {
+        log_peer(s, "control.peer-refused", &peer, "too-many");
         return 0;
     }
     (void)connection_new(s, TAKE_FD(peer_fd), &peer);
@@ -319,6 +387,10 @@ int ctl_server_new(sd_event *loop, int listen_fd, const struct ctl_verb *verbs, 
     s->context = context;
     TAILQ_INIT(&s->connections);
     r = sd_event_add_io(loop, &s->accept_source, listen_fd, EPOLLIN, on_accept, s);
+    if (r >= 0)
+        r = sd_event_add_time(loop, &s->accept_again, CLOCK_MONOTONIC, 0, 0, on_accept_again, s);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(s->accept_again, SD_EVENT_OFF);
     if (r < 0) {
         (void)ctl_server_free(s);
         return r;
@@ -334,6 +406,7 @@ struct ctl_server *ctl_server_free(struct ctl_server *s)
     while (!TAILQ_EMPTY(&s->connections))
         connection_drop(TAILQ_FIRST(&s->connections));
     sd_event_source_disable_unref(s->accept_source);
+    sd_event_source_disable_unref(s->accept_again);
     close_fd(s->listen_fd);
     sd_event_unref(s->loop);
     free(s);
