@@ -99,6 +99,9 @@ void decide_usb(const struct policy *p, const struct decide_usb_facts *facts, st
 /* May this interface of an allowed device be authorized under the verdict's rule? */
 bool decide_usb_interface(const struct policy *p, const struct verdict *v, const struct decide_interface *i);
 
+/* The rule id that decides when only the emergency does. */
+#define DECIDE_RULE_EMERGENCY "emergency"
+
 /* Why rule index i does not decide, for policy explain: 0 it decides, else the first attribute that does not match. */
 enum decide_mismatch {
     MISMATCH_NONE = 0,

@@ -28,7 +28,20 @@ enum decide_mismatch decide_usb_mismatch(const struct policy *p, size_t i, const
     return MISMATCH_NONE;
 }
 
-void decide_usb(const struct policy *p, const struct decide_usb_facts *facts, struct verdict *ret)
+static bool is_input_or_hub(const struct decide_interface *i)
+{
+    return i->class_ == 0x03 || i->class_ == 0x09;
+}
+
+static bool is_input_only(const struct decide_usb_facts *facts)
+{
+    for (size_t i = 0; i < facts->n_interfaces; i++)
+        if (!is_input_or_hub(&facts->interfaces[i]))
+            return false;
+    return facts->n_interfaces > 0;
+}
+
+static void decide_by_rules(const struct policy *p, const struct decide_usb_facts *facts, struct verdict *ret)
 {
     for (size_t i = 0; i < p->n_usb; i++) {
         const struct policy_usb_rule *rule = &p->usb[i];
@@ -49,12 +62,21 @@ void decide_usb(const struct policy *p, const struct decide_usb_facts *facts, st
     verdict_set(ret, p, false, "default", POLICY_REFUSE, REASON_DEFAULT);
 }
 
+void decide_usb(const struct policy *p, const struct decide_usb_facts *facts, struct verdict *ret)
+{
+    decide_by_rules(p, facts, ret);
+    if (ret->ruled == VERDICT_DENY && facts->emergency && is_input_only(facts))
+        verdict_set(ret, p, false, DECIDE_RULE_EMERGENCY, POLICY_USE, REASON_RULE);
+}
+
 bool decide_usb_interface(const struct policy *p, const struct verdict *v, const struct decide_interface *i)
 {
     if (v->kind != VERDICT_ALLOW || !v->rule)
         return false;
     if (v->ruled != VERDICT_ALLOW)
         return true; /* monitor mode lets the whole device pass */
+    if (text_equal(v->rule, DECIDE_RULE_EMERGENCY))
+        return is_input_or_hub(i);
     for (size_t k = 0; k < p->n_usb; k++) {
         const struct policy_interfaces *only = &p->usb[k].only;
 
