@@ -60,9 +60,12 @@ static void open_medium(const struct policy *p, const struct decide_open_facts *
     }
     o.rule = medium->rule;
     consult_medium_rule(p, medium->rule, facts, &o);
-    if (medium->ruled != VERDICT_ALLOW)
-        o.reason = medium->reason;
-    else if (facts->write)
+    if (medium->ruled != VERDICT_ALLOW) {
+        /* Not by the reason: "the rule says so" is one of a refusal as well. */
+        verdict_set(ret, p, o.monitor, o.rule, POLICY_REFUSE, medium->reason);
+        return;
+    }
+    if (facts->write)
         o.reason = REASON_WRITE;
     else if (o.reason == REASON_RULE && facts->execute && !o.exec && !p->media.exec)
         o.reason = REASON_EXECUTE;
