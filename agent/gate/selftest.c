@@ -1,0 +1,94 @@
+/*
+ * Proof that the kernel really asks us and obeys: a child opens a canary of each group and must be refused.
+ *
+ * Owns: the canary files in the run directory and their inode marks. Must not: trust that a mark was accepted.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "gate/selftest.h"
+#include "kern/fanotify.h"
+
+static const char *const canary_names[GATE_GROUPS] = {"canary-exits", "canary-stores"};
+
+int selftest_mark(struct gate *g, enum gate_group which)
+{
+    return fanotify_guard_inode(g->options.ops, g->group[which], g->options.run_fd, canary_names[which], false);
+}
+
+int selftest_prepare(struct gate *g)
+{
+    for (int i = 0; i < GATE_GROUPS; i++) {
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        int r;
+
+        /* Made and looked at without opening it: the old one may still be marked from the life before. */
+        (void)unlinkat(g->options.run_fd, canary_names[i], 0);
+        if (mknodat(g->options.run_fd, canary_names[i], S_IFREG | 0600, 0) < 0 ||
+            fstatat(g->options.run_fd, canary_names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+            return -errno;
+        g->canary[i] = (struct canary){st.st_dev, st.st_ino};
+        r = selftest_mark(g, (enum gate_group)i);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+void selftest_remove(struct gate *g)
+{
+    for (int i = 0; i < GATE_GROUPS; i++)
+        (void)unlinkat(g->options.run_fd, canary_names[i], 0);
+}
+
+/* After fork in a threaded process: system calls only. 0 when every canary was refused. */
+static int open_canaries(int run_fd)
+{
+    for (int i = 0; i < GATE_GROUPS; i++)
+        if (openat(run_fd, canary_names[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW) >= 0 || errno != EPERM)
+            return 1;
+    return 0;
+}
+
+/* 1 refused, 0 opened or no answer in time. */
+static int judge_child(pid_t child, int pid_fd, int deadline_ms)
+{
+    struct pollfd p = {.fd = pid_fd, .events = POLLIN};
+    int status = 0, r;
+
+    do
+        r = poll(&p, 1, deadline_ms);
+    while (r < 0 && errno == EINTR);
+    if (r != 1)
+        (void)kill(child, SIGKILL);
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    return r == 1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int gate_self_test(struct gate *g, int deadline_ms)
+{
+    _cleanup_close_ int pid_fd = -1;
+    pid_t child = fork();
+    int passed;
+
+    if (child < 0)
+        return -errno;
+    if (child == 0)
+        _exit(open_canaries(g->options.run_fd));
+    pid_fd = (int)syscall(SYS_pidfd_open, child, 0);
+    passed = judge_child(child, pid_fd, deadline_ms);
+    if (g->self_test_passed != (passed == 1) || !passed)
+        record_report(
+            g, AUDIT_GATE_SELF_TEST, !passed, NULL,
+            passed ? "a canary open was refused: the kernel enforces" : "a canary open was not refused in time", 0);
+    g->self_test_passed = passed == 1;
+    return passed;
+}
