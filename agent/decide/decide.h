@@ -88,6 +88,7 @@ struct decide_usb_facts {
     const struct decide_interface *interfaces;
     size_t n_interfaces;
     bool duplicate;                      /* another present device has the same vendor:product:serial */
+    bool emergency; /* the administrator's way back in is open: input devices and hubs are permitted (kuraban(7)) */
     const struct decide_person *persons; /* people of the active local sessions; a rule with `who` needs one of them */
     size_t n_persons;
     struct decide_time now;
