@@ -48,7 +48,7 @@ void usb_judge_unknown(const struct usb_manager *m, struct usb_device *d)
     d->verdict = (struct verdict){
         .kind = m->policy->mode == POLICY_MONITOR ? VERDICT_ALLOW : VERDICT_DENY,
         .ruled = VERDICT_DENY,
-        .allow = POLICY_REFUSE,
+        .allow = m->policy->mode == POLICY_MONITOR ? POLICY_USE : POLICY_REFUSE,
         .reason = REASON_UNKNOWN,
         .rule = "default",
     };
