@@ -1,0 +1,97 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "decide/decide.h"
+#include "device/exit.h"
+#include "device/exit_run.h"
+#include "kern/block.h"
+
+/*
+ * The media: every block device that is an exit and holds something. Driven from one thread. Whatever a policy says, an
+ * exit is read-only (H2); a policy only decides who may see and read it.
+ */
+
+enum { MEDIUM_RULE_SIZE = 128, MEDIUM_TEXT_SIZE = 128 };
+
+struct medium {
+    char id[EXIT_ID_SIZE];           /* "sdb1-12": kernel name and disk sequence number */
+    char name[BLOCK_NAME_SIZE];      /* sdb1 */
+    char node[BLOCK_NAME_SIZE + 8];  /* /dev/sdb1 */
+    char disk[BLOCK_NAME_SIZE];      /* sdb; of a mapped device the disk below */
+    dev_t device;
+    enum exit_bus bus;
+    bool partition;
+    bool container;                  /* a disk with partitions and nothing of its own: listed, not reported */
+    bool inside_luks;
+    char usb[EXIT_PATH_SIZE];        /* "/devices/…" of the USB device, "" when none */
+    char filesystem[32], label[MEDIUM_TEXT_SIZE], uuid[MEDIUM_TEXT_SIZE], serial[MEDIUM_TEXT_SIZE];
+    char vendor[MEDIUM_TEXT_SIZE], model[MEDIUM_TEXT_SIZE];
+    uint64_t capacity;               /* bytes */
+    struct verdict verdict;          /* rule points into this struct */
+    char rule[MEDIUM_RULE_SIZE];
+    bool read_only;                  /* the kernel's flag as last seen */
+    bool permitted;                  /* udev may show it */
+    /* private */
+    char mounted_as[32];
+    bool decided, asserted, failed, seen, helper_read_only;
+};
+
+enum block_report {
+    BLOCK_REPORT_DECIDED,    /* AUDIT_MEDIUM_DECIDED: first seen, or the verdict changed; m->verdict.ruled in monitor mode */
+    BLOCK_REPORT_REMOVED,    /* AUDIT_MEDIUM_REMOVED */
+    BLOCK_REPORT_REASSERTED, /* AUDIT_MEDIUM_REASSERTED, alarm: somebody had cleared the read-only flag; it is set again */
+    BLOCK_REPORT_FAILED,     /* AUDIT_DEVICE_FAILED, alarm: could not be made read-only; it is refused */
+};
+
+struct block_manager_config {
+    enum exit_mode mode;        /* ON, LISTED or OFF; monitor mode comes with the policy */
+    int sysfs, proc, run;       /* directory fds, borrowed */
+    int state;                  /* directory for the list that survives a boot; -1: none */
+    struct block_ops ops;
+    const char *const *exits;   /* config `exits:`, exit_list_add() format, copied */
+    size_t n_exits;
+    /* Rule id that authorized the USB device with this sysfs path ("/devices/…"), NULL when it is not authorized. */
+    const char *(*usb_rule_of)(void *context, const char *syspath);
+    void (*report)(void *context, enum block_report what, const struct medium *m, const char *message);
+    void *context;
+};
+
+struct block_manager;
+
+/* Writes media.mode and exits.list into the run directory, then takes in what is present. policy may be NULL: everything is
+ * refused. wall_us is the time now, for rules with hours and end dates. */
+int block_manager_new(const struct block_manager_config *config, struct policy *policy, int64_t wall_us,
+                      struct block_manager **ret);
+/* Forgets; leaves read-only flags and hidden media as they are (H1). */
+struct block_manager *block_manager_free(struct block_manager *b);
+/* For purge and demonstrations: makes what is known writable again and forgets it, removes the files in the run directory. */
+int block_manager_release(struct block_manager *b);
+
+/* A uevent of subsystem "block", after udevd or straight from the kernel. */
+int block_manager_event(struct block_manager *b, const char *action, const char *sysname, int64_t wall_us);
+/* Takes a reference; re-decides everything. */
+int block_manager_set_policy(struct block_manager *b, struct policy *policy, int64_t wall_us);
+/* People of the active sessions, copied; re-decides everything. */
+int block_manager_set_persons(struct block_manager *b, const struct decide_person *persons, size_t n, int64_t wall_us);
+/* Every few seconds, after lost events and after the USB manager changed a verdict: rescans, re-decides, and checks every
+ * read-only flag. */
+int block_manager_tick(struct block_manager *b, int64_t wall_us);
+
+/* A filesystem of this type was seen mounted from the device: the one fact that needs no udev. Decides again when that is
+ * news. NULL when the device is no exit. */
+const struct medium *block_manager_learn(struct block_manager *b, dev_t device, const char *type, int64_t wall_us);
+
+size_t block_manager_count(const struct block_manager *b);
+const struct medium *block_manager_at(const struct block_manager *b, size_t i);
+const struct medium *block_manager_find(const struct block_manager *b, dev_t device);
+enum exit_mode block_manager_mode(const struct block_manager *b); /* MONITOR while the policy says so */
+/* Are network and FUSE mounts judged as well? Only in mode on: listed must never touch anything else. */
+bool block_manager_filesystems(const struct block_manager *b);
+const struct policy *block_manager_policy(const struct block_manager *b);
+
+/* One listener, called after media or verdicts changed (mount_manager_new takes it). */
+void block_manager_listen(struct block_manager *b, void (*changed)(void *context, int64_t wall_us), void *context);

@@ -1,0 +1,204 @@
+/*
+ * One medium: its facts, its verdict, its read-only flag. Owns: what is applied to a device. Must not: know which devices
+ * there are (block.c), touch mounts (mount.c), write to the journal.
+ */
+#include "device/block_medium.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static void copy(char *ret, size_t size, const char *s)
+{
+    (void)snprintf(ret, size, "%.*s", (int)size - 1, s);
+}
+
+int medium_gather(struct block_manager *b, const struct exit_context *c, const char *name, struct medium *ret)
+{
+    struct medium m = {0};
+    struct block_properties p = {0};
+    struct exit_info info;
+    uint64_t sectors, diskseq = 0;
+    int r = exit_classify(c, name, &info);
+
+    if (r < 0 || !info.is_exit)
+        return r < 0 ? r : 0;
+    if (block_read_device(b->config.sysfs, name, &m.device) < 0 ||
+        block_read_number(b->config.sysfs, name, "size", &sectors) < 0)
+        return 0; /* gone again */
+    if (sectors == 0) {
+        if (block_manager_mode(b) != EXIT_MODE_MONITOR)
+            (void)b->config.ops.set_read_only(b->config.ops.context, name, m.device, true);
+        return 0;
+    }
+    (void)block_diskseq(b->config.sysfs, name, &diskseq);
+    exit_id(name, diskseq, m.id);
+    copy(m.name, sizeof(m.name), name);
+    block_node(name, m.disk); /* as room for the node's name */
+    (void)snprintf(m.node, sizeof(m.node), "/dev/%s", m.disk);
+    copy(m.disk, sizeof(m.disk), info.disk);
+    copy(m.usb, sizeof(m.usb), info.usb);
+    m.bus = info.bus;
+    m.inside_luks = info.inside_luks;
+    m.partition = block_is_partition(b->config.sysfs, name);
+    m.capacity = sectors > UINT64_MAX / 512 ? UINT64_MAX : sectors * 512;
+    /* Without its properties a medium has no filesystem and no label: rules that ask for one refuse it. */
+    (void)b->config.ops.properties(b->config.ops.context, name, &p);
+    copy(m.filesystem, sizeof(m.filesystem), p.filesystem);
+    copy(m.label, sizeof(m.label), p.label);
+    copy(m.uuid, sizeof(m.uuid), p.uuid);
+    copy(m.serial, sizeof(m.serial), p.serial);
+    copy(m.vendor, sizeof(m.vendor), p.vendor);
+    copy(m.model, sizeof(m.model), p.model);
+    m.helper_read_only = p.helper_read_only;
+    m.container = !m.partition && !m.filesystem[0] && block_count_partitions(b->config.sysfs, name) > 0;
+    *ret = m;
+    return 1;
+}
+
+static bool ext_family(const char *s)
+{
+    return strlen(s) == 4 && text_starts(s, "ext");
+}
+
+/* The kernel's driver against blkid's name. A medium that claims to be one filesystem and is mounted as another is what it
+ * is mounted as. */
+static bool same_filesystem(const char *blkid, const char *driver)
+{
+    return strcmp(blkid, driver) == 0 || strcmp(driver, "fuseblk") == 0 ||
+           (ext_family(blkid) && ext_family(driver)) || (strcmp(blkid, "ntfs") == 0 && text_starts(driver, "ntfs")) ||
+           (strcmp(blkid, "vfat") == 0 && strcmp(driver, "msdos") == 0);
+}
+
+static void settle_filesystem(struct medium *m)
+{
+    if (!m->mounted_as[0] || (m->filesystem[0] && same_filesystem(m->filesystem, m->mounted_as)))
+        return;
+    copy(m->filesystem, sizeof(m->filesystem), strcmp(m->mounted_as, "ntfs3") == 0 ? "ntfs" : m->mounted_as);
+    m->container = false;
+}
+
+void medium_set_mounted_as(struct medium *m, const char *type)
+{
+    copy(m->mounted_as, sizeof(m->mounted_as), type);
+    settle_filesystem(m);
+}
+
+void medium_refresh(struct medium *m, const struct medium *fresh)
+{
+    struct medium old = *m;
+
+    *m = *fresh;
+    m->verdict = old.verdict;
+    memcpy(m->rule, old.rule, sizeof(m->rule));
+    memcpy(m->mounted_as, old.mounted_as, sizeof(m->mounted_as));
+    m->read_only = old.read_only;
+    m->permitted = old.permitted;
+    m->decided = old.decided;
+    m->asserted = old.asserted;
+    m->failed = old.failed;
+    m->verdict.rule = old.verdict.rule ? m->rule : NULL;
+    settle_filesystem(m);
+}
+
+static bool verdicts_differ(const struct verdict *a, const struct verdict *b)
+{
+    return a->kind != b->kind || a->ruled != b->ruled || a->allow != b->allow || a->reason != b->reason ||
+           !text_equal(a->rule, b->rule);
+}
+
+void medium_decide(struct block_manager *b, struct medium *m, int64_t wall_us)
+{
+    struct verdict v = {.rule = "default"};
+    bool news;
+
+    if (b->policy) {
+        struct decide_medium_facts facts = {.bus = exit_bus_name(m->bus),
+                                            .node = m->node,
+                                            .filesystem = m->filesystem,
+                                            .label = m->label,
+                                            .uuid = m->uuid,
+                                            .serial = m->serial,
+                                            .capacity = m->capacity,
+                                            .inside_luks = m->inside_luks,
+                                            .persons = b->persons,
+                                            .n_persons = b->n_persons};
+
+        if (m->usb[0] && b->config.usb_rule_of)
+            facts.usb_rule = b->config.usb_rule_of(b->config.context, m->usb);
+        decide_time_local(wall_us, &facts.now);
+        decide_medium(b->policy, &facts, &v);
+    }
+    if (m->failed && block_manager_mode(b) != EXIT_MODE_MONITOR) {
+        /* It could not be made read-only: whatever the rule says, nobody gets it. */
+        v.kind = v.ruled = VERDICT_DENY;
+        v.reason = REASON_WRITE;
+    }
+    news = !m->decided || verdicts_differ(&m->verdict, &v);
+    if (news) {
+        copy(m->rule, sizeof(m->rule), v.rule ? v.rule : "default");
+        m->verdict = v;
+        m->verdict.rule = m->rule;
+        m->decided = true;
+        b->dirty = true;
+        if (!m->container)
+            b->config.report(b->config.context, BLOCK_REPORT_DECIDED, m, "");
+    }
+}
+
+static void release(struct block_manager *b, struct medium *m)
+{
+    /* Only what was set by us or by our helper: a write-protect switch and other people's settings stay. */
+    if (!m->asserted && !m->helper_read_only)
+        return;
+    if (b->config.ops.set_read_only(b->config.ops.context, m->name, m->device, false) >= 0)
+        m->asserted = false;
+    m->read_only = block_read_only(b->config.sysfs, m->name) > 0;
+}
+
+void medium_assert(struct block_manager *b, struct medium *m)
+{
+    char message[96];
+    int r = block_read_only(b->config.sysfs, m->name), error = 0;
+    bool cleared;
+
+    if (block_manager_mode(b) == EXIT_MODE_MONITOR) {
+        m->read_only = r > 0;
+        m->failed = false;
+        if (m->read_only)
+            release(b, m);
+        return;
+    }
+    cleared = r == 0 && m->asserted;
+    if (r <= 0) {
+        error = b->config.ops.set_read_only(b->config.ops.context, m->name, m->device, true);
+        r = block_read_only(b->config.sysfs, m->name);
+    }
+    m->read_only = r > 0;
+    if (m->read_only) {
+        if (cleared) {
+            b->dirty = true; /* a filesystem may have been mounted writable meanwhile */
+            b->config.report(b->config.context, BLOCK_REPORT_REASSERTED, m,
+                             "the read-only flag had been cleared and was set again");
+        }
+        m->asserted = true;
+        m->failed = false;
+    } else if (!m->failed) {
+        m->failed = true;
+        b->dirty = true;
+        (void)snprintf(message, sizeof(message), "cannot be made read-only (error %d): refused",
+                       error < 0 ? -error : r < 0 ? -r : EROFS);
+        b->config.report(b->config.context, BLOCK_REPORT_FAILED, m, message);
+    }
+}
+
+void medium_publish(struct block_manager *b, struct medium *m, bool permit, bool force)
+{
+    int r = exit_run_permit(b->config.run, m->id, permit);
+
+    m->permitted = permit && r >= 0;
+    if (r > 0 || force)
+        (void)b->config.ops.trigger(b->config.ops.context, m->name);
+}
