@@ -52,6 +52,12 @@ struct policy_usb_id {
     bool any_vendor, any_product;
 };
 
+struct policy_usb_ids {
+    struct policy_usb_id *items;
+    size_t n;
+    enum policy_set_operator op;
+};
+
 /* "08:06:50", "08:*:*". Wildcards only from the right. */
 struct policy_interface {
     uint8_t class_, subclass, protocol;
@@ -82,8 +88,7 @@ struct policy_when {
 };
 
 struct policy_usb_match {
-    struct policy_usb_id *devices; /* any of */
-    size_t n_devices;
+    struct policy_usb_ids devices;
     struct policy_strings serials, names, hashes, parent_hashes, ports, connect_types;
     struct policy_interfaces interfaces;
     bool has_interfaces;
