@@ -1,0 +1,29 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include "audit/audit.h"
+
+/* The mirror in the system's journal, for people who look there first. It is a copy: the truth is journal.h's. */
+
+enum {
+    JOURNALD_FIELDS_MAX = 24
+};
+
+/* MESSAGE_ID values, for journalctl MESSAGE_ID=… */
+#define JOURNALD_ID_REFUSED "8f0f3bd6f3c94d0fa5f9a1ff0c6b7e21"
+#define JOURNALD_ID_ALARM "a3a2d5a08cbb4d0c9c4f8a6a1cb2b4d7"
+#define JOURNALD_ID_RECORDED "5c0d6c1e7d7f4b0c8f7d3ad3d1f4e9b5"
+
+struct journald_entry {
+    struct iovec fields[JOURNALD_FIELDS_MAX]; /* "NAME=value" each, owned */
+    size_t n;
+};
+
+/* 0 or -ENOMEM (the entry is then empty). */
+int journald_format(const struct audit_event *e, uint64_t seq, struct journald_entry *ret);
+void journald_entry_done(struct journald_entry *entry);
+
+/* Formats and sends. Fits journal_options.recorded (context unused). From the daemon's main thread only, never from the gate.
+ * A system without journald, or one that is busy, is not an error: nothing depends on the mirror. */
+void journald_send(void *context, const struct audit_event *e, uint64_t seq);

@@ -1,0 +1,163 @@
+/*
+ * Owns: which records a reader asked for.
+ * Must not: judge them, hold more than one at a time, or change anything.
+ */
+#include "audit/read.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "audit/lines.h"
+#include "audit/record.h"
+#include "audit/segment.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/text.h"
+
+struct reading {
+    const struct journal_filter *filter;
+    journal_reader reader; /* NULL: count only */
+    void *context;
+    uint64_t skip;
+    struct journal_read_result result;
+};
+
+static bool integer_is(json_t *value, uint64_t wanted)
+{
+    return json_is_integer(value) && json_integer_value(value) >= 0 && (uint64_t)json_integer_value(value) == wanted;
+}
+
+static bool person_matches(uid_t uid, json_t *record)
+{
+    char text[16];
+
+    (void)snprintf(text, sizeof(text), "%" PRIu32, (uint32_t)uid);
+    return text_equal(record_text(record, "user.id"), text) ||
+           integer_is(record_member(record, "kuraban.login_uid"), uid);
+}
+
+static bool verdict_matches(enum journal_read_verdict wanted, json_t *record)
+{
+    const char *verdict = record_text(record, "kuraban.verdict");
+
+    switch (wanted) {
+    case JOURNAL_READ_ANY:
+        return true;
+    case JOURNAL_READ_ALLOW:
+        return text_equal(verdict, "allow");
+    case JOURNAL_READ_DENY:
+        return text_equal(verdict, "deny");
+    case JOURNAL_READ_WOULD_REFUSE:
+        return json_is_true(record_member(record, "kuraban.would_refuse"));
+    }
+    return false;
+}
+
+static bool time_matches(const struct journal_filter *f, json_t *record)
+{
+    const char *text = record_text(record, "@timestamp");
+    int64_t when;
+
+    if (f->from_us == 0 && f->until_us == 0)
+        return true;
+    if (!text || clock_parse_rfc3339(text, &when) < 0)
+        return false;
+    return (f->from_us == 0 || when >= f->from_us) && (f->until_us == 0 || when < f->until_us);
+}
+
+bool journal_filter_matches(const struct journal_filter *f, json_t *record)
+{
+    json_t *seq = record_member(record, "kuraban.seq");
+
+    if (f->from_seq > 0 &&
+        (!json_is_integer(seq) || json_integer_value(seq) < 0 || (uint64_t)json_integer_value(seq) < f->from_seq))
+        return false;
+    if (f->action != AUDIT_NONE && !text_equal(record_text(record, "event.action"), audit_action_name(f->action)))
+        return false;
+    if (f->rule && !text_equal(record_text(record, "rule.id"), f->rule))
+        return false;
+    if (f->device && !text_equal(record_text(record, "device.id"), f->device) &&
+        !text_equal(record_text(record, "device.serial_number"), f->device))
+        return false;
+    if (f->alarms_only && !text_equal(record_text(record, "event.kind"), "alert"))
+        return false;
+    return (!f->has_uid || person_matches(f->uid, record)) && verdict_matches(f->verdict, record) &&
+           time_matches(f, record);
+}
+
+static int read_line(struct reading *g, int kind, const char *line, size_t size)
+{
+    _cleanup_(json_decrefp) json_t *record = kind == LINE_WHOLE ? record_parse(line, size) : NULL;
+
+    if (!record) {
+        g->result.unreadable++;
+        return 0;
+    }
+    if (!journal_filter_matches(g->filter, record))
+        return 0;
+    g->result.matched++;
+    if (!g->reader || g->result.matched <= g->skip)
+        return 0;
+    return g->reader(g->context, record, line, size);
+}
+
+static int read_segment(struct reading *g, int dirfd, uint64_t first, bool last_segment)
+{
+    _cleanup_close_ int fd = segment_open(dirfd, first);
+    struct line_reader lines;
+    const char *line;
+    size_t size;
+    int r, e = 0;
+
+    if (fd == -ENOENT) /* released meanwhile */
+        return 0;
+    if (fd < 0)
+        return fd;
+    r = line_reader_init(&lines, fd);
+    if (r < 0)
+        return r;
+    while (e == 0 && (r = line_reader_next(&lines, &line, &size)) > 0)
+        if (r != LINE_TORN || !last_segment) /* a writer may be in the middle of it */
+            e = read_line(g, r, line, size);
+    line_reader_done(&lines);
+    return r < 0 ? r : e;
+}
+
+static int read_all(struct reading *g, int dirfd)
+{
+    struct segment_list list;
+    int r;
+
+    g->result = (struct journal_read_result){0};
+    r = segment_list_read(dirfd, &list);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < list.n && r == 0; i++) {
+        bool before = i + 1 < list.n && list.items[i + 1].first <= g->filter->from_seq;
+
+        if (!before)
+            r = read_segment(g, dirfd, list.items[i].first, i + 1 == list.n);
+    }
+    segment_list_done(&list);
+    return r < 0 ? r : 0;
+}
+
+int journal_read(int journal_dirfd, const struct journal_filter *filter, journal_reader reader, void *context,
+                 struct journal_read_result *ret)
+{
+    struct reading g = {.filter = filter, .context = context};
+    int r;
+
+    if (filter->tail > 0) {
+        /* Once to count, once to show: a tail of any length needs no memory. */
+        r = read_all(&g, journal_dirfd);
+        if (r < 0)
+            return r;
+        g.skip = g.result.matched > filter->tail ? g.result.matched - filter->tail : 0;
+    }
+    g.reader = reader;
+    r = read_all(&g, journal_dirfd);
+    if (r >= 0 && ret)
+        *ret = g.result;
+    return r;
+}

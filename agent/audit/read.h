@@ -1,0 +1,40 @@
+#pragma once
+
+#include <jansson.h>
+
+#include "audit/audit.h"
+
+/* Reading records for people: filtered, forward, in constant memory. It does not verify; verify.h does. */
+
+enum journal_read_verdict {
+    JOURNAL_READ_ANY = 0,
+    JOURNAL_READ_ALLOW,
+    JOURNAL_READ_DENY,
+    JOURNAL_READ_WOULD_REFUSE
+};
+
+struct journal_filter {        /* zeroed: everything */
+    int64_t from_us, until_us; /* wall clock, until exclusive; 0 = open */
+    bool has_uid;
+    uid_t uid;          /* user.id, or the login uid */
+    const char *device; /* device.id, or its serial number */
+    const char *rule;
+    enum audit_action action; /* AUDIT_NONE = any */
+    enum journal_read_verdict verdict;
+    bool alarms_only;
+    uint64_t from_seq; /* 0 = the first */
+    uint64_t tail;     /* only the last N that match; 0 = all */
+};
+
+/* line is the record as it stands, without newline. A positive return ends the reading, negative is forwarded. */
+typedef int (*journal_reader)(void *context, json_t *record, const char *line, size_t size);
+
+struct journal_read_result {
+    uint64_t matched;
+    uint64_t unreadable; /* lines that are no records: verify tells more */
+};
+
+/* 0 or -errno. A missing journal directory is the caller's to notice; an empty one reads as nothing. ret may be NULL. */
+int journal_read(int journal_dirfd, const struct journal_filter *filter, journal_reader reader, void *context,
+                 struct journal_read_result *ret);
+bool journal_filter_matches(const struct journal_filter *filter, json_t *record);
