@@ -1,0 +1,436 @@
+#include "device/block.h"
+
+#include "test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "fake/sysfs_block.h"
+
+#define USB "/devices/pci0/usb1/1-2"
+#define STICK USB "/host2/block/sdb"
+#define LOOP "/devices/virtual/block/loop7"
+
+/* The manager with everything it talks to, and what it reported. */
+struct fixture {
+    struct fake_block f;
+    struct block_manager *b;
+    struct policy policy;
+    struct policy_medium_rule rule;
+    const char *usb_rule;
+    unsigned reports[4], changed;
+    char last[EXIT_ID_SIZE];
+    struct verdict verdict; /* of the last DECIDED */
+    char rule_id[64];
+};
+
+static void on_report(void *context, enum block_report what, const struct medium *m, const char *message)
+{
+    struct fixture *x = context;
+
+    (void)message;
+    x->reports[what]++;
+    (void)snprintf(x->last, sizeof(x->last), "%s", m->id);
+    if (what == BLOCK_REPORT_DECIDED) {
+        x->verdict = m->verdict;
+        (void)snprintf(x->rule_id, sizeof(x->rule_id), "%s", m->verdict.rule);
+    }
+}
+
+static const char *on_usb_rule(void *context, const char *syspath)
+{
+    struct fixture *x = context;
+
+    return strcmp(syspath, USB) == 0 ? x->usb_rule : NULL;
+}
+
+static void on_changed(void *context, int64_t wall_us)
+{
+    struct fixture *x = context;
+
+    (void)wall_us;
+    x->changed++;
+}
+
+static struct policy_usb_rule usb_rules[1];
+
+static void start(struct fixture *x, enum exit_mode mode, const char *const *exits, size_t n)
+{
+    const struct block_manager_config config = {.mode = mode,
+                                                .sysfs = x->f.sysfs,
+                                                .proc = x->f.proc,
+                                                .run = x->f.run,
+                                                .state = x->f.state,
+                                                .ops = x->f.ops,
+                                                .exits = exits,
+                                                .n_exits = n,
+                                                .usb_rule_of = on_usb_rule,
+                                                .report = on_report,
+                                                .context = x};
+
+    assert_int_equal(block_manager_new(&config, &x->policy, 1, &x->b), 0);
+    block_manager_listen(x->b, on_changed, x);
+}
+
+static int setup(void **state)
+{
+    struct fixture *x = calloc(1, sizeof(*x));
+
+    fake_block_init(&x->f);
+    fake_block_subsystem(&x->f, "/devices/pci0/usb1", "usb");
+    fake_block_subsystem(&x->f, USB, "usb");
+    fake_block_disk(&x->f, LOOP, "7:7", 100, "0\n");
+    fake_block_disk(&x->f, "/devices/pci0/ata1/block/sda", "8:0", 100, "0\n");
+    /* Loop devices may be read; sticks when the rule that authorized them allows. */
+    x->rule = (struct policy_medium_rule){.id = (char *)(uintptr_t) "loops", .allow = POLICY_READ};
+    usb_rules[0] = (struct policy_usb_rule){.id = (char *)(uintptr_t) "stick", .allow = POLICY_READ};
+    x->policy = (struct policy){.refs = 1, .usb = usb_rules, .n_usb = 1};
+    x->policy.media.rules = &x->rule;
+    x->policy.media.n_rules = 1;
+    x->usb_rule = "stick";
+    *state = x;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *x = *state;
+
+    block_manager_free(x->b);
+    assert_int_equal(x->policy.refs, 1);
+    fake_block_done(&x->f);
+    free(x);
+    return 0;
+}
+
+static void plug(struct fixture *x, const char *diskseq)
+{
+    fake_block_disk(&x->f, STICK, "8:16", 2000, "1\n");
+    fake_block_set(&x->f, STICK "/diskseq", diskseq);
+    fake_block_partition(&x->f, STICK, "sdb1", "8:17", 1900);
+    (void)snprintf(fake_block_properties(&x->f, "sdb1")->filesystem, BLOCK_TEXT_SIZE, "vfat");
+    assert_int_equal(block_manager_event(x->b, "add", "sdb", 1), 0);
+    assert_int_equal(block_manager_event(x->b, "add", "sdb1", 1), 0);
+}
+
+static const struct medium *medium(struct fixture *x, unsigned major_, unsigned minor_)
+{
+    return block_manager_find(x->b, makedev(major_, minor_));
+}
+
+static void test_allowed_stick(void **state)
+{
+    struct fixture *x = *state;
+    const struct medium *m;
+
+    start(x, EXIT_MODE_ON, NULL, 0);
+    assert_int_equal(block_manager_count(x->b), 0);
+    plug(x, "5\n");
+    assert_int_equal(x->reports[BLOCK_REPORT_DECIDED], 1); /* the disk with partitions is not a medium of its own */
+    assert_string_equal(x->last, "sdb1-5");
+    m = medium(x, 8, 17);
+    assert_non_null(m);
+    assert_int_equal(m->verdict.kind, VERDICT_ALLOW);
+    assert_string_equal(m->verdict.rule, "stick");
+    assert_string_equal(m->filesystem, "vfat");
+    assert_string_equal(m->usb, USB);
+    assert_int_equal(m->capacity, 1900 * 512);
+    /* Allowed or not: read-only, disk and partition. */
+    assert_int_equal(block_read_only(x->f.sysfs, "sdb"), 1);
+    assert_int_equal(block_read_only(x->f.sysfs, "sdb1"), 1);
+    assert_int_equal(block_read_only(x->f.sysfs, "sda"), 0);
+    assert_int_equal(block_read_only(x->f.sysfs, "loop7"), 0);
+    assert_true(fake_block_exists(&x->f, "run/media/sdb1-5"));
+    assert_true(fake_block_exists(&x->f, "run/media/sdb-5"));
+    assert_true(x->f.triggers > 0);
+    assert_true(x->changed > 0);
+    /* Its own change events lead to nothing more. */
+    unsigned triggers = x->f.triggers, sets = x->f.sets;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(block_manager_event(x->b, "change", "sdb1", 1), 0);
+    assert_int_equal(x->f.triggers, triggers);
+    assert_int_equal(x->f.sets, sets);
+    assert_int_equal(x->reports[BLOCK_REPORT_DECIDED], 1);
+}
+
+static void test_refused_stick(void **state)
+{
+    struct fixture *x = *state;
+
+    x->usb_rule = NULL; /* the USB side did not authorize it */
+    x->rule.allow = POLICY_REFUSE;
+    start(x, EXIT_MODE_ON, NULL, 0);
+    plug(x, "5\n");
+    assert_int_equal(medium(x, 8, 17)->verdict.kind, VERDICT_DENY);
+    assert_int_equal(block_read_only(x->f.sysfs, "sdb1"), 1);
+    assert_false(fake_block_exists(&x->f, "run/media/sdb1-5"));
+    assert_false(fake_block_exists(&x->f, "run/media/sdb-5"));
+}
+
+static void test_no_policy_refuses(void **state)
+{
+    struct fixture *x = *state;
+
+    start(x, EXIT_MODE_ON, NULL, 0);
+    plug(x, "5\n");
+    assert_int_equal(block_manager_set_policy(x->b, NULL, 1), 0);
+    assert_int_equal(medium(x, 8, 17)->verdict.kind, VERDICT_DENY);
+    assert_string_equal(x->rule_id, "default");
+    assert_false(fake_block_exists(&x->f, "run/media/sdb1-5"));
+}
+
+static void test_reasserts_with_an_alarm(void **state)
+{
+    struct fixture *x = *state;
+
+    start(x, EXIT_MODE_ON, NULL, 0);
+    plug(x, "5\n");
+    assert_int_equal(x->reports[BLOCK_REPORT_REASSERTED], 0); /* setting it the first time is no alarm */
+    fake_block_set(&x->f, "class/block/sdb1/ro", "0\n");
+    assert_int_equal(block_manager_tick(x->b, 2), 0);
+    assert_int_equal(x->reports[BLOCK_REPORT_REASSERTED], 1);
+    assert_string_equal(x->last, "sdb1-5");
+    assert_int_equal(block_read_only(x->f.sysfs, "sdb1"), 1);
+    /* An event of the disk notices the partition's flag as well. */
+    fake_block_set(&x->f, "class/block/sdb1/ro", "0\n");
+    assert_int_equal(block_manager_event(x->b, "change", "sdb", 3), 0);
+    assert_int_equal(x->reports[BLOCK_REPORT_REASSERTED], 2);
+    assert_int_equal(block_manager_tick(x->b, 4), 0);
+    assert_int_equal(x->reports[BLOCK_REPORT_REASSERTED], 2);
+}
+
+static void test_refused_when_it_cannot_be_made_read_only(void **state)
+{
+    struct fixture *x = *state;
+
+    start(x, EXIT_MODE_ON, NULL, 0);
+    x->f.set_error = -EACCES;
+    plug(x, "5\n");
+    assert_int_equal(x->reports[BLOCK_REPORT_FAILED], 2); /* disk and partition, once each */
+    assert_int_equal(medium(x, 8, 17)->verdict.kind, VERDICT_DENY);
+    assert_int_equal(medium(x, 8, 17)->verdict.reason, REASON_WRITE);
+    assert_false(fake_block_exists(&x->f, "run/media/sdb1-5"));
+    assert_int_equal(block_manager_tick(x->b, 2), 0);
+    assert_int_equal(x->reports[BLOCK_REPORT_FAILED], 2);
+    x->f.set_error = 0;
+    assert_int_equal(block_manager_tick(x->b, 3), 0);
+    assert_int_equal(medium(x, 8, 17)->verdict.kind, VERDICT_ALLOW);
+    assert_true(fake_block_exists(&x->f, "run/media/sdb1-5"));
+}
+
+static void test_removal_and_another_medium(void **state)
+{
+    struct fixture *x = *state;
+
+    start(x, EXIT_MODE_ON, NULL, 0);
+    plug(x, "5\n");
+    /* The same name, another disk: what was allowed does not carry over without a new decision. */
+    usb_rules[0].allow = POLICY_REFUSE;
+    fake_block_set(&x->f, STICK "/diskseq", "6\n");
+    assert_int_equal(block_manager_tick(x->b, 2), 0);
+    assert_int_equal(x->reports[BLOCK_REPORT_REMOVED], 1);
+    assert_string_equal(x->last, "sdb1-6");
+    assert_false(fake_block_exists(&x->f, "run/media/sdb1-5"));
+    assert_false(fake_block_exists(&x->f, "run/media/sdb1-6"));
+    /* A lost remove event is found by the tick, a present one by the event. */
+    fake_block_remove(&x->f, "sdb1");
+    assert_int_equal(block_manager_tick(x->b, 3), 0);
+    assert_null(medium(x, 8, 17));
+    fake_block_remove(&x->f, "sdb");
+    assert_int_equal(block_manager_event(x->b, "remove", "sdb", 4), 0);
+    assert_int_equal(block_manager_count(x->b), 0);
+}
+
+/* What time, people or policy change is changed at what is plugged in. */
+static void test_redecides(void **state)
+{
+    struct fixture *x = *state;
+    const gid_t gid = 500;
+    const struct decide_person person = {.uid = 1000, .login_uid = 1000, .gids = &gid, .n_gids = 1};
+    uid_t uids[] = {1000};
+
+    start(x, EXIT_MODE_ON, NULL, 0);
+    plug(x, "5\n");
+    usb_rules[0].who = (struct policy_who){.uids = uids, .n_uids = 1, .restricted = true};
+    assert_int_equal(block_manager_tick(x->b, 2), 0);
+    assert_int_equal(medium(x, 8, 17)->verdict.kind, VERDICT_DENY);
+    assert_false(fake_block_exists(&x->f, "run/media/sdb1-5"));
+    assert_int_equal(block_manager_set_persons(x->b, &person, 1, 3), 0);
+    assert_int_equal(medium(x, 8, 17)->verdict.kind, VERDICT_ALLOW);
+    assert_int_equal(block_manager_set_persons(x->b, NULL, 0, 4), 0);
+    assert_int_equal(medium(x, 8, 17)->verdict.kind, VERDICT_DENY);
+}
+
+static void test_monitor_mode(void **state)
+{
+    struct fixture *x = *state;
+
+    usb_rules[0].allow = POLICY_REFUSE;
+    start(x, EXIT_MODE_ON, NULL, 0);
+    plug(x, "5\n");
+    assert_int_equal(block_read_only(x->f.sysfs, "sdb1"), 1);
+    struct policy watching = x->policy;
+    watching.refs = 1;
+    watching.mode = POLICY_MONITOR;
+    assert_int_equal(block_manager_set_policy(x->b, &watching, 2), 0);
+    assert_int_equal(block_manager_mode(x->b), EXIT_MODE_MONITOR);
+    assert_int_equal(exit_run_mode(x->f.run), EXIT_MODE_MONITOR);
+    assert_int_equal(x->verdict.kind, VERDICT_ALLOW);
+    assert_int_equal(x->verdict.ruled, VERDICT_DENY);
+    assert_int_equal(block_read_only(x->f.sysfs, "sdb1"), 0);
+    assert_int_equal(x->reports[BLOCK_REPORT_REASSERTED], 0);
+    /* And back. */
+    assert_int_equal(block_manager_set_policy(x->b, &x->policy, 3), 0);
+    assert_int_equal(exit_run_mode(x->f.run), EXIT_MODE_ON);
+    assert_int_equal(block_read_only(x->f.sysfs, "sdb1"), 1);
+    assert_false(fake_block_exists(&x->f, "run/media/sdb1-5"));
+    assert_int_equal(watching.refs, 1);
+}
+
+/* A write-protect switch is not ours to clear. */
+static void test_monitor_leaves_foreign_flags(void **state)
+{
+    struct fixture *x = *state;
+
+    x->policy.mode = POLICY_MONITOR;
+    fake_block_disk(&x->f, STICK, "8:16", 2000, "1\n");
+    fake_block_set(&x->f, STICK "/ro", "1\n");
+    start(x, EXIT_MODE_ON, NULL, 0);
+    assert_int_equal(block_read_only(x->f.sysfs, "sdb"), 1);
+    assert_int_equal(x->f.sets, 0);
+    fake_block_properties(&x->f, "sdb")->helper_read_only = true; /* this one is */
+    assert_int_equal(block_manager_tick(x->b, 2), 0);
+    assert_int_equal(block_read_only(x->f.sysfs, "sdb"), 0);
+}
+
+static void test_listed_touches_nothing_else(void **state)
+{
+    static const char *const exits[] = {"/dev/loop7"};
+    struct fixture *x = *state;
+
+    fake_block_disk(&x->f, STICK, "8:16", 2000, "1\n");
+    start(x, EXIT_MODE_LISTED, exits, 1);
+    assert_int_equal(block_manager_count(x->b), 1);
+    assert_string_equal(block_manager_at(x->b, 0)->name, "loop7");
+    assert_int_equal(block_read_only(x->f.sysfs, "loop7"), 1);
+    assert_int_equal(block_read_only(x->f.sysfs, "sdb"), 0);
+    assert_int_equal(block_manager_event(x->b, "change", "sdb", 2), 0);
+    assert_int_equal(x->f.sets, 1);
+    assert_false(block_manager_filesystems(x->b));
+    assert_int_equal(block_manager_release(x->b), 0);
+    assert_int_equal(block_read_only(x->f.sysfs, "loop7"), 0);
+    assert_false(fake_block_exists(&x->f, "run/media/loop7-1"));
+}
+
+static void test_off(void **state)
+{
+    struct fixture *x = *state;
+
+    fake_block_disk(&x->f, STICK, "8:16", 2000, "1\n");
+    start(x, EXIT_MODE_OFF, NULL, 0);
+    assert_int_equal(block_manager_event(x->b, "change", "sdb", 2), 0);
+    assert_int_equal(block_manager_tick(x->b, 2), 0);
+    assert_int_equal(block_manager_count(x->b), 0);
+    assert_int_equal(x->f.sets + x->f.triggers, 0);
+    assert_int_equal(exit_run_mode(x->f.run), EXIT_MODE_OFF);
+}
+
+/* A rule for one node adds it; a pattern must not turn the terminal's own disks read-only. */
+static void test_policy_adds_a_node(void **state)
+{
+    struct fixture *x = *state;
+    char *paths[] = {(char *)(uintptr_t) "/dev/loop7", (char *)(uintptr_t) "/dev/sd*"};
+
+    x->rule.match.paths = (struct policy_strings){.items = paths, .n = 2, .op = POLICY_SET_ONE_OF};
+    start(x, EXIT_MODE_ON, NULL, 0);
+    assert_int_equal(block_manager_count(x->b), 1);
+    assert_int_equal(block_read_only(x->f.sysfs, "loop7"), 1);
+    assert_int_equal(block_read_only(x->f.sysfs, "sda"), 0);
+    assert_true(fake_block_exists(&x->f, "run/exits.list"));
+    assert_true(fake_block_exists(&x->f, "state/exits.list"));
+}
+
+/* Without udevd the type is known when it is mounted, and what it is mounted as counts. */
+static void test_learns_the_filesystem(void **state)
+{
+    struct fixture *x = *state;
+    static const char *const exits[] = {"loop7"};
+    char *types[] = {(char *)(uintptr_t) "ext4"};
+    const struct medium *m;
+
+    x->rule.match.filesystems = (struct policy_strings){.items = types, .n = 1, .op = POLICY_SET_ONE_OF};
+    start(x, EXIT_MODE_LISTED, exits, 1);
+    assert_int_equal(medium(x, 7, 7)->verdict.kind, VERDICT_DENY);
+    assert_int_equal(medium(x, 7, 7)->verdict.reason, REASON_FILESYSTEM);
+    m = block_manager_learn(x->b, makedev(7, 7), "ext4", 2);
+    assert_int_equal(m->verdict.kind, VERDICT_ALLOW);
+    assert_true(m->permitted);
+    assert_int_equal(block_manager_tick(x->b, 3), 0);
+    assert_int_equal(medium(x, 7, 7)->verdict.kind, VERDICT_ALLOW);
+    m = block_manager_learn(x->b, makedev(7, 7), "btrfs", 4);
+    assert_int_equal(m->verdict.kind, VERDICT_DENY);
+    assert_null(block_manager_learn(x->b, makedev(8, 0), "ext4", 5));
+}
+
+static void test_mapped_on_top(void **state)
+{
+    struct fixture *x = *state;
+    const struct medium *m;
+
+    usb_rules[0].medium.luks_only = true;
+    start(x, EXIT_MODE_ON, NULL, 0);
+    plug(x, "5\n");
+    assert_int_equal(medium(x, 8, 17)->verdict.reason, REASON_ENCRYPTION);
+    (void)snprintf(fake_block_properties(&x->f, "sdb1")->filesystem, BLOCK_TEXT_SIZE, "crypto_LUKS");
+    assert_int_equal(block_manager_event(x->b, "change", "sdb1", 2), 0);
+    assert_int_equal(medium(x, 8, 17)->verdict.kind, VERDICT_ALLOW);
+    fake_block_disk(&x->f, "/devices/virtual/block/dm-0", "253:0", 1800, "0\n");
+    fake_block_set(&x->f, "class/block/dm-0/dm/uuid", "CRYPT-LUKS2-1\n");
+    fake_block_slave(&x->f, "dm-0", "sdb1");
+    assert_int_equal(block_manager_event(x->b, "change", "dm-0", 3), 0);
+    m = medium(x, 253, 0);
+    assert_non_null(m);
+    assert_true(m->inside_luks);
+    assert_int_equal(m->verdict.kind, VERDICT_ALLOW);
+    assert_int_equal(block_read_only(x->f.sysfs, "dm-0"), 1);
+    fake_block_set(&x->f, "class/block/dm-0/ro", "0\n");
+    assert_int_equal(block_manager_event(x->b, "change", "sdb", 4), 0);
+    assert_int_equal(block_read_only(x->f.sysfs, "dm-0"), 1);
+    assert_int_equal(x->reports[BLOCK_REPORT_REASSERTED], 1);
+}
+
+/* Permissions of an earlier run do not outlive their media. */
+static void test_stale_permissions_are_swept(void **state)
+{
+    struct fixture *x = *state;
+
+    assert_int_equal(exit_run_permit(x->f.run, "sdz1-77", true), 1);
+    start(x, EXIT_MODE_ON, NULL, 0);
+    assert_false(fake_block_exists(&x->f, "run/media/sdz1-77"));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_allowed_stick),
+        TEST(test_refused_stick),
+        TEST(test_no_policy_refuses),
+        TEST(test_reasserts_with_an_alarm),
+        TEST(test_refused_when_it_cannot_be_made_read_only),
+        TEST(test_removal_and_another_medium),
+        TEST(test_redecides),
+        TEST(test_monitor_mode),
+        TEST(test_monitor_leaves_foreign_flags),
+        TEST(test_listed_touches_nothing_else),
+        TEST(test_off),
+        TEST(test_policy_adds_a_node),
+        TEST(test_learns_the_filesystem),
+        TEST(test_mapped_on_top),
+        TEST(test_stale_permissions_are_swept),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
