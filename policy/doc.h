@@ -7,9 +7,9 @@
 #include "policy/findings.h"
 
 /*
- * Reads a YAML document into a C struct by tables, and says where and how it differs from them. What YAML offers beyond plain
- * maps, lists and scalars is refused: several documents, anchors, aliases, tags, directives, merge keys, duplicate keys. Used for the policy and
- * for kuraband's configuration.
+ * Reads a YAML document into a C struct by tables, and says where and how it differs from them. What YAML offers beyond
+ * plain maps, lists and scalars is refused: several documents, anchors, aliases, tags, directives, duplicate keys. Used for
+ * the policy and for kuraband's configuration.
  *
  *     static const struct doc_field fields[] = {
  *         {.key = "name", .type = DOC_STRING, .required = true, DOC_AT(struct thing, name), .text = N_("shown to people")},
@@ -71,7 +71,6 @@ struct doc_field {
     const char *key, *alias; /* alias: also accepted, not written by us */
     enum doc_type type;
     bool required;
-    bool has_count;
     size_t offset, count, element;
     uint64_t minimum, maximum; /* numbers: the values; strings: bytes; lists: items */
     const char *constant;
@@ -93,7 +92,7 @@ struct doc_schema {
 };
 
 #define DOC_AT(type_, member) .offset = offsetof(type_, member)
-#define DOC_COUNT_AT(type_, member) .has_count = true, .count = offsetof(type_, member)
+#define DOC_COUNT_AT(type_, member) .count = offsetof(type_, member)
 
 /* Reads a map into object. Errors do not stop it, so that all are told at once. */
 int doc_load(struct doc *d, const struct yaml_node_s *node, const struct doc_schema *schema, void *object);
@@ -125,6 +124,7 @@ int doc_get_choice(struct doc *d, const struct yaml_node_s *node, const struct d
 int doc_get_strings(struct doc *d, const struct yaml_node_s *node, size_t maximum, char ***ret, size_t *ret_n);
 
 struct policy_findings *doc_findings(struct doc *d);
+const char *doc_translate(const struct doc *d, const char *message);
 void doc_error(struct doc *d, const struct yaml_node_s *node, const char *message, ...)
     __attribute__((format(printf, 3, 4)));
 void doc_warning(struct doc *d, const struct yaml_node_s *node, const char *message, ...)

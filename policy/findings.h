@@ -10,7 +10,7 @@
 
 /* Marks a message for translation; findings_add() translates it when the finding is made. */
 #ifndef N_
-#define N_(message) (message)
+#    define N_(message) (message)
 #endif
 
 /*

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <yaml.h>
+
+#include "policy/doc.h"
+
+/* For doc*.c only. */
+struct doc {
+    yaml_document_t yaml;
+    bool loaded;
+    struct policy_findings *findings; /* not owned */
+};

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "policy/doc.h"
+
+/* Scalars and lists of strings, for doc.c only. */
+int doc_load_scalar(struct doc *d, const struct yaml_node_s *node, const struct doc_field *f, void *target);
+int doc_load_strings(struct doc *d, const struct yaml_node_s *node, const struct doc_field *f, void *object);
+void doc_clear_string(void *target);
+void doc_clear_strings(const struct doc_field *f, void *object);
