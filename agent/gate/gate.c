@@ -199,7 +199,7 @@ int gate_start(struct gate *g)
     return 0;
 }
 
-static void stop_threads(struct gate *g)
+void gate_stop(struct gate *g)
 {
     uint64_t one = 1;
 
@@ -215,6 +215,8 @@ static void stop_threads(struct gate *g)
         (void)sem_post(&g->pending);
     for (unsigned i = 0; i < g->n_workers; i++)
         (void)pthread_join(g->workers[i], NULL);
+    g->has_reader = g->has_tracker = false;
+    g->n_workers = 0;
 }
 
 struct gate *gate_free(struct gate *g)
@@ -223,7 +225,7 @@ struct gate *gate_free(struct gate *g)
 
     if (!g)
         return NULL;
-    stop_threads(g);
+    gate_stop(g);
     while (g->records && queue_pop(g->records, &item) == 0)
         (void)record_free(item.pointer);
     (void)queue_free(g->events);

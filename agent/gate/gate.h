@@ -37,6 +37,8 @@ struct gate_options {
 int gate_new(const struct gate_options *o, struct gate **ret);
 /* Starts reader, workers and the store tracker. Sets SIGIO to ignored (lease.h). */
 int gate_start(struct gate *g);
+/* Stops the threads; gate_next_event() still gives what they decided. Does nothing the second time. */
+void gate_stop(struct gate *g);
 /* Stops the threads; events in flight are answered, what comes later waits for the next daemon or the keeper. Returns NULL. */
 struct gate *gate_free(struct gate *g);
 

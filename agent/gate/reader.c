@@ -54,6 +54,10 @@ static void hand_on(struct gate *g, unsigned which, const struct fanotify_event 
         (void)close_fd(e->fd); /* nobody waits */
         return;
     }
+    if (e->fd >= FANOTIFY_DESCRIPTORS_MAX) {
+        refuse(g, g->group[which], e->fd, GATE_FAILURE_DESCRIPTORS);
+        return;
+    }
     if (is_ours(g, e->pid)) {
         refuse(g, g->group[which], e->fd, GATE_FAILURE_SELF);
         return;

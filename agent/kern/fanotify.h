@@ -67,6 +67,11 @@ int fanotify_next_name(const void *bytes, size_t size, size_t *offset, struct fa
 /* One answer. 0, -ENOENT when nobody waits any more (the opener was killed: normal), other -errno. Never closes fd. */
 int fanotify_answer(int group, int fd, bool allow);
 
+/* Event descriptors are kept below this, so that a sweep up to it finds all of a dead reader. */
+enum {
+    FANOTIFY_DESCRIPTORS_MAX = 65536
+};
+
 /* Denies everything that was read from the group but not answered, by number: 0 ≤ fd < limit. Only before anything is read from
  * the group by this process. Returns how many were waiting. (Measured on 6.1 and 6.18.) */
 unsigned fanotify_sweep(int group, int limit);

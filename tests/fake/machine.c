@@ -1,9 +1,9 @@
 /*
  * Real filesystems, mounts and processes for component tests.
  *
- * Owns: a private mount namespace, loop devices over memfds with autoclear, one directory in /run. Must not: touch a mount or device
- * that it did not make. Whatever the test does, the kernel cleans up: the namespace dies with the process, with it the mounts, with them
- * the loop devices and their memory.
+ * Owns: a private mount and pid namespace, loop devices over memfds with autoclear, one directory in /run. Must not: touch a mount or device
+ * that it did not make. Whatever the test does, the kernel cleans up: the namespaces die with the process, with them the
+ * processes and the mounts, with those the loop devices and their memory.
  */
 #include "test.h"
 
@@ -43,6 +43,30 @@ static void die(const char *what)
 
 static pid_t owner;
 
+/* The test goes on as first process of a pid namespace of its own: when it ends, the kernel kills whatever it started. */
+static void enter_namespaces(void)
+{
+    int status;
+    pid_t child;
+
+    if (unshare(CLONE_NEWNS | CLONE_NEWPID) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        die("namespaces");
+    fflush(stdout);
+    child = fork();
+    if (child < 0)
+        die("fork");
+    if (child > 0) {
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+            ;
+        if (WIFSIGNALED(status))
+            fprintf(stderr, "machine: the test was killed by signal %d\n", WTERMSIG(status));
+        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+    }
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+        die("proc");
+}
+
 static void forget_directory(void)
 {
     if (getpid() != owner)
@@ -57,8 +81,7 @@ void machine_begin(void)
         printf("SKIP: needs root: loop devices, mounts, fanotify\n");
         exit(TEST_EXIT_SKIP);
     }
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-        die("mount namespace");
+    enter_namespaces();
     (void)umask(022);
     strcpy(root, "/run/kuraban-test-XXXXXX");
     if (!mkdtemp(root) || chmod(root, 0755) < 0)
