@@ -1,0 +1,404 @@
+/*
+ * kuraband's life: the order in which parts come up and go down, the timers, and what goes to every part when policy or people
+ * change. Owns struct daemon. Each part's own wiring is in wire_*.c.
+ *
+ * Order at start: what a dead daemon left is denied before anything opens a descriptor; the journal is there before anything is
+ * decided; the gate answers before media are looked at; ready is told last, after the self-test.
+ */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "ctl/server.h"
+#include "daemon/answers.h"
+#include "daemon/kuraband.h"
+#include "daemon/recorder.h"
+#include "daemon/refusals.h"
+#include "daemon/rulebook.h"
+#include "daemon/sessions.h"
+#include "device/block.h"
+#include "device/usb.h"
+#include "gate/gate.h"
+#include "policy/policy.h"
+
+#include <jansson.h>
+
+enum {
+    TICK_US = 2 * 1000 * 1000,
+    TICKS_PER_MINUTE = 30,
+    CLOCK_JUMP_US = 60 * 1000 * 1000,
+};
+
+void event_set_verdict(struct audit_event *e, const struct verdict *v)
+{
+    e->has_verdict = true;
+    e->allowed = v->kind == VERDICT_ALLOW;
+    e->would_refuse = v->kind != v->ruled;
+    audit_set(e->reason, sizeof(e->reason), verdict_reason_name(v->reason));
+    audit_set(e->rule, sizeof(e->rule), v->rule ? v->rule : "default");
+}
+
+static void record(struct daemon *d, enum audit_action action, bool alarm, const char *message)
+{
+    struct audit_event e;
+
+    audit_event_init(&e, action);
+    e.alarm = alarm;
+    if (message)
+        audit_set(e.message, sizeof(e.message), message);
+    recorder_add(d->recorder, &e);
+}
+
+void daemon_changed(struct daemon *d)
+{
+    d->watchers_dirty = true;
+}
+
+static int on_turn_end(sd_event_source *source, void *userdata)
+{
+    struct daemon *d = userdata;
+    json_t *answer;
+
+    (void)source;
+    if (!d->watchers_dirty || !d->control)
+        return 0;
+    d->watchers_dirty = false;
+    if (!ctl_server_has_watchers(d->control))
+        return 0;
+    answer = answer_devices(d);
+    if (answer)
+        ctl_server_publish(d->control, answer);
+    json_decref(answer);
+    return 0;
+}
+
+/* --- policy and people --- */
+
+void daemon_apply_policy(struct daemon *d)
+{
+    struct policy *p = rulebook_policy(d->rulebook);
+    int64_t now = clock_wall_us();
+
+    recorder_set_policy(d->recorder, p);
+    /* USB first: media ask which rule authorized their device. The gate last, so that no medium is judged by the old one. */
+    if (d->usb)
+        usb_manager_set_policy(d->usb, p, now);
+    if (d->gate && gate_set_policy(d->gate, p) < 0)
+        log_error("gate.policy", "error=could-not-be-applied");
+    if (d->block)
+        (void)block_manager_set_policy(d->block, p, now);
+    daemon_changed(d);
+}
+
+void daemon_apply_people(struct daemon *d)
+{
+    size_t n = 0;
+    const struct decide_person *people = sessions_people(d->sessions, &n);
+    int64_t now = clock_wall_us();
+
+    if (d->usb)
+        (void)usb_manager_set_persons(d->usb, people, n, now);
+    if (d->block)
+        (void)block_manager_set_persons(d->block, people, n, now);
+}
+
+static void on_people_changed(void *context)
+{
+    daemon_apply_people(context);
+}
+
+int daemon_reload(struct daemon *d)
+{
+    int r = rulebook_reload(d->rulebook);
+
+    if (r == 0) {
+        daemon_apply_policy(d);
+        emergency_apply(d); /* the first policy ends the state without one */
+        record(d, AUDIT_POLICY_LOADED, false, NULL);
+    } else {
+        record(d, AUDIT_POLICY_REJECTED, true, r < 0 ? strerrordesc_np(-r) : rulebook_complaint(d->rulebook));
+    }
+    return r;
+}
+
+static void on_journal_full(void *context, bool full)
+{
+    struct daemon *d = context;
+
+    if (d->gate)
+        gate_set_journal_full(d->gate, full);
+}
+
+/* --- timers and signals --- */
+
+/* Wall clock against boottime: a jump moves hours and end dates under the policy's feet. */
+static void watch_clock(struct daemon *d)
+{
+    int64_t offset = clock_wall_us() - (int64_t)clock_boottime_us();
+    int64_t jump = offset - d->clock_offset_us;
+
+    if (d->clock_offset_us != 0 && (jump > CLOCK_JUMP_US || jump < -CLOCK_JUMP_US))
+        record(d, AUDIT_CLOCK_JUMP, true, jump > 0 ? "the clock was set forward" : "the clock was set back");
+    d->clock_offset_us = offset;
+}
+
+static void watch_expiry(struct daemon *d)
+{
+    bool expired = rulebook_is_expired(d->rulebook, clock_wall_us());
+
+    if (expired && !d->expiry_told)
+        record(d, AUDIT_POLICY_EXPIRED, true, "the policy has expired; it is still enforced");
+    d->expiry_told = expired;
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct daemon *d = userdata;
+
+    (void)usec;
+    d->ticks++;
+    watch_clock(d);
+    emergency_tick(d);
+    wire_media_tick(d);
+    wire_gate_tick(d);
+    if (d->ticks % TICKS_PER_MINUTE == 0) {
+        watch_expiry(d);
+        if (d->usb)
+            usb_manager_tick(d->usb, clock_wall_us());
+    }
+    (void)sd_event_source_set_time(source, clock_boottime_us() + TICK_US);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_self_test(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct daemon *d = userdata;
+
+    (void)usec;
+    (void)wire_gate_self_test(d);
+    (void)sd_event_source_set_time(source, clock_boottime_us() + (uint64_t)d->config->self_test_seconds * 1000000);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_reload_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+    (void)source;
+    (void)info;
+    (void)daemon_reload(userdata);
+    return 0;
+}
+
+static int start_timers(struct daemon *d)
+{
+    sigset_t mask;
+    int r;
+
+    (void)sigemptyset(&mask);
+    (void)sigaddset(&mask, SIGTERM);
+    (void)sigaddset(&mask, SIGINT);
+    (void)sigaddset(&mask, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+        return -errno;
+    r = sd_event_add_signal(d->loop, NULL, SIGTERM, NULL, NULL);
+    if (r >= 0)
+        r = sd_event_add_signal(d->loop, NULL, SIGINT, NULL, NULL);
+    if (r >= 0)
+        r = sd_event_add_signal(d->loop, NULL, SIGHUP, on_reload_signal, d);
+    if (r >= 0)
+        r = sd_event_add_post(d->loop, NULL, on_turn_end, d);
+    if (r >= 0)
+        r = sd_event_add_time(d->loop, &d->tick, CLOCK_BOOTTIME, clock_boottime_us() + TICK_US, 0, on_tick, d);
+    if (r >= 0)
+        r = sd_event_add_time(d->loop, &d->self_test, CLOCK_BOOTTIME,
+                              clock_boottime_us() + (uint64_t)d->config->self_test_seconds * 1000000, 0, on_self_test,
+                              d);
+    if (r >= 0)
+        (void)sd_event_set_watchdog(d->loop, 1);
+    return r < 0 ? r : 0;
+}
+
+/* --- up and down --- */
+
+static int open_directory(const char *path, mode_t mode)
+{
+    if (mkdir(path, mode) < 0 && errno != EEXIST)
+        return -errno;
+    return files_open_directory_at(AT_FDCWD, path, 0, mode);
+}
+
+static int open_roots(struct daemon *d)
+{
+    struct stat st;
+    int r;
+
+    d->run_fd = open_directory(d->config->run_directory, 0755);
+    d->state_fd = open_directory(d->config->state_directory, 0700);
+    d->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    d->sys_fd = open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    d->dev_fd = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (d->run_fd < 0 || d->state_fd < 0)
+        return d->run_fd < 0 ? d->run_fd : d->state_fd;
+    if (d->proc_fd < 0 || d->sys_fd < 0 || d->dev_fd < 0)
+        return -errno;
+    /* A run directory that others may write to would let an impostor answer in our place. */
+    r = fstat(d->run_fd, &st);
+    if (r < 0)
+        return -errno;
+    return st.st_uid == 0 && !(st.st_mode & 022) ? 0 : -EPERM;
+}
+
+static int start_records(struct daemon *d)
+{
+    struct recorder_options options = {
+        .loop = d->loop,
+        .state_directory = d->state_fd,
+        .journald = d->config->journald != CONFIG_OFF,
+        .on_full = on_journal_full,
+        .context = d,
+    };
+    int r = refusals_new(&d->refusals);
+
+    if (r < 0)
+        return r;
+    options.refusals = d->refusals;
+    r = recorder_new(&options, &d->recorder);
+    if (r < 0)
+        return r;
+    record(d, AUDIT_DAEMON_STARTED, false, KURABAN_VERSION);
+    return 0;
+}
+
+static int start_policy(struct daemon *d)
+{
+    int r = rulebook_new(d->config->policy, d->state_fd, &d->rulebook);
+
+    if (r < 0)
+        return r;
+    r = rulebook_open(d->rulebook);
+    if (r < 0)
+        return r;
+    recorder_set_policy(d->recorder, rulebook_policy(d->rulebook));
+    if (rulebook_source(d->rulebook) != RULEBOOK_NONE)
+        record(d, AUDIT_POLICY_LOADED, false, rulebook_source_name(rulebook_source(d->rulebook)));
+    if (r != 0)
+        record(d, AUDIT_POLICY_REJECTED, true, rulebook_complaint(d->rulebook));
+    return 0;
+}
+
+static int start_parts(struct daemon *d)
+{
+    static const struct {
+        const char *name;
+        int (*start)(struct daemon *d);
+    } parts[] = {
+        {"records", start_records},  {"policy", start_policy},   {"gate", wire_gate_start}, {"usb", wire_usb_start},
+        {"media", wire_media_start}, {"control", control_start}, {"timers", start_timers},
+    };
+
+    for (size_t i = 0; i < ELEMENTS(parts); i++) {
+        int r = parts[i].start(d);
+
+        if (r < 0) {
+            log_error("start.failed", "part=%s error=%s", parts[i].name, strerrorname_np(-r));
+            return r;
+        }
+        if (i == 0) {
+            wire_gate_record_takeover(d);
+            emergency_read_boot(d);
+        }
+    }
+    return 0;
+}
+
+static void stop_parts(struct daemon *d)
+{
+    d->control = ctl_server_free(d->control);
+    if (d->purge && d->block)
+        (void)block_manager_release(d->block);
+    wire_media_stop(d);
+    if (d->purge && d->usb)
+        (void)usb_manager_purge(d->usb);
+    wire_usb_stop(d);
+    wire_gate_stop(d);
+    if (d->recorder)
+        record(d, AUDIT_DAEMON_STOPPED, false, d->purge ? "purge" : NULL);
+    d->sessions = sessions_free(d->sessions);
+    d->recorder = recorder_free(d->recorder);
+    d->rulebook = rulebook_free(d->rulebook);
+    d->refusals = refusals_free(d->refusals);
+}
+
+static void daemon_done(struct daemon *d)
+{
+    stop_parts(d);
+    wire_gate_close(d);
+    for (size_t i = 0; i < d->n_io; i++)
+        sd_event_source_disable_unref(d->io[i]);
+    sd_event_source_disable_unref(d->tick);
+    sd_event_source_disable_unref(d->self_test);
+    sd_event_unref(d->loop);
+    close_fd(d->run_fd);
+    close_fd(d->state_fd);
+    close_fd(d->proc_fd);
+    close_fd(d->sys_fd);
+    close_fd(d->dev_fd);
+}
+
+static int run(struct daemon *d)
+{
+    int r = sd_event_default(&d->loop);
+
+    if (r >= 0)
+        r = start_parts(d);
+    if (r < 0)
+        return r;
+    r = sessions_new(d->loop, on_people_changed, d, &d->sessions);
+    if (r < 0)
+        return r;
+    daemon_apply_people(d);
+    if (!wire_gate_self_test(d))
+        log_error("start.not-enforcing", "see=kuraban-doctor");
+    (void)sd_notify(0, "READY=1");
+    log_notice("start.ready", "version=%s", KURABAN_VERSION);
+    r = sd_event_loop(d->loop);
+    (void)sd_notify(0, "STOPPING=1");
+    return r;
+}
+
+int kuraband_run(struct config *config)
+{
+    struct daemon d = {
+        .config = config,
+        .run_fd = -1,
+        .state_fd = -1,
+        .holder = {.exits = -1, .stores = -1, .keeper_socket = -1},
+        .proc_fd = -1,
+        .sys_fd = -1,
+        .dev_fd = -1,
+        .started_us = clock_wall_us(),
+    };
+    int r = open_roots(&d);
+
+    if (r < 0)
+        log_error("start.failed", "part=directories run=%s state=%s error=%s", config->run_directory,
+                  config->state_directory, strerrorname_np(-r));
+    else
+        r = wire_gate_open(&d);
+    if (r >= 0)
+        r = run(&d);
+    daemon_done(&d);
+    return r;
+}

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "audit/audit.h"
+#include "gate/holder.h"
+#include "kern/block.h"
+#include "kern/mount.h"
+
+struct block_manager;
+struct config;
+struct ctl_server;
+struct gate;
+struct mount_manager;
+struct policy;
+struct recorder;
+struct refusals;
+struct rulebook;
+struct sd_event;
+struct sd_event_source;
+struct sessions;
+struct udev_source;
+struct usb_manager;
+struct usb_sysfs;
+struct verdict;
+
+/*
+ * kuraband, wired. One struct, one main thread; each part below is optional by configuration and NULL when off. For the files of
+ * daemon/ only.
+ */
+struct daemon {
+    struct sd_event *loop;
+    struct config *config;
+    int run_fd, state_fd, proc_fd, sys_fd, dev_fd;
+    int64_t started_us;
+
+    struct recorder *recorder;
+    struct refusals *refusals;
+    struct rulebook *rulebook; /* the policy and where it came from */
+    struct sessions *sessions;
+    struct ctl_server *control;
+
+    struct holder holder;
+    struct gate *gate;
+    bool self_test_ok;
+    int64_t self_test_us;
+
+    struct usb_sysfs *usb_sysfs;
+    struct usb_manager *usb;
+    struct udev_source *usb_events;
+
+    struct block_kernel block_kernel;
+    struct mount_kernel mount_kernel;
+    struct block_manager *block;
+    struct mount_manager *mounts;
+    struct udev_source *block_events;
+    uint64_t reasserted;
+    struct guarded {
+        uint64_t device; /* dev_t of a filesystem on a medium that the gate holds */
+    } * guarded;
+    size_t n_guarded;
+
+    bool emergency_boot;         /* kuraban.emergency on the kernel's command line */
+    uint64_t emergency_until_us; /* boottime; 0 = none */
+
+    struct sd_event_source *tick, *self_test, *io[8], *keeper_gone;
+    size_t n_io;
+    uint64_t ticks;
+    int64_t clock_offset_us; /* wall clock minus boottime, as last seen */
+    bool expiry_told;
+    bool watchers_dirty; /* devices changed since the last WATCH answer */
+    bool purge;
+};
+
+/* daemon.c */
+void daemon_changed(struct daemon *d); /* devices or media changed: WATCH answers go out at the end of this turn */
+void daemon_apply_policy(struct daemon *d);
+void daemon_apply_people(struct daemon *d);
+int daemon_reload(struct daemon *d); /* as rulebook_reload() */
+
+/* wire_usb.c */
+int wire_usb_start(struct daemon *d);
+void wire_usb_stop(struct daemon *d);
+/* wire_media.c */
+int wire_media_start(struct daemon *d);
+void wire_media_stop(struct daemon *d);
+void wire_media_tick(struct daemon *d);
+bool wire_media_is_guarded(const struct daemon *d, uint64_t device);
+/* wire_gate.c */
+int wire_gate_open(struct daemon *d); /* takes over what a dead daemon left, before anything else opens descriptors */
+int wire_gate_start(struct daemon *d);
+void wire_gate_record_takeover(struct daemon *d);
+void wire_gate_drain(struct daemon *d); /* everything the gate has decided goes to the journal */
+void wire_gate_stop(struct daemon *d);
+void wire_gate_close(struct daemon *d); /* purge: lets the groups go; else they stay with their keepers */
+bool wire_gate_self_test(struct daemon *d);
+void wire_gate_tick(struct daemon *d);
+/* control.c */
+int control_start(struct daemon *d);
+/* emergency.c */
+void emergency_read_boot(struct daemon *d);
+bool emergency_is_on(const struct daemon *d);
+int emergency_begin(struct daemon *d, uint32_t seconds, const char *reason, uint32_t uid);
+void emergency_apply(struct daemon *d);
+void emergency_tick(struct daemon *d);
+
+/* Puts what a verdict says into an event. */
+void event_set_verdict(struct audit_event *e, const struct verdict *v);

@@ -1,0 +1,117 @@
+/*
+ * What enforces, what does not, and what will not for long. One function per thing looked at; each adds lines that a person can
+ * act on.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "daemon/answers.h"
+#include "daemon/daemon.h"
+#include "daemon/recorder.h"
+#include "daemon/rulebook.h"
+#include "device/block.h"
+#include "device/usb.h"
+#include "gate/gate.h"
+#include "policy/policy.h"
+
+#define DAY_US ((int64_t)86400 * 1000000)
+
+enum {
+    EXPIRY_WARNING_DAYS = 30
+};
+
+/* detail is English; the CLI translates by check name. */
+static void add(json_t *array, const char *check, bool ok, const char *severity, const char *detail)
+{
+    (void)json_array_append_new(array, json_pack("{s:s, s:b, s:s, s:s, s:{}}", "check", check, "ok", ok, "severity",
+                                                 severity, "detail", ok ? "" : detail, "values"));
+}
+
+static void look_at_policy(const struct daemon *d, json_t *array)
+{
+    const struct policy *p = rulebook_policy(d->rulebook);
+    int64_t now = clock_wall_us();
+
+    add(array, "policy.present", rulebook_source(d->rulebook) != RULEBOOK_NONE, "error",
+        "no policy could be read; everything but input devices is refused");
+    add(array, "policy.file", rulebook_source(d->rulebook) == RULEBOOK_FILE, "warning",
+        rulebook_complaint(d->rulebook));
+    add(array, "policy.mode", p->mode == POLICY_ENFORCE, "warning", "monitor mode: nothing is refused");
+    add(array, "policy.expired", !rulebook_is_expired(d->rulebook, now), "warning",
+        "the policy has expired; it is still enforced");
+    add(array, "policy.expires-soon",
+        p->valid_until_us == 0 || p->valid_until_us < now || p->valid_until_us - now > EXPIRY_WARNING_DAYS * DAY_US,
+        "warning", "the policy expires within 30 days");
+}
+
+static void look_at_stores(const struct daemon *d, json_t *array)
+{
+    const struct policy *p = rulebook_policy(d->rulebook);
+
+    for (size_t i = 0; i < p->n_stores; i++) {
+        const char *state = gate_store_state(d->gate, i);
+        char check[AUDIT_ID_MAX + 16], detail[AUDIT_PATH_MAX];
+
+        (void)snprintf(check, sizeof(check), "store.%s", p->stores[i].id);
+        (void)snprintf(detail, sizeof(detail), "%.900s: %s", p->stores[i].path, state ? state : "unknown");
+        add(array, check, state && strcmp(state, "incomplete") != 0 && strcmp(state, "absent") != 0, "error", detail);
+        (void)snprintf(check, sizeof(check), "store.%s.filesystem", p->stores[i].id);
+        add(array, check, state && strcmp(state, "filesystem") == 0, "warning",
+            "the store shares its filesystem; give it one of its own (docs/STORES.md)");
+        for (size_t k = 0; k < p->stores[i].n_programs; k++) {
+            const char *program = gate_program_state(d->gate, i, k);
+
+            (void)snprintf(check, sizeof(check), "store.%s.program", p->stores[i].id);
+            (void)snprintf(detail, sizeof(detail), "%.900s: %s", p->stores[i].programs[k].path,
+                           program ? program : "unknown");
+            add(array, check, program && strcmp(program, "resolved") == 0, "warning", detail);
+        }
+    }
+}
+
+static void look_at_gate(struct daemon *d, json_t *array)
+{
+    struct gate_status s = {0};
+
+    gate_get_status(d->gate, &s);
+    add(array, "gate.self-test", d->self_test_ok, "error", "the kernel did not refuse the canary");
+    add(array, "gate.enforcing", s.enforcing, "error", "the gate does not enforce everywhere it should");
+    add(array, "gate.overload", s.failures[GATE_FAILURE_OVERLOAD] == 0, "info",
+        "opens were refused because too many waited");
+    look_at_stores(d, array);
+}
+
+static void look_at_devices(const struct daemon *d, json_t *array)
+{
+    add(array, "usb.on", d->usb != NULL, "warning", "USB is switched off in the configuration");
+    if (d->usb)
+        add(array, "usb.hubs", usb_manager_guarded(d->usb), "error", "a root hub still authorizes by default");
+    add(array, "media.on", d->block && block_manager_mode(d->block) == EXIT_MODE_ON, "warning",
+        "media are not all guarded (configuration or monitor mode)");
+    add(array, "media.reasserted", d->reasserted == 0, "warning",
+        "somebody cleared a medium's read-only flag; it was set again");
+    add(array, "emergency", !emergency_is_on(d), "warning", "input devices are permitted by the emergency");
+}
+
+static void look_at_journal(const struct daemon *d, json_t *array)
+{
+    add(array, "journal.space", !recorder_is_low(d->recorder), "error",
+        "the disk is full: only refusals are recorded from the reserve");
+    add(array, "journal.unrecorded", recorder_unrecorded(d->recorder) == 0, "error",
+        "decisions could not be recorded for want of space");
+}
+
+json_t *answer_doctor(struct daemon *d)
+{
+    json_t *array = json_array();
+
+    if (!array)
+        return NULL;
+    look_at_policy(d, array);
+    look_at_gate(d, array);
+    look_at_devices(d, array);
+    look_at_journal(d, array);
+    return array;
+}

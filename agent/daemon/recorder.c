@@ -1,0 +1,216 @@
+/*
+ * Brings events to the journal. Owns the journal's writer and its timers: what was appended in one turn of the loop is
+ * committed by one fdatasync shortly after, so that a burst costs one. It must not be called from the gate's threads.
+ */
+#include "daemon/recorder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+#include "audit/journald.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/refusals.h"
+#include "policy/policy.h"
+
+enum {
+    COMMIT_DELAY_US = 20 * 1000,
+    RETRY_DELAY_US = 1000 * 1000,
+    MAINTAIN_US = 60 * 1000 * 1000,
+};
+
+struct recorder {
+    struct recorder_options options;
+    struct journal *journal;
+    sd_event_source *commit, *maintain;
+    char policy_name[AUDIT_ID_MAX];
+    uint64_t policy_version;
+    bool low;
+};
+
+static void on_recorded(void *context, const struct audit_event *e, uint64_t seq)
+{
+    const struct recorder *r = context;
+
+    if (r->options.journald)
+        journald_send(NULL, e, seq); /* a mirror: the journal is the record */
+}
+
+static void check_state(struct recorder *r)
+{
+    bool low = journal_state(r->journal) == JOURNAL_LOW;
+
+    if (low == r->low)
+        return;
+    r->low = low;
+    log_warning(low ? "journal.full" : "journal.recovered", "sequence=%lu", journal_sequence(r->journal));
+    r->options.on_full(r->options.context, low);
+}
+
+static void plan_commit(struct recorder *r, uint64_t at_us)
+{
+    uint64_t planned = 0;
+    int enabled = SD_EVENT_OFF;
+
+    (void)sd_event_source_get_enabled(r->commit, &enabled);
+    (void)sd_event_source_get_time(r->commit, &planned);
+    if (enabled != SD_EVENT_OFF && planned <= at_us)
+        return;
+    (void)sd_event_source_set_time(r->commit, at_us);
+    (void)sd_event_source_set_enabled(r->commit, SD_EVENT_ONESHOT);
+}
+
+static int commit(struct recorder *r)
+{
+    int result = journal_commit(r->journal, clock_wall_us(), clock_boottime_us());
+
+    if (result < 0)
+        log_error("journal.write-failed", "error=%s", strerrorname_np(-result));
+    check_state(r);
+    return result;
+}
+
+static int on_commit(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct recorder *r = userdata;
+    uint64_t next;
+
+    (void)source;
+    (void)usec;
+    if (commit(r) != JOURNAL_OK) {
+        plan_commit(r, clock_boottime_us() + RETRY_DELAY_US);
+        return 0;
+    }
+    next = journal_next_us(r->journal);
+    if (next != UINT64_MAX)
+        plan_commit(r, next);
+    return 0;
+}
+
+static int on_maintain(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct recorder *r = userdata;
+
+    (void)usec;
+    (void)journal_maintain(r->journal, clock_wall_us(), clock_boottime_us());
+    check_state(r);
+    (void)sd_event_source_set_time(source, clock_boottime_us() + (r->low ? RETRY_DELAY_US : MAINTAIN_US));
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int add_timers(struct recorder *r)
+{
+    int e = sd_event_add_time(r->options.loop, &r->commit, CLOCK_BOOTTIME, UINT64_MAX, 1000, on_commit, r);
+
+    if (e >= 0)
+        e = sd_event_source_set_enabled(r->commit, SD_EVENT_OFF);
+    if (e >= 0)
+        e = sd_event_add_time(r->options.loop, &r->maintain, CLOCK_BOOTTIME, clock_boottime_us() + MAINTAIN_US, 0,
+                              on_maintain, r);
+    return e;
+}
+
+int recorder_new(const struct recorder_options *options, struct recorder **ret)
+{
+    struct recorder *r = calloc(1, sizeof(*r));
+    struct journal_options journal = {0};
+    int e;
+
+    if (!r)
+        return -ENOMEM;
+    r->options = *options;
+    journal.wall_us = clock_wall_us();
+    journal.boottime_us = clock_boottime_us();
+    journal.recorded = on_recorded;
+    journal.recorded_context = r;
+    e = journal_open(options->state_directory, &journal, &r->journal);
+    if (e >= 0)
+        e = add_timers(r);
+    if (e < 0) {
+        (void)recorder_free(r);
+        return e;
+    }
+    check_state(r);
+    plan_commit(r, clock_boottime_us() + COMMIT_DELAY_US);
+    *ret = r;
+    return 0;
+}
+
+struct recorder *recorder_free(struct recorder *r)
+{
+    int e;
+
+    if (!r)
+        return NULL;
+    sd_event_source_disable_unref(r->commit);
+    sd_event_source_disable_unref(r->maintain);
+    if (r->journal) {
+        e = journal_close(r->journal, clock_wall_us(), clock_boottime_us());
+        if (e != 0)
+            log_error("journal.close-failed", "error=%d", e);
+    }
+    free(r);
+    return NULL;
+}
+
+void recorder_set_policy(struct recorder *r, struct policy *p)
+{
+    struct journal_limits limits = {
+        .segment_size = p->audit.segment_size,
+        .total_size = p->audit.total_size,
+        .keep_days = p->audit.keep_days,
+        .when_full = p->audit.when_full == POLICY_FULL_REFUSE_ALL    ? JOURNAL_FULL_REFUSE_ALL
+                     : p->audit.when_full == POLICY_FULL_DROP_OLDEST ? JOURNAL_FULL_DROP_OLDEST
+                                                                     : JOURNAL_FULL_REFUSE_EXPORT,
+    };
+
+    audit_set(r->policy_name, sizeof(r->policy_name), p->name);
+    r->policy_version = p->version;
+    journal_set_limits(r->journal, &limits);
+}
+
+void recorder_add(struct recorder *r, struct audit_event *e)
+{
+    int result;
+
+    if (e->policy_name[0] == '\0') {
+        audit_set(e->policy_name, sizeof(e->policy_name), r->policy_name);
+        e->policy_version = r->policy_version;
+    }
+    refusals_remember(r->options.refusals, e);
+    result = journal_append(r->journal, e);
+    if (result < 0)
+        log_error("journal.append-failed", "action=%s error=%s", audit_action_name(e->action),
+                  strerrorname_np(-result));
+    check_state(r);
+    plan_commit(r, clock_boottime_us() + COMMIT_DELAY_US);
+}
+
+int recorder_sync(struct recorder *r)
+{
+    int result = commit(r);
+
+    return result == JOURNAL_E_FULL ? -ENOSPC : result;
+}
+
+uint64_t recorder_sequence(const struct recorder *r)
+{
+    return journal_durable_sequence(r->journal);
+}
+
+uint64_t recorder_pending(const struct recorder *r)
+{
+    return journal_sequence(r->journal) - journal_durable_sequence(r->journal);
+}
+
+bool recorder_is_low(const struct recorder *r)
+{
+    return r->low;
+}
+
+uint64_t recorder_unrecorded(const struct recorder *r)
+{
+    return journal_unrecorded(r->journal);
+}

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "audit/audit.h"
+#include "audit/journal.h"
+
+struct policy;
+struct refusals;
+struct sd_event;
+
+/* The way of every event to the journal, to the people's "why" and to journald. Main thread only. */
+struct recorder;
+
+struct recorder_options {
+    struct sd_event *loop;
+    int state_directory; /* borrowed */
+    bool journald;
+    struct refusals *refusals; /* borrowed */
+    /* The journal takes nothing but refusals any more (full), or everything again. */
+    void (*on_full)(void *context, bool full);
+    void *context;
+};
+
+/* Opens the journal. Errors as journal_open(). */
+int recorder_new(const struct recorder_options *options, struct recorder **ret);
+/* Writes everything out and closes. Returns NULL. */
+struct recorder *recorder_free(struct recorder *r);
+
+/* The policy whose name and version stand in the records from now on; its audit limits act. */
+void recorder_set_policy(struct recorder *r, struct policy *p);
+/* Takes the event. It is durable after the next turn of the loop, or recorder_sync(). */
+void recorder_add(struct recorder *r, struct audit_event *e);
+/* Everything added is on disk when this returns 0. -ENOSPC, other -errno. */
+int recorder_sync(struct recorder *r);
+
+uint64_t recorder_sequence(const struct recorder *r); /* last durable record */
+uint64_t recorder_pending(const struct recorder *r);  /* records not durable yet */
+bool recorder_is_low(const struct recorder *r);
+uint64_t recorder_unrecorded(const struct recorder *r);

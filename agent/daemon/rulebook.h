@@ -1,0 +1,43 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct json_t;
+struct policy;
+
+/*
+ * The policy that rules, and where it came from. A new document is read, checked and resolved as a whole before it replaces the old
+ * one; the one that rules is kept in the state directory, so that a broken file at the next start changes nothing.
+ */
+struct rulebook;
+
+enum rulebook_source {
+    RULEBOOK_NONE = 0,  /* no document could ever be read: everything is refused */
+    RULEBOOK_FILE,      /* the configured file, as it is now */
+    RULEBOOK_LAST_GOOD, /* the copy of the last good one; the file on disk is missing or was refused */
+};
+const char *rulebook_source_name(enum rulebook_source source);
+
+enum {
+    RULEBOOK_E_REFUSED = 1, /* the file was refused; what ruled rules on */
+};
+
+/* file and state_directory are borrowed. 0 or -ENOMEM; nothing is read yet. */
+int rulebook_new(const char *file, int state_directory, struct rulebook **ret);
+struct rulebook *rulebook_free(struct rulebook *b);
+
+/* At start: the file, else the last good copy. 0: from the file; RULEBOOK_E_REFUSED: see rulebook_findings(). */
+int rulebook_open(struct rulebook *b);
+/* The file again. 0 when the document in it rules now. */
+int rulebook_reload(struct rulebook *b);
+
+struct policy *rulebook_policy(const struct rulebook *b); /* borrowed; with RULEBOOK_NONE one that permits nothing */
+enum rulebook_source rulebook_source(const struct rulebook *b);
+const char *rulebook_document(const struct rulebook *b); /* "" with RULEBOOK_NONE */
+bool rulebook_is_expired(const struct rulebook *b, int64_t wall_us);
+/* Why the file was refused, or its warnings: JSON array, a new reference. NULL on ENOMEM. */
+struct json_t *rulebook_findings(const struct rulebook *b);
+/* The first error as one line, "" when none. */
+const char *rulebook_complaint(const struct rulebook *b);

@@ -1,0 +1,200 @@
+/*
+ * The gate in the daemon: takes over the fanotify groups, keeps a keeper alive, runs the self-test, brings the gate's events to
+ * the journal. Owns the holder and the gate.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "daemon/daemon.h"
+#include "daemon/recorder.h"
+#include "daemon/rulebook.h"
+#include "gate/gate.h"
+
+#define KEEPER_NAME "kuraban-keeper"
+
+enum {
+    SELF_TEST_DEADLINE_MS = 5000,
+    EVENTS_PER_TURN = 512, /* then other sources of the loop get their turn */
+};
+
+/* A build tree has the keeper beside the daemon; an installed daemon has it in libexec. */
+static void find_keeper(char path[static PATH_MAX])
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char *slash;
+
+    if (n > 0) {
+        self[n] = '\0';
+        slash = strrchr(self, '/');
+        if (slash) {
+            *slash = '\0';
+            n = snprintf(path, PATH_MAX, "%s/" KEEPER_NAME, self);
+            if (n > 0 && n < PATH_MAX && access(path, X_OK) == 0)
+                return;
+        }
+    }
+    (void)snprintf(path, PATH_MAX, "%s/" KEEPER_NAME, KURABAN_LIBEXEC_DIR);
+}
+
+int wire_gate_open(struct daemon *d)
+{
+    static char keeper[PATH_MAX]; /* the holder keeps the pointer */
+    struct holder_options options = {.run_fd = d->run_fd, .program = keeper};
+    int r;
+
+    find_keeper(keeper);
+    switch (d->config->keeper) {
+    case CONFIG_ON:
+        options.mode = HOLDER_ON;
+        break;
+    case CONFIG_AUTO:
+        options.mode = HOLDER_AUTO;
+        break;
+    case CONFIG_OFF:
+        options.mode = HOLDER_OFF;
+        break;
+    }
+    r = holder_open(&options, &d->holder);
+    if (r < 0)
+        log_error("start.failed", "part=holder keeper=%s error=%s", keeper, strerrorname_np(-r));
+    return r;
+}
+
+void wire_gate_record_takeover(struct daemon *d)
+{
+    struct audit_event e;
+
+    if (!d->holder.inherited)
+        return;
+    audit_event_init(&e, AUDIT_DAEMON_TAKEOVER);
+    (void)snprintf(e.message, sizeof(e.message), "kept by %s", d->holder.in_fd_store ? "systemd" : "the keeper");
+    recorder_add(d->recorder, &e);
+    if (d->holder.swept == 0 && d->holder.refused == 0)
+        return;
+    audit_event_init(&e, AUDIT_GATE_SWEPT);
+    e.has_verdict = true;
+    audit_set(e.reason, sizeof(e.reason), verdict_reason_name(REASON_TAKEOVER));
+    audit_set(e.rule, sizeof(e.rule), "default");
+    e.count = d->holder.swept + d->holder.refused;
+    (void)snprintf(e.message, sizeof(e.message), "opens that waited were refused: %u at takeover, %lu by the keeper",
+                   d->holder.swept, (unsigned long)d->holder.refused);
+    recorder_add(d->recorder, &e);
+}
+
+static int on_gate_events(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct daemon *d = userdata;
+    struct audit_event e;
+
+    (void)source;
+    (void)fd;
+    (void)events;
+    for (int i = 0; i < EVENTS_PER_TURN && gate_next_event(d->gate, &e) > 0; i++)
+        recorder_add(d->recorder, &e);
+    return 0;
+}
+
+void wire_gate_drain(struct daemon *d)
+{
+    struct audit_event e;
+
+    while (gate_next_event(d->gate, &e) > 0)
+        recorder_add(d->recorder, &e);
+}
+
+static int watch_keeper(struct daemon *d);
+
+/* The keeper died: without one, our own death would open everything. */
+static int on_keeper_gone(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct daemon *d = userdata;
+    int r;
+
+    (void)source;
+    (void)fd;
+    if (!(events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)))
+        return 0;
+    d->keeper_gone = sd_event_source_disable_unref(d->keeper_gone);
+    r = holder_renew(&d->holder);
+    log_warning("gate.keeper-renewed", "result=%d", r);
+    return r < 0 ? 0 : watch_keeper(d);
+}
+
+static int watch_keeper(struct daemon *d)
+{
+    if (d->holder.keeper_socket < 0)
+        return 0;
+    return sd_event_add_io(d->loop, &d->keeper_gone, d->holder.keeper_socket, EPOLLRDHUP, on_keeper_gone, d);
+}
+
+int wire_gate_start(struct daemon *d)
+{
+    struct gate_options options = {
+        .exits = d->holder.exits,
+        .stores = d->holder.stores,
+        .proc_fd = d->proc_fd,
+        .run_fd = d->run_fd,
+        .keeper = d->holder.keeper,
+        .workers = d->config->workers,
+    };
+    int r = gate_new(&options, &d->gate);
+
+    if (r < 0)
+        return r;
+    r = gate_set_policy(d->gate, rulebook_policy(d->rulebook));
+    if (r < 0)
+        return r;
+    r = gate_start(d->gate);
+    if (r < 0)
+        return r;
+    gate_set_journal_full(d->gate, recorder_is_low(d->recorder));
+    r = sd_event_add_io(d->loop, &d->io[d->n_io++], gate_event_fd(d->gate), EPOLLIN, on_gate_events, d);
+    return r < 0 ? r : watch_keeper(d);
+}
+
+bool wire_gate_self_test(struct daemon *d)
+{
+    int r = gate_self_test(d->gate, SELF_TEST_DEADLINE_MS);
+
+    if (r <= 0)
+        log_error("gate.self-test", "result=%d", r);
+    d->self_test_ok = r > 0;
+    d->self_test_us = clock_wall_us();
+    return d->self_test_ok;
+}
+
+void wire_gate_tick(struct daemon *d)
+{
+    (void)gate_tick(d->gate);
+    if (!d->keeper_gone && d->config->keeper == CONFIG_ON && holder_renew(&d->holder) == 0)
+        (void)watch_keeper(d);
+}
+
+void wire_gate_stop(struct daemon *d)
+{
+    if (!d->gate)
+        return;
+    gate_stop(d->gate);
+    if (d->recorder)
+        wire_gate_drain(d);
+    d->gate = gate_free(d->gate);
+}
+
+void wire_gate_close(struct daemon *d)
+{
+    d->keeper_gone = sd_event_source_disable_unref(d->keeper_gone);
+    if (d->purge)
+        holder_release(&d->holder);
+    else
+        holder_close(&d->holder);
+}

@@ -1,0 +1,121 @@
+/*
+ * USB in the daemon: uevents go into the USB manager, its reports into the journal. Owns the manager, the sysfs ops and the
+ * event source. Events come from the kernel, not from udevd: deciding must not wait for udevd's rules.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "daemon/daemon.h"
+#include "daemon/recorder.h"
+#include "daemon/rulebook.h"
+#include "device/block.h"
+#include "device/usb.h"
+#include "kern/udev.h"
+
+static void fill_device(struct audit_event *e, const struct usb_device *u)
+{
+    audit_set(e->device_id, sizeof(e->device_id), usb_device_id(u));
+    audit_set(e->device_bus, sizeof(e->device_bus), "usb");
+    (void)snprintf(e->device_vendor, sizeof(e->device_vendor), "%04x", usb_device_vendor(u));
+    (void)snprintf(e->device_product, sizeof(e->device_product), "%04x", usb_device_product(u));
+    audit_set(e->device_serial, sizeof(e->device_serial), usb_device_serial(u));
+    audit_set(e->device_name, sizeof(e->device_name), usb_device_name(u));
+    audit_set(e->device_hash, sizeof(e->device_hash), usb_device_hash(u));
+    audit_set(e->device_port, sizeof(e->device_port), usb_device_port(u));
+}
+
+static void on_report(void *context, enum audit_action action, const struct usb_device *device, const struct verdict *v,
+                      const char *message)
+{
+    struct daemon *d = context;
+    struct audit_event e;
+
+    audit_event_init(&e, action);
+    if (device)
+        fill_device(&e, device);
+    if (v)
+        event_set_verdict(&e, v);
+    if (message)
+        audit_set(e.message, sizeof(e.message), message);
+    e.alarm = action == AUDIT_DEVICE_CHANGED || action == AUDIT_DEVICE_FAILED;
+    recorder_add(d->recorder, &e);
+    daemon_changed(d);
+}
+
+static int on_uevent(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct daemon *d = userdata;
+
+    (void)source;
+    (void)fd;
+    (void)events;
+    for (;;) {
+        struct udev_event e;
+        int r = udev_source_receive(d->usb_events, &e);
+
+        if (r == UDEV_E_NONE)
+            return 0;
+        if (r == UDEV_E_LOST) {
+            (void)usb_manager_events_lost(d->usb, clock_wall_us());
+            continue;
+        }
+        if (r < 0) {
+            log_error("usb.events", "error=%s", strerrorname_np(-r));
+            return 0;
+        }
+        if (e.sysname)
+            (void)usb_manager_event(d->usb, e.sysname, clock_wall_us());
+        udev_event_done(&e);
+    }
+}
+
+static int open_events(struct daemon *d)
+{
+    const struct udev_filter filter = {.subsystem = "usb"};
+    int r = udev_source_new(UDEV_STAGE_KERNEL, &filter, 1, 0, &d->usb_events);
+
+    if (r < 0)
+        return r;
+    return sd_event_add_io(d->loop, &d->io[d->n_io++], udev_source_fd(d->usb_events), EPOLLIN, on_uevent, d);
+}
+
+int wire_usb_start(struct daemon *d)
+{
+    struct usb_manager_options options = {
+        .state_directory = d->state_fd,
+        .callbacks = {.context = d, .report = on_report},
+        .policy = rulebook_policy(d->rulebook),
+    };
+    int r;
+
+    if (d->config->usb == CONFIG_OFF)
+        return 0;
+    r = usb_sysfs_new(d->sys_fd, &d->usb_sysfs);
+    if (r < 0)
+        return r;
+    options.kern = usb_sysfs_ops(d->usb_sysfs);
+    r = usb_manager_new(&options, &d->usb);
+    if (r < 0)
+        return r;
+    usb_manager_set_emergency(d->usb, emergency_is_on(d), clock_wall_us());
+    r = open_events(d);
+    if (r < 0)
+        return r;
+    r = usb_manager_start(d->usb, clock_wall_us());
+    if (r == USB_MANAGER_E_NO_BUS)
+        log_notice("usb.no-bus", "devices=0");
+    return r < 0 ? r : 0;
+}
+
+void wire_usb_stop(struct daemon *d)
+{
+    d->usb = usb_manager_free(d->usb);
+    d->usb_events = udev_source_free(d->usb_events);
+    d->usb_sysfs = usb_sysfs_free(d->usb_sysfs);
+}
