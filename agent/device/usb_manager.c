@@ -126,16 +126,12 @@ static int give_up(struct usb_manager *m, const struct usb_node *node, int error
     return error;
 }
 
-static int arrive(struct usb_manager *m, struct usb_node *node)
+/* Takes d. problem: why it is not readable. */
+static int enter(struct usb_manager *m, struct usb_device *d, const char *problem)
 {
-    const char *problem = NULL;
-    struct usb_device *d;
     unsigned authorized = 0;
-    int r = usb_device_new(m->kern, node, &d, &problem);
+    int r = table_add(m, d);
 
-    if (r < 0)
-        return give_up(m, node, r);
-    r = table_add(m, d);
     if (r < 0) {
         r = give_up(m, &d->node, r);
         usb_device_free(d);
@@ -154,6 +150,37 @@ static int arrive(struct usb_manager *m, struct usb_node *node)
     return 0;
 }
 
+static int arrive(struct usb_manager *m, struct usb_node *node)
+{
+    const char *problem = NULL;
+    struct usb_device *d;
+    int r = usb_device_new(m->kern, node, &d, &problem);
+
+    return r < 0 ? give_up(m, node, r) : enter(m, d, problem);
+}
+
+/* What could not be read may have been a passing failure: a keyboard must not stay dead for it. */
+static int read_again(struct usb_manager *m, struct usb_device *d, struct usb_node *node)
+{
+    const char *problem = NULL;
+    struct usb_device *fresh;
+    bool present_at_start = d->present_at_start;
+    int r = usb_device_new(m->kern, node, &fresh, &problem);
+
+    if (r < 0)
+        return r;
+    if (!fresh->readable) {
+        usb_device_free(fresh);
+        usb_reassert(m, d);
+        return 0;
+    }
+    depart(m, d);
+    r = enter(m, fresh, NULL);
+    if (r == 0)
+        fresh->present_at_start = present_at_start;
+    return r;
+}
+
 /* The claims of a plugged-in device became others: it is another device now. */
 static int replace(struct usb_manager *m, struct usb_device *d, struct usb_node *node)
 {
@@ -165,8 +192,11 @@ static int replace(struct usb_manager *m, struct usb_device *d, struct usb_node 
 
 static int look_again(struct usb_manager *m, struct usb_device *d, struct usb_node *node)
 {
-    int r = d->readable && !d->tainted ? usb_device_compare(m->kern, d) : 0;
+    int r;
 
+    if (!d->readable)
+        return read_again(m, d, node);
+    r = d->tainted ? 0 : usb_device_compare(m->kern, d);
     if (r > 0)
         return replace(m, d, node);
     if (r < 0 && !d->failed) {
@@ -301,6 +331,21 @@ int usb_manager_events_lost(struct usb_manager *m, int64_t now_us)
     return usb_manager_rescan(m, now_us);
 }
 
+/* Unreadable ones get another chance; what is replaced leaves its place to the next. */
+static void sync_unreadable(struct usb_manager *m)
+{
+    for (size_t i = 0; i < m->n_devices;) {
+        uint64_t sequence = m->devices[i]->sequence;
+        char name[USB_NAME_SIZE];
+
+        memcpy(name, m->devices[i]->node.name, sizeof(name));
+        if (!m->devices[i]->readable)
+            (void)sync_one(m, name);
+        if (i < m->n_devices && m->devices[i]->sequence == sequence)
+            i++;
+    }
+}
+
 void usb_manager_set_policy(struct usb_manager *m, struct policy *policy, int64_t now_us)
 {
     struct policy *old = m->policy;
@@ -312,6 +357,7 @@ void usb_manager_set_policy(struct usb_manager *m, struct policy *policy, int64_
         decide(m, m->devices[i], true);
     }
     policy_unref(old); /* verdicts pointed into it until each was made again */
+    sync_unreadable(m);
 }
 
 static void decide_all(struct usb_manager *m)
@@ -362,6 +408,13 @@ int usb_manager_set_persons(struct usb_manager *m, const struct decide_person *p
     m->n_persons = copy ? n : 0;
     decide_all(m);
     return copy ? 0 : -ENOMEM;
+}
+
+void usb_manager_set_emergency(struct usb_manager *m, bool on, int64_t now_us)
+{
+    set_now(m, now_us);
+    m->emergency = on;
+    decide_all(m);
 }
 
 int usb_manager_new(const struct usb_manager_options *options, struct usb_manager **ret)
