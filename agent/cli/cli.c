@@ -1,0 +1,334 @@
+/*
+ * Owns: the command line: common options, which verb is meant, its options by its table, help. Must not: do the work of a
+ * verb.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/i18n.h"
+#include "cli/table.h"
+#include "config/config.h"
+#include "policy/findings.h"
+
+enum {
+    NEAR = 4, /* edits up to which "did you mean" is asked */
+    OPTION_CONFIG = 1000,
+    OPTION_JSON,
+    OPTION_HELP,
+    OPTION_VERSION,
+};
+
+static const struct option common_options[] = {
+    {"config", required_argument, NULL, OPTION_CONFIG},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+};
+
+enum {
+    N_COMMON = sizeof(common_options) / sizeof(common_options[0])
+};
+
+void cli_error(struct cli *c, const char *fmt, ...)
+{
+    va_list args;
+
+    (void)fputs("kuraban: ", c->err);
+    va_start(args, fmt);
+    (void)vfprintf(c->err, fmt, args);
+    va_end(args);
+    (void)fputc('\n', c->err);
+}
+
+enum cli_exit cli_usage(struct cli *c, const char *fmt, ...)
+{
+    va_list args;
+
+    (void)fputs("kuraban: ", c->err);
+    va_start(args, fmt);
+    (void)vfprintf(c->err, fmt, args);
+    va_end(args);
+    (void)fprintf(c->err, "\n%s\n", _("“kuraban help” lists what can be asked."));
+    return CLI_USAGE;
+}
+
+const char *cli_safe(struct cli *c, const char *s)
+{
+    char *copy = text_make_printable(s ? s : "", s ? strlen(s) : 0);
+    char **grown = copy ? reallocarray(c->scratch, c->n_scratch + 1, sizeof(*grown)) : NULL;
+
+    if (!grown) {
+        free(copy);
+        return "?"; /* out of memory: nothing foreign is shown */
+    }
+    c->scratch = grown;
+    c->scratch[c->n_scratch++] = copy;
+    return copy;
+}
+
+void cli_forget(struct cli *c)
+{
+    for (size_t i = 0; i < c->n_scratch; i++)
+        free(c->scratch[i]);
+    c->n_scratch = 0;
+}
+
+void cli_done(struct cli *c)
+{
+    cli_forget(c);
+    free(c->scratch);
+    c->scratch = NULL;
+    c->config = config_free(c->config);
+}
+
+enum cli_exit cli_config(struct cli *c)
+{
+    struct policy_findings findings = {.translate = i18n_translate};
+    const char *name = c->config_path ? c->config_path : CONFIG_DEFAULT_PATH;
+    int r;
+
+    if (c->config)
+        return CLI_OK;
+    r = config_load(c->config_path, &findings, &c->config);
+    if (r < 0)
+        cli_error(c, "%s: %s", cli_safe(c, name), strerror(-r));
+    if (r > 0)
+        policy_findings_print(&findings, c->err, cli_safe(c, name), NULL, 0);
+    policy_findings_done(&findings);
+    return r == 0 ? CLI_OK : CLI_FAILED;
+}
+
+void cli_show(struct cli *c, const json_t *answer, cli_text *text)
+{
+    if (!c->json) {
+        text(c, answer);
+        return;
+    }
+    if (json_dumpf(answer, c->out, JSON_INDENT(2) | JSON_ENCODE_ANY) == 0)
+        (void)fputc('\n', c->out);
+}
+
+/* --- help --- */
+
+static void show_common_options(struct cli *c)
+{
+    struct table *t = table_new(2);
+
+    table_add(t, (const char *[]){"--config FILE", _("read this configuration")});
+    table_add(t, (const char *[]){"--json", _("answer in JSON")});
+    table_add(t, (const char *[]){"--help", _("explain the verb")});
+    table_add(t, (const char *[]){"--version", _("tell the version")});
+    table_print(t, c->out, 2);
+    (void)table_free(t);
+}
+
+static void show_help(struct cli *c)
+{
+    struct table *t = table_new(2);
+
+    (void)fprintf(c->out, "%s\n\n", _("Usage: kuraban [--config FILE] [--json] VERB [OPTION…] [ARGUMENT…]"));
+    for (const struct cli_verb *v = cli_verbs; v->name; v++)
+        table_add(t, (const char *[]){v->name, _(v->help)});
+    table_print(t, c->out, 2);
+    (void)table_free(t);
+    (void)fputc('\n', c->out);
+    show_common_options(c);
+    (void)fprintf(c->out, "\n%s\n",
+                  _("Exit status: 0 yes, 1 the answer is no, 2 wrong call, 3 kuraband not reachable, "
+                    "4 not permitted, 5 failed. More: kuraban(1)."));
+}
+
+static void show_verb_help(struct cli *c, const struct cli_verb *v)
+{
+    struct table *t = table_new(2);
+
+    (void)fprintf(c->out, _("Usage: kuraban %s%s%s%s"), v->name, v->options ? _(" [OPTION…]") : "",
+                  *v->words ? " " : "", v->words);
+    (void)fprintf(c->out, "\n%s\n\n", _(v->help));
+    for (const struct cli_option *o = v->options; o && o->name; o++) {
+        char name[64];
+
+        (void)snprintf(name, sizeof(name), "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+        table_add(t, (const char *[]){name, _(o->help)});
+    }
+    table_print(t, c->out, 2);
+    (void)table_free(t);
+    show_common_options(c);
+}
+
+/* --- which verb --- */
+
+static bool verb_matches(const struct cli_verb *v, int argc, char **argv, int *ret_words)
+{
+    const char *second = strchr(v->name, ' ');
+
+    if (!second) {
+        *ret_words = 1;
+        return text_equal(v->name, argv[0]);
+    }
+    *ret_words = 2;
+    return argc > 1 && strlen(argv[0]) == (size_t)(second - v->name) &&
+           strncmp(argv[0], v->name, (size_t)(second - v->name)) == 0 && text_equal(second + 1, argv[1]);
+}
+
+static const struct cli_verb *find_verb(int argc, char **argv, int *ret_words)
+{
+    for (const struct cli_verb *v = cli_verbs; v->name; v++)
+        if (verb_matches(v, argc, argv, ret_words))
+            return v;
+    return NULL;
+}
+
+static enum cli_exit unknown_verb(struct cli *c, int argc, char **argv)
+{
+    const struct cli_verb *nearest = NULL;
+    size_t best = NEAR;
+    char words[128];
+
+    (void)snprintf(words, sizeof(words), "%s%s%s", argv[0], argc > 1 && *argv[1] != '-' ? " " : "",
+                   argc > 1 && *argv[1] != '-' ? argv[1] : "");
+    for (const struct cli_verb *v = cli_verbs; v->name; v++) {
+        size_t distance = text_distance(strchr(v->name, ' ') ? words : argv[0], v->name, NEAR);
+
+        if (distance < best) {
+            best = distance;
+            nearest = v;
+        }
+    }
+    if (nearest)
+        return cli_usage(c, _("unknown verb “%s”; did you mean “%s”?"), cli_safe(c, words), nearest->name);
+    return cli_usage(c, _("unknown verb “%s”"), cli_safe(c, words));
+}
+
+/* --- options --- */
+
+static size_t count_options(const struct cli_verb *v)
+{
+    size_t n = 0;
+
+    while (v && v->options && v->options[n].name && n < CLI_OPTIONS_MAX)
+        n++;
+    return n;
+}
+
+enum parsed {
+    PARSED_GO,
+    PARSED_HELP,
+    PARSED_VERSION,
+    PARSED_BAD
+};
+
+static enum parsed wrong_option(struct cli *c, int code, char **argv)
+{
+    const char *given = argv[optind - 1] ? argv[optind - 1] : "";
+
+    if (code == ':')
+        (void)cli_usage(c, _("option %s needs a value"), cli_safe(c, given));
+    else
+        (void)cli_usage(c, _("unknown option %s"), cli_safe(c, given));
+    return PARSED_BAD;
+}
+
+/* argv[0] is skipped. v NULL: the common options before the verb, up to the first word. */
+static enum parsed parse_options(struct cli *c, const struct cli_verb *v, int argc, char **argv,
+                                 struct cli_arguments *ret)
+{
+    struct option options[N_COMMON + CLI_OPTIONS_MAX + 1] = {0};
+    size_t n = count_options(v);
+    int code;
+
+    for (size_t i = 0; i < n; i++)
+        options[i] = (struct option){.name = v->options[i].name,
+                                     .has_arg = v->options[i].argument ? required_argument : no_argument,
+                                     .val = (int)i};
+    memcpy(options + n, common_options, sizeof(common_options));
+    optind = 0; /* glibc: begin anew, permutation included */
+    opterr = 0;
+    while ((code = getopt_long(argc, argv, v ? ":" : "+:", options, NULL)) != -1) {
+        if (code == OPTION_CONFIG)
+            c->config_path = optarg;
+        else if (code == OPTION_JSON)
+            c->json = true;
+        else if (code == OPTION_HELP)
+            return PARSED_HELP;
+        else if (code == OPTION_VERSION)
+            return PARSED_VERSION;
+        else if (code >= 0 && (size_t)code < n)
+            ret->values[code] = optarg ? optarg : "";
+        else
+            return wrong_option(c, code, argv);
+    }
+    ret->words = argv + optind;
+    ret->n_words = argc - optind;
+    return PARSED_GO;
+}
+
+static enum cli_exit show_version(struct cli *c)
+{
+    (void)fprintf(c->out, "kuraban %s\n", KURABAN_VERSION);
+    return CLI_OK;
+}
+
+static enum cli_exit run_verb(struct cli *c, const struct cli_verb *v, int argc, char **argv)
+{
+    struct cli_arguments a = {0};
+
+    switch (parse_options(c, v, argc, argv, &a)) {
+    case PARSED_HELP:
+        show_verb_help(c, v);
+        return CLI_OK;
+    case PARSED_VERSION:
+        return show_version(c);
+    case PARSED_BAD:
+        return CLI_USAGE;
+    case PARSED_GO:
+        break;
+    }
+    if (a.n_words < v->words_min)
+        return cli_usage(c, _("“kuraban %s” needs %s"), v->name, v->words);
+    if (a.n_words > v->words_max)
+        return cli_usage(c, _("“kuraban %s” does not take “%s”"), v->name, cli_safe(c, a.words[v->words_max]));
+    return v->run(c, &a);
+}
+
+enum cli_exit cli_run(struct cli *c, int argc, char **argv)
+{
+    struct cli_arguments a = {0};
+    const struct cli_verb *v;
+    int words = 0;
+
+    switch (parse_options(c, NULL, argc, argv, &a)) {
+    case PARSED_HELP:
+        show_help(c);
+        return CLI_OK;
+    case PARSED_VERSION:
+        return show_version(c);
+    case PARSED_BAD:
+        return CLI_USAGE;
+    case PARSED_GO:
+        break;
+    }
+    if (a.n_words == 0)
+        return cli_usage(c, _("which verb?"));
+    if (text_equal(a.words[0], "help")) {
+        v = a.n_words > 1 ? find_verb(a.n_words - 1, a.words + 1, &words) : NULL;
+        if (a.n_words > 1 && !v)
+            return unknown_verb(c, a.n_words - 1, a.words + 1);
+        if (v)
+            show_verb_help(c, v);
+        else
+            show_help(c);
+        return CLI_OK;
+    }
+    v = find_verb(a.n_words, a.words, &words);
+    if (!v)
+        return unknown_verb(c, a.n_words, a.words);
+    return run_verb(c, v, a.n_words - (words - 1), a.words + (words - 1));
+}

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+
+struct json_t;
+struct config;
+
+/* The exit codes of kuraban(1). */
+enum cli_exit {
+    CLI_OK = 0,
+    CLI_NO = 1, /* the answer is no: errors in the policy, a broken journal, something that does not enforce */
+    CLI_USAGE = 2,
+    CLI_UNREACHABLE = 3,   /* kuraband does not answer */
+    CLI_NOT_PERMITTED = 4, /* not this person */
+    CLI_FAILED = 5,
+};
+
+enum {
+    CLI_OPTIONS_MAX = 12
+};
+
+/* One run of the program. Everything goes through it, so that tests can give streams and read what came. */
+struct cli {
+    FILE *out, *err;
+    bool json;
+    const char *config_path; /* NULL: the default file */
+    struct config *config;   /* cli_config() */
+    const char *sysfs;       /* "/sys" */
+    char **scratch;          /* cli_safe() */
+    size_t n_scratch;
+};
+
+/* A long option of a verb. */
+struct cli_option {
+    const char *name;     /* NULL ends the list */
+    const char *argument; /* placeholder in the help, NULL: none taken */
+    const char *help;     /* msgid */
+};
+
+/* What the verb was called with. */
+struct cli_arguments {
+    const char
+        *values[CLI_OPTIONS_MAX]; /* by place in the verb's table; "" for a given option without argument; else NULL */
+    char **words;
+    int n_words;
+};
+
+struct cli_verb {
+    const char *name;  /* "status", "policy check" */
+    const char *words; /* "FILE", "" */
+    int words_min, words_max;
+    const char *help;                 /* msgid, one line */
+    const struct cli_option *options; /* NULL: none but the common ones */
+    enum cli_exit (*run)(struct cli *c, const struct cli_arguments *a);
+};
+
+/* Ends with {NULL}. */
+extern const struct cli_verb cli_verbs[];
+
+/* The whole program behind main(). */
+enum cli_exit cli_run(struct cli *c, int argc, char **argv);
+void cli_done(struct cli *c);
+
+/* The configuration, read once. On failure it has said why. */
+enum cli_exit cli_config(struct cli *c);
+
+/* "kuraban: …" on the error stream. */
+void cli_error(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same for a wrong call, with a hint where help is; returns CLI_USAGE. */
+enum cli_exit cli_usage(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* s (NULL: "") with everything a terminal might obey made visible; lives until cli_forget() or cli_done(). */
+const char *cli_safe(struct cli *c, const char *s);
+void cli_forget(struct cli *c);
+
+/* Writes answer as JSON, or through text for people. */
+typedef void cli_text(struct cli *c, const struct json_t *answer);
+void cli_show(struct cli *c, const struct json_t *answer, cli_text *text);
+
+/* Verbs, one file each. */
+enum cli_exit cli_status(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_devices(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_why(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_policy_check(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_policy_explain(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_policy_generate(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_policy_show(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_audit_verify(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_audit_show(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_audit_export(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_doctor(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_sync(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_rescan(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_reload(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_emergency(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_purge(struct cli *c, const struct cli_arguments *a);
+
+extern const struct cli_option cli_devices_options[], cli_why_options[], cli_policy_explain_options[],
+    cli_audit_verify_options[], cli_audit_show_options[], cli_audit_export_options[], cli_emergency_options[],
+    cli_purge_options[];

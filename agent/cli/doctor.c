@@ -1,0 +1,117 @@
+/*
+ * kuraban doctor: what is enforcing, what is not, what would lock people out. The daemon's own checks come with its answer;
+ * those that only an outsider can make (is it there at all?) are in doctor_checks.c. Exit 1 when one of severity error fails.
+ */
+#include <jansson.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/ask.h"
+#include "cli/cli.h"
+#include "cli/doctor_checks.h"
+#include "cli/i18n.h"
+#include "cli/table.h"
+#include "cli/value.h"
+#include "config/config.h"
+#include "ctl/protocol.h"
+
+static const char *mark(const json_t *check)
+{
+    const char *severity = value_string(check, "severity");
+
+    if (value_bool(check, "ok"))
+        return _("ok");
+    if (text_equal(severity, "error"))
+        return _("ERROR");
+    return text_equal(severity, "warning") ? _("warning") : _("note");
+}
+
+static void text_doctor(struct cli *c, const json_t *checks)
+{
+    struct table *t = table_new(3);
+    const json_t *check;
+    size_t i;
+
+    json_array_foreach(checks, i, check)
+    {
+        const char *name = value_string(check, "check");
+        const char *words = doctor_words(name, value_bool(check, "ok"));
+
+        table_add(t, (const char *[]){mark(check), *words ? words : name, value_string(check, "detail")});
+    }
+    table_print(t, c->out, 0);
+    (void)table_free(t);
+}
+
+static bool has_error(const json_t *checks)
+{
+    const json_t *check;
+    size_t i;
+
+    json_array_foreach(checks, i, check)
+        /* What does not say how bad it is counts as bad. */
+        if (!value_bool(check, "ok") && !text_equal(value_string(check, "severity"), "warning") &&
+            !text_equal(value_string(check, "severity"), "info")) return true;
+    return false;
+}
+
+/* Errors of the connection become a check instead of a message: that is what doctor is for. */
+static int ask_quietly(const struct config *config, uint16_t request, uint32_t *ret_code, json_t **ret)
+{
+    struct ctl_client client = {.socket = -1};
+    int r = ctl_client_open(config->run_directory, &client);
+
+    if (r == 0)
+        r = ctl_client_ask(&client, request, NULL, 30000, ret_code, ret);
+    ctl_client_close(&client);
+    return r;
+}
+
+static void add_enforcing(json_t *checks, const json_t *status)
+{
+    bool monitor = text_equal(value_string(status, "mode"), "monitor");
+
+    doctor_add(checks, "daemon.enforcing", value_bool(status, "enforcing"), "error", monitor ? "mode: monitor" : "");
+}
+
+static void ask_daemon(struct cli *c, json_t *checks)
+{
+    uint32_t code = CTL_CODE_FAILED;
+    json_t *answer = NULL;
+    int r = ask_quietly(c->config, CTL_STATUS, &code, &answer);
+
+    doctor_add(checks, "daemon.reachable", r == 0, "error", r < 0 ? strerror(-r) : "");
+    if (r < 0)
+        return;
+    add_enforcing(checks, answer);
+    json_decref(answer);
+    answer = NULL;
+    r = ask_quietly(c->config, CTL_DOCTOR, &code, &answer);
+    if (r == 0 && code == CTL_CODE_OK && json_is_array(answer))
+        (void)json_array_extend(checks, answer);
+    else
+        doctor_add(checks, "daemon.checks", false, code == CTL_CODE_DENIED ? "info" : "error",
+                   r < 0                     ? strerror(-r)
+                   : code == CTL_CODE_DENIED ? _("only root is told more")
+                                             : "");
+    json_decref(answer);
+}
+
+enum cli_exit cli_doctor(struct cli *c, const struct cli_arguments *a)
+{
+    enum cli_exit code = cli_config(c);
+    json_t *checks;
+
+    (void)a;
+    if (code != CLI_OK)
+        return code;
+    checks = json_array();
+    ask_daemon(c, checks);
+    doctor_check_policy(c, checks);
+    doctor_check_machine(checks);
+    cli_show(c, checks, text_doctor);
+    code = has_error(checks) ? CLI_NO : CLI_OK;
+    json_decref(checks);
+    return code;
+}

@@ -1,0 +1,17 @@
+/* kuraban(1). */
+#include "cli/cli.h"
+#include "cli/i18n.h"
+
+int main(int argc, char **argv)
+{
+    struct cli c = {.out = stdout, .err = stderr, .sysfs = "/sys"};
+    enum cli_exit code;
+
+    i18n_init();
+    code = cli_run(&c, argc, argv);
+    cli_done(&c);
+    /* An answer that did not reach its reader is no answer. */
+    if (fflush(stdout) != 0 || ferror(stdout))
+        code = CLI_FAILED;
+    return (int)code;
+}

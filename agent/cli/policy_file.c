@@ -1,0 +1,135 @@
+/* Owns: reading a policy file for the verbs of policy, and telling what is wrong in it. Must not: judge the document itself. */
+#include "cli/policy_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <jansson.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "cli/i18n.h"
+#include "config/config.h"
+
+/* O_NONBLOCK: a FIFO must not make us wait before it is seen to be no file. A link is fine: people point at files with them. */
+static int open_regular(const char *path)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EINVAL;
+    return TAKE_FD(fd);
+}
+
+int policy_file_read(const char *path, uint8_t **ret_bytes, size_t *ret_size)
+{
+    _cleanup_close_ int fd = open_regular(path);
+    _cleanup_free_ uint8_t *bytes = NULL;
+    size_t size = 0;
+
+    if (fd < 0)
+        return fd;
+    bytes = malloc(POLICY_DOCUMENT_MAX + 1);
+    if (!bytes)
+        return -ENOMEM;
+    while (size <= POLICY_DOCUMENT_MAX) {
+        ssize_t n = read(fd, bytes + size, POLICY_DOCUMENT_MAX + 1 - size);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        size += (size_t)n;
+    }
+    if (size > POLICY_DOCUMENT_MAX)
+        return -EFBIG;
+    bytes[size] = 0;
+    *ret_bytes = TAKE_PTR(bytes);
+    *ret_size = size;
+    return 0;
+}
+
+static int find_user(void *context, const char *name, uid_t *ret)
+{
+    const struct passwd *entry = getpwnam(name);
+
+    (void)context;
+    if (!entry)
+        return -ENOENT;
+    *ret = entry->pw_uid;
+    return 0;
+}
+
+static int find_group(void *context, const char *name, gid_t *ret)
+{
+    const struct group *entry = getgrnam(name);
+
+    (void)context;
+    if (!entry)
+        return -ENOENT;
+    *ret = entry->gr_gid;
+    return 0;
+}
+
+static const char *read_problem(int error)
+{
+    if (error == -EINVAL)
+        return _("this is not a regular file");
+    if (error == -EFBIG)
+        return _("a policy has at most 256 KiB");
+    return strerror(-error);
+}
+
+enum cli_exit policy_file_load(struct cli *c, const char *path, struct policy **ret)
+{
+    static const struct policy_names names = {.user = find_user, .group = find_group};
+    _cleanup_free_ uint8_t *bytes = NULL;
+    struct policy_findings findings = {.translate = i18n_translate};
+    size_t size = 0;
+    int r;
+
+    if (!path) {
+        enum cli_exit code = cli_config(c);
+
+        if (code != CLI_OK)
+            return code;
+        path = c->config->policy;
+    }
+    r = policy_file_read(path, &bytes, &size);
+    if (r < 0) {
+        cli_error(c, "%s: %s", cli_safe(c, path), read_problem(r));
+        return r == -EACCES ? CLI_NOT_PERMITTED : CLI_FAILED;
+    }
+    r = policy_load(path, bytes, size, &findings, ret);
+    if (r > 0)
+        policy_findings_print(&findings, c->err, cli_safe(c, path), bytes, size);
+    else if (r == 0)
+        r = policy_resolve(*ret, &names, &findings);
+    if (r < 0)
+        cli_error(c, "%s", strerror(-r));
+    policy_findings_done(&findings);
+    return r == 0 ? CLI_OK : r > 0 ? CLI_NO : CLI_FAILED;
+}
+
+json_t *policy_file_findings(const struct policy_findings *findings)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; array && i < findings->n; i++) {
+        const struct policy_finding *f = &findings->items[i];
+
+        (void)json_array_append_new(array, json_pack("{s:s, s:i, s:i, s:s, s:s?}", "severity",
+                                                     f->severity == POLICY_ERROR ? "error" : "warning", "line",
+                                                     (int)f->at.line, "column", (int)f->at.column, "message",
+                                                     f->message, "hint", f->hint));
+    }
+    return array;
+}

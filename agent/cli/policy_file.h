@@ -1,0 +1,21 @@
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/cli.h"
+#include "policy/findings.h"
+#include "policy/policy.h"
+
+struct json_t;
+
+/* The bytes of a policy file: regular, at most POLICY_DOCUMENT_MAX, NUL-terminated past ret_size. 0; -EINVAL when it is
+ * not a regular file, -EFBIG, other -errno. Caller frees. */
+int policy_file_read(const char *path, uint8_t **ret_bytes, size_t *ret_size);
+
+/* The policy at path, or with NULL the one of the configuration, with names resolved on this machine. On failure it has told
+ * why. Caller unrefs. */
+enum cli_exit policy_file_load(struct cli *c, const char *path, struct policy **ret);
+
+/* Findings as a JSON array of {severity, line, column, message, hint}. */
+struct json_t *policy_file_findings(const struct policy_findings *findings);

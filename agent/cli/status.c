@@ -1,0 +1,106 @@
+/* kuraban status: one look at the guard. Anybody may ask. */
+#include <inttypes.h>
+#include <jansson.h>
+
+#include "base/text.h"
+#include "cli/ask.h"
+#include "cli/cli.h"
+#include "cli/i18n.h"
+#include "cli/table.h"
+#include "cli/value.h"
+#include "ctl/protocol.h"
+
+static void add(struct table *t, const char *name, const char *value)
+{
+    table_add(t, (const char *[]){name, value});
+}
+
+static const char *source_words(const char *source)
+{
+    if (text_equal(source, "last-good"))
+        return _("the file was refused; the last good policy stays in force");
+    if (text_equal(source, "none"))
+        return _("no policy: nothing is permitted");
+    return "";
+}
+
+static void add_policy(struct table *t, const json_t *policy)
+{
+    const char *until = value_string(policy, "valid_until");
+    char when[VALUE_TIME_SIZE], line[512];
+
+    if (!json_is_object(policy)) {
+        add(t, _("Policy"), source_words("none"));
+        return;
+    }
+    (void)snprintf(line, sizeof(line), _("%s, version %" PRIi64 " (%s)"), value_string(policy, "name"),
+                   value_number(policy, "version"), value_string(policy, "organization"));
+    add(t, _("Policy"), line);
+    if (*source_words(value_string(policy, "source")))
+        add(t, "", source_words(value_string(policy, "source")));
+    if (*until) {
+        (void)snprintf(line, sizeof(line), value_bool(policy, "expired") ? _("expired on %s") : _("valid until %s"),
+                       value_time(until, when));
+        add(t, "", line);
+    }
+}
+
+static void add_parts(struct table *t, const json_t *status)
+{
+    const json_t *gate = json_object_get(status, "gate"), *usb = json_object_get(status, "usb"),
+                 *media = json_object_get(status, "media"), *journal = json_object_get(status, "journal");
+    char line[512];
+
+    (void)snprintf(line, sizeof(line), _("%" PRIi64 " marks, %" PRIi64 " decisions, %" PRIi64 " refused, self-test %s"),
+                   value_number(gate, "marks"), value_number(gate, "decisions"), value_number(gate, "refused"),
+                   value_bool(json_object_get(gate, "self_test"), "ok") ? _("passed") : _("FAILED"));
+    add(t, _("File gate"), line);
+    if (text_equal(value_string(usb, "state"), "off"))
+        (void)snprintf(line, sizeof(line), "%s", _("off by configuration"));
+    else
+        (void)snprintf(line, sizeof(line), _("%" PRIi64 " devices, %" PRIi64 " refused"), value_number(usb, "devices"),
+                       value_number(usb, "refused"));
+    add(t, "USB", line);
+    if (text_equal(value_string(media, "state"), "off"))
+        (void)snprintf(line, sizeof(line), "%s", _("off by configuration"));
+    else
+        (void)snprintf(line, sizeof(line),
+                       _("%" PRIi64 " present, %" PRIi64 " refused, made read-only again %" PRIi64 " times"),
+                       value_number(media, "exits"), value_number(media, "refused"), value_number(media, "reasserted"));
+    add(t, _("Media"), line);
+    (void)snprintf(line, sizeof(line), _("%" PRIi64 " records%s"), value_number(journal, "sequence"),
+                   text_equal(value_string(journal, "state"), "low") ? _(", SPACE IS LOW") : "");
+    add(t, _("Journal"), line);
+}
+
+static void text_status(struct cli *c, const json_t *status)
+{
+    const json_t *emergency = json_object_get(status, "emergency");
+    struct table *t = table_new(2);
+    char when[VALUE_TIME_SIZE];
+    bool monitor = text_equal(value_string(status, "mode"), "monitor");
+
+    add(t, _("Enforcing"), value_bool(status, "enforcing") ? _("yes") : _("NO"));
+    add(t, _("Mode"), monitor ? _("monitor: everything is recorded, nothing is refused") : _("enforce"));
+    add_policy(t, json_object_get(status, "policy"));
+    add_parts(t, status);
+    if (emergency && !json_is_null(emergency))
+        add(t, _("EMERGENCY"), _("keyboards and mice are permitted without a rule"));
+    add(t, _("Running since"), value_time(value_string(status, "started"), when));
+    add(t, _("Version"), value_string(status, "version"));
+    table_print(t, c->out, 0);
+    (void)table_free(t);
+}
+
+enum cli_exit cli_status(struct cli *c, const struct cli_arguments *a)
+{
+    json_t *answer = NULL;
+    enum cli_exit code = ask(c, CTL_STATUS, NULL, &answer);
+
+    (void)a;
+    if (code != CLI_OK)
+        return code;
+    cli_show(c, answer, text_status);
+    json_decref(answer);
+    return CLI_OK;
+}

@@ -1,0 +1,152 @@
+/* kuraban why: the last refusals, told to the person they happened to. Anybody may ask for their own. */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/ask.h"
+#include "cli/cli.h"
+#include "cli/i18n.h"
+#include "cli/value.h"
+#include "cli/why_words.h"
+#include "ctl/protocol.h"
+
+enum {
+    OPTION_COUNT,
+    OPTION_USER,
+    COUNT_MAX = 32,
+    UID_OF_PEER = -1,
+};
+
+const struct cli_option cli_why_options[] = {
+    [OPTION_COUNT] = {"count", "N", N_("this many of the last refusals, 1 to 32")},
+    [OPTION_USER] = {"user", "USER", N_("refusals of this person (root)")},
+    {0},
+};
+
+/* What was refused, as one sentence. Each action has its own: languages put the parts in different places. */
+static void tell_file(struct cli *c, const json_t *refusal)
+{
+    const char *path = cli_safe(c, value_string(refusal, "path"));
+    const char *program = cli_safe(c, value_string(refusal, "program"));
+
+    if (value_bool(refusal, "execute"))
+        (void)fprintf(c->out, _("Running %s was refused."), path);
+    else if (value_bool(refusal, "write"))
+        (void)fprintf(c->out, _("Writing to %s with %s was refused."), path, program);
+    else
+        (void)fprintf(c->out, _("Opening %s with %s was refused."), path, program);
+}
+
+static void tell_device(struct cli *c, const json_t *device)
+{
+    const char *name = value_string(device, "name"), *node = value_string(device, "node");
+    const char *serial = value_string(device, "serial");
+
+    name = *name ? name : *node ? node : value_string(device, "id");
+    if (*serial)
+        (void)fprintf(c->out, _("The device “%s” (serial number %s) was refused."), cli_safe(c, name),
+                      cli_safe(c, serial));
+    else
+        (void)fprintf(c->out, _("The device “%s” was refused."), cli_safe(c, name));
+}
+
+static void tell_what(struct cli *c, const json_t *refusal)
+{
+    const json_t *device = json_object_get(refusal, "device");
+    const char *action = value_string(refusal, "action"), *path = value_string(refusal, "path");
+
+    if (text_starts(action, "file"))
+        tell_file(c, refusal);
+    else if (text_starts(action, "mount"))
+        (void)fprintf(c->out, _("Mounting %s was refused."), cli_safe(c, path));
+    else if (json_is_object(device))
+        tell_device(c, device);
+    else
+        (void)fprintf(c->out, _("“%s” was refused."), cli_safe(c, action));
+}
+
+static void tell_refusal(struct cli *c, const json_t *refusal)
+{
+    const struct why_words *words = why_words_of(value_string(refusal, "reason"));
+    const json_t *policy = json_object_get(refusal, "policy");
+    int64_t count = value_number(refusal, "count");
+    char when[VALUE_TIME_SIZE];
+
+    (void)fprintf(c->out, "%s  ", value_time(value_string(refusal, "at"), when));
+    tell_what(c, refusal);
+    if (count > 1)
+        (void)fprintf(c->out, _(" (%" PRIi64 " times)"), count);
+    if (value_bool(refusal, "would_refuse"))
+        (void)fputs(_(" (only recorded: monitor mode)"), c->out);
+    (void)fprintf(c->out, "\n  %s", _(words->reason));
+    (void)fprintf(c->out, _(" [rule %s, policy %s version %" PRIi64 "]"), cli_safe(c, value_string(refusal, "rule")),
+                  cli_safe(c, value_string(policy, "name")), value_number(policy, "version"));
+    (void)fprintf(c->out, "\n  → %s\n", _(words->next));
+}
+
+static void text_why(struct cli *c, const json_t *refusals)
+{
+    const json_t *refusal;
+    size_t i;
+
+    if (json_array_size(refusals) == 0)
+        (void)fprintf(c->out, "%s\n", _("Nothing was refused."));
+    json_array_foreach(refusals, i, refusal)
+    {
+        if (i > 0)
+            (void)fputc('\n', c->out);
+        tell_refusal(c, refusal);
+    }
+}
+
+static enum cli_exit user_id(struct cli *c, const char *user, uint32_t *ret)
+{
+    const struct passwd *entry;
+    uint64_t id = 0;
+
+    if (text_to_u64(user, UINT32_MAX - 1, &id) == 0) {
+        *ret = (uint32_t)id;
+        return CLI_OK;
+    }
+    entry = getpwnam(user);
+    if (!entry)
+        return cli_usage(c, _("there is no user “%s”"), cli_safe(c, user));
+    *ret = entry->pw_uid;
+    return CLI_OK;
+}
+
+static enum cli_exit ask_why(struct cli *c, uint32_t uid, uint32_t count)
+{
+    struct buf fields;
+    json_t *answer = NULL;
+    enum cli_exit code = CLI_FAILED;
+
+    buf_init(&fields, 2 * sizeof(uint32_t));
+    if (buf_add_u32(&fields, uid) == 0 && buf_add_u32(&fields, count) == 0)
+        code = ask(c, CTL_WHY, &fields, &answer);
+    else
+        cli_error(c, "%s", strerror(ENOMEM));
+    buf_done(&fields);
+    if (code != CLI_OK)
+        return code;
+    cli_show(c, answer, text_why);
+    json_decref(answer);
+    return CLI_OK;
+}
+
+enum cli_exit cli_why(struct cli *c, const struct cli_arguments *a)
+{
+    uint32_t uid = (uint32_t)UID_OF_PEER;
+    uint64_t count = 1;
+    enum cli_exit code = CLI_OK;
+
+    if (a->values[OPTION_COUNT] && (text_to_u64(a->values[OPTION_COUNT], COUNT_MAX, &count) < 0 || count == 0))
+        return cli_usage(c, _("--count is a number from 1 to %d"), COUNT_MAX);
+    if (a->values[OPTION_USER])
+        code = user_id(c, a->values[OPTION_USER], &uid);
+    return code == CLI_OK ? ask_why(c, uid, (uint32_t)count) : code;
+}

@@ -1,0 +1,61 @@
+/*
+ * Owns: the words for every reason of a refusal. They are read at a counter with a citizen waiting: one short sentence of what,
+ * one of what to do. Must not: name a rule or a person; the caller adds those.
+ */
+#include "cli/why_words.h"
+
+#include "base/text.h"
+#include "cli/i18n.h"
+
+static const struct why_words words[REASON_COUNT_] = {
+    [REASON_DEFAULT] = {N_("No rule of the policy permits it."),
+                        N_("If your work needs it, apply to your section head. After approval the information policy "
+                           "section registers it.")},
+    [REASON_RULE] = {N_("A rule of the policy forbids it."),
+                     N_("If your work needs an exception, apply to your section head.")},
+    [REASON_WHO] = {N_("It is permitted to other people only."),
+                    N_("If you are in charge of this work, apply to your section head.")},
+    [REASON_WHEN] = {N_("It is not permitted at this hour or on this day."),
+                     N_("Use it within the permitted hours, or apply to your section head.")},
+    [REASON_EXPIRED] = {N_("The permission has expired."), N_("Apply to your section head for a renewal.")},
+    [REASON_DUPLICATE] = {N_("Another device with the same serial number is plugged in."),
+                          N_("Unplug both and bring them to the information policy section: one may be a copy.")},
+    [REASON_INTERFACES] = {N_("The device has functions that its permission does not cover."),
+                           N_("Do not use it. Bring it to the information policy section.")},
+    [REASON_FILESYSTEM] = {N_("The medium is not in a permitted format."),
+                           N_("Use a lent medium. If you do not know which, ask the information policy section.")},
+    [REASON_ENCRYPTION] = {N_("Only encrypted media are permitted."),
+                           N_("Use a lent encrypted medium, or ask the information policy section.")},
+    [REASON_CAPACITY] = {N_("The medium is larger than permitted."),
+                         N_("Use a lent medium. If you do not know which, ask the information policy section.")},
+    [REASON_WRITE] = {N_("Media are read only on this terminal."),
+                      N_("To take files out, apply to your section head for a take-out.")},
+    [REASON_EXECUTE] = {N_("Programs on media are not run on this terminal."),
+                        N_("If your work needs the program, apply to the information policy section.")},
+    [REASON_PROGRAM] = {N_("This program may not open protected files."),
+                        N_("Open the file with the business system it belongs to.")},
+    [REASON_HASH] = {N_("The program is not the one that was permitted: its content has changed."),
+                     N_("Stop using it and call the information policy section.")},
+    [REASON_UNKNOWN] = {N_("It could not be determined who asked, or for what."),
+                        N_("Try again. If it is refused again, call the information policy section.")},
+    [REASON_OVERLOAD] =
+        {N_("Too many files were being opened at once."),
+         N_("Wait a moment and try again. If it is refused again, call the information policy section.")},
+    [REASON_JOURNAL] = {N_("There is no space left for the journal, so nothing may happen that could not be recorded."),
+                        N_("Call the information policy section.")},
+    [REASON_TAKEOVER] = {N_("The guard was being restarted."),
+                         N_("Try again. If it is refused again, call the information policy section.")},
+};
+
+const struct why_words *why_words_at(enum verdict_reason reason)
+{
+    return (unsigned)reason < REASON_COUNT_ ? &words[reason] : &words[REASON_UNKNOWN];
+}
+
+const struct why_words *why_words_of(const char *reason_name)
+{
+    for (unsigned i = 0; i < REASON_COUNT_; i++)
+        if (text_equal(verdict_reason_name((enum verdict_reason)i), reason_name))
+            return &words[i];
+    return &words[REASON_UNKNOWN];
+}
