@@ -13,7 +13,9 @@
 #include "base/files.h"
 #include "device/block_medium.h"
 
-enum { MEDIA_MAX = 1024 };
+enum {
+    MEDIA_MAX = 1024
+};
 
 /* What classification needs besides sysfs, as of now. */
 struct view {

@@ -15,44 +15,47 @@
  * exit is read-only (H2); a policy only decides who may see and read it.
  */
 
-enum { MEDIUM_RULE_SIZE = 128, MEDIUM_TEXT_SIZE = 128 };
+enum {
+    MEDIUM_RULE_SIZE = 128,
+    MEDIUM_TEXT_SIZE = 128
+};
 
 struct medium {
-    char id[EXIT_ID_SIZE];           /* "sdb1-12": kernel name and disk sequence number */
-    char name[BLOCK_NAME_SIZE];      /* sdb1 */
-    char node[BLOCK_NAME_SIZE + 8];  /* /dev/sdb1 */
-    char disk[BLOCK_NAME_SIZE];      /* sdb; of a mapped device the disk below */
+    char id[EXIT_ID_SIZE];          /* "sdb1-12": kernel name and disk sequence number */
+    char name[BLOCK_NAME_SIZE];     /* sdb1 */
+    char node[BLOCK_NAME_SIZE + 8]; /* /dev/sdb1 */
+    char disk[BLOCK_NAME_SIZE];     /* sdb; of a mapped device the disk below */
     dev_t device;
     enum exit_bus bus;
     bool partition;
-    bool container;                  /* a disk with partitions and nothing of its own: listed, not reported */
+    bool container; /* a disk with partitions and nothing of its own: listed, not reported */
     bool inside_luks;
-    char usb[EXIT_PATH_SIZE];        /* "/devices/…" of the USB device, "" when none */
+    char usb[EXIT_PATH_SIZE]; /* "/devices/…" of the USB device, "" when none */
     char filesystem[32], label[MEDIUM_TEXT_SIZE], uuid[MEDIUM_TEXT_SIZE], serial[MEDIUM_TEXT_SIZE];
     char vendor[MEDIUM_TEXT_SIZE], model[MEDIUM_TEXT_SIZE];
-    uint64_t capacity;               /* bytes */
-    struct verdict verdict;          /* rule points into this struct */
+    uint64_t capacity;      /* bytes */
+    struct verdict verdict; /* rule points into this struct */
     char rule[MEDIUM_RULE_SIZE];
-    bool read_only;                  /* the kernel's flag as last seen */
-    bool permitted;                  /* udev may show it */
+    bool read_only; /* the kernel's flag as last seen */
+    bool permitted; /* udev may show it */
     /* private */
     char mounted_as[32];
     bool decided, asserted, failed, seen, helper_read_only;
 };
 
 enum block_report {
-    BLOCK_REPORT_DECIDED,    /* AUDIT_MEDIUM_DECIDED: first seen, or the verdict changed; m->verdict.ruled in monitor mode */
+    BLOCK_REPORT_DECIDED, /* AUDIT_MEDIUM_DECIDED: first seen, or the verdict changed; m->verdict.ruled in monitor mode */
     BLOCK_REPORT_REMOVED,    /* AUDIT_MEDIUM_REMOVED */
     BLOCK_REPORT_REASSERTED, /* AUDIT_MEDIUM_REASSERTED, alarm: somebody had cleared the read-only flag; it is set again */
     BLOCK_REPORT_FAILED,     /* AUDIT_DEVICE_FAILED, alarm: could not be made read-only; it is refused */
 };
 
 struct block_manager_config {
-    enum exit_mode mode;        /* ON, LISTED or OFF; monitor mode comes with the policy */
-    int sysfs, proc, run;       /* directory fds, borrowed */
-    int state;                  /* directory for the list that survives a boot; -1: none */
+    enum exit_mode mode;  /* ON, LISTED or OFF; monitor mode comes with the policy */
+    int sysfs, proc, run; /* directory fds, borrowed */
+    int state;            /* directory for the list that survives a boot; -1: none */
     struct block_ops ops;
-    const char *const *exits;   /* config `exits:`, exit_list_add() format, copied */
+    const char *const *exits; /* config `exits:`, exit_list_add() format, copied */
     size_t n_exits;
     /* Rule id that authorized the USB device with this sysfs path ("/devices/…"), NULL when it is not authorized. */
     const char *(*usb_rule_of)(void *context, const char *syspath);

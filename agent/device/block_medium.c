@@ -67,8 +67,8 @@ static bool ext_family(const char *s)
  * is mounted as. */
 static bool same_filesystem(const char *blkid, const char *driver)
 {
-    return strcmp(blkid, driver) == 0 || strcmp(driver, "fuseblk") == 0 ||
-           (ext_family(blkid) && ext_family(driver)) || (strcmp(blkid, "ntfs") == 0 && text_starts(driver, "ntfs")) ||
+    return strcmp(blkid, driver) == 0 || strcmp(driver, "fuseblk") == 0 || (ext_family(blkid) && ext_family(driver)) ||
+           (strcmp(blkid, "ntfs") == 0 && text_starts(driver, "ntfs")) ||
            (strcmp(blkid, "vfat") == 0 && strcmp(driver, "msdos") == 0);
 }
 
@@ -172,7 +172,8 @@ void medium_assert(struct block_manager *b, struct medium *m)
         return;
     }
     cleared = r == 0 && m->asserted;
-    if (r <= 0) {
+    /* At first sight always: a partition shows its disk's flag, and shall keep its own when that one is cleared. */
+    if (r <= 0 || !m->asserted) {
         error = b->config.ops.set_read_only(b->config.ops.context, m->name, m->device, true);
         r = block_read_only(b->config.sysfs, m->name);
     }
@@ -189,7 +190,9 @@ void medium_assert(struct block_manager *b, struct medium *m)
         m->failed = true;
         b->dirty = true;
         (void)snprintf(message, sizeof(message), "cannot be made read-only (error %d): refused",
-                       error < 0 ? -error : r < 0 ? -r : EROFS);
+                       error < 0 ? -error
+                       : r < 0   ? -r
+                                 : EROFS);
         b->config.report(b->config.context, BLOCK_REPORT_FAILED, m, message);
     }
 }

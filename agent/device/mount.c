@@ -16,18 +16,18 @@
 
 enum {
     KNOWN_MAX = 16384,
-    PASSES_MAX = 64,        /* detaching takes whole trees away, so the list is read again after each */
+    PASSES_MAX = 64, /* detaching takes whole trees away, so the list is read again after each */
     PROCESSES_PER_TICK = 4096,
 };
 
 /* Mount ids are unique over all namespaces while the mount lives. */
 struct known {
     int id;
-    bool own;       /* in our namespace */
-    bool seen;      /* in the present round */
+    bool own;  /* in our namespace */
+    bool seen; /* in the present round */
     bool reported;
-    bool failed;    /* what had to be done could not be done */
-    bool tried;     /* in the present refresh */
+    bool failed; /* what had to be done could not be done */
+    bool tried;  /* in the present refresh */
     enum verdict_kind kind;
     bool medium;
     dev_t device;
@@ -51,9 +51,9 @@ struct mount_manager {
 };
 
 static const char *const network_types[] = {
-    "nfs",      "nfs4",  "cifs", "smb3",   "smbfs",  "9p",     "virtiofs", "ceph",    "afs",  "kafs",
-    "coda",     "ncpfs", "gfs2", "lustre", "beegfs", "pvfs2",  "orangefs", "glusterfs", "davfs", "davfs2",
-    "curlftpfs", "vboxsf", "vmhgfs", "prl_fs", "shfs", "gpfs", "panfs",    "ocfs2",   "nvfs",
+    "nfs",       "nfs4",   "cifs",   "smb3",   "smbfs",  "9p",    "virtiofs", "ceph",      "afs",   "kafs",
+    "coda",      "ncpfs",  "gfs2",   "lustre", "beegfs", "pvfs2", "orangefs", "glusterfs", "davfs", "davfs2",
+    "curlftpfs", "vboxsf", "vmhgfs", "prl_fs", "shfs",   "gpfs",  "panfs",    "ocfs2",     "nvfs",
 };
 
 static bool at_portal(const struct mount_entry *e)
@@ -272,8 +272,8 @@ static int handle_medium(struct mount_manager *mm, const struct mount_entry *e, 
 static int handle_filesystem(struct mount_manager *mm, const struct mount_entry *e, pid_t pid, enum mount_class class_)
 {
     const struct policy *policy = block_manager_policy(mm->config.block);
-    const struct decide_mount_facts facts = {.kind = class_ == MOUNT_CLASS_FUSE ? DECIDE_MOUNT_FUSE
-                                                                               : DECIDE_MOUNT_NETWORK,
+    const struct decide_mount_facts facts = {.kind =
+                                                 class_ == MOUNT_CLASS_FUSE ? DECIDE_MOUNT_FUSE : DECIDE_MOUNT_NETWORK,
                                              .type = e->type,
                                              .source = e->source};
     struct verdict v = {.rule = "default"};

@@ -28,10 +28,10 @@ enum mount_class {
 enum mount_class mount_classify(const struct mount_entry *e, bool own_namespace);
 
 enum mount_report {
-    MOUNT_REPORT_DECIDED,   /* AUDIT_MOUNT_DECIDED: a network or FUSE mount; when v->kind denies, it has been detached */
-    MOUNT_REPORT_DETACHED,  /* AUDIT_MOUNT_DECIDED: a mount of a refused medium has been detached */
+    MOUNT_REPORT_DECIDED,  /* AUDIT_MOUNT_DECIDED: a network or FUSE mount; when v->kind denies, it has been detached */
+    MOUNT_REPORT_DETACHED, /* AUDIT_MOUNT_DECIDED: a mount of a refused medium has been detached */
     MOUNT_REPORT_READ_ONLY, /* AUDIT_MEDIUM_REASSERTED, alarm: an exit was mounted writable; now it is not, or is detached */
-    MOUNT_REPORT_FAILED,    /* AUDIT_MOUNT_DECIDED, alarm: could not be detached or made read-only, tried again at each tick */
+    MOUNT_REPORT_FAILED, /* AUDIT_MOUNT_DECIDED, alarm: could not be detached or made read-only, tried again at each tick */
 };
 
 struct mount_manager_config {
@@ -45,8 +45,8 @@ struct mount_manager_config {
     /* The last mount of the device is gone, or the medium itself. */
     void (*unguard)(void *context, dev_t device);
     /* m is NULL for network and FUSE; pid names a process of another mount namespace, 0 is our own. */
-    void (*report)(void *context, enum mount_report what, const struct mount_entry *e, pid_t pid, const struct medium *m,
-                   const struct verdict *v, const char *message);
+    void (*report)(void *context, enum mount_report what, const struct mount_entry *e, pid_t pid,
+                   const struct medium *m, const struct verdict *v, const char *message);
     void *context;
 };
 

@@ -7,7 +7,9 @@
 
 /* A temporary tree that looks like /sys/class/block and what it links to, a proc beside it, and block ops that act on the
  * tree. Everything fails the test by assertion when the tree cannot be made. */
-enum { FAKE_PROPERTIES_MAX = 16 };
+enum {
+    FAKE_PROPERTIES_MAX = 16
+};
 
 struct fake_block {
     char path[64]; /* of the tree: sys/, proc/, run/, state/ */
@@ -27,7 +29,8 @@ void fake_block_init(struct fake_block *f);
 void fake_block_done(struct fake_block *f);
 
 /* devpath: "/devices/…/block/sdb"; number "8:16". size in sectors. Ancestors are made as plain directories. */
-void fake_block_disk(struct fake_block *f, const char *devpath, const char *number, uint64_t sectors, const char *removable);
+void fake_block_disk(struct fake_block *f, const char *devpath, const char *number, uint64_t sectors,
+                     const char *removable);
 void fake_block_partition(struct fake_block *f, const char *disk_devpath, const char *name, const char *number,
                           uint64_t sectors);
 /* Sets (or with NULL removes) a file below sys/, "devices/…/authorized" or "class/block/sdb/size". */

@@ -36,7 +36,7 @@ static void add_usb(struct fake_block *f)
     fake_block_subsystem(f, USB, "usb");
     fake_block_subsystem(f, USB "/1-2:1.0", "usb");
     fake_block_set(f, USB "/1-2:1.0/bDeviceClass", NULL); /* an interface, not a device */
-    fake_block_disk(f, STICK, "8:16", 1000, "0\n"); /* a USB disk that does not call itself removable */
+    fake_block_disk(f, STICK, "8:16", 1000, "0\n");       /* a USB disk that does not call itself removable */
     fake_block_partition(f, STICK, "sdb1", "8:17", 900);
 }
 

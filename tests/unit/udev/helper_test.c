@@ -17,7 +17,8 @@ static void prepare(struct fake_block *f, struct helper_roots *roots)
     fake_block_subsystem(f, "/devices/pci0/usb1/1-2", "usb");
     fake_block_disk(f, STICK, "8:16", 100, "1\n");
     fake_block_disk(f, "/devices/pci0/ata1/block/sda", "8:0", 100, "0\n");
-    *roots = (struct helper_roots){.sysfs = f->sysfs, .proc = f->proc, .run = f->run, .state = f->state, .ops = &f->ops};
+    *roots =
+        (struct helper_roots){.sysfs = f->sysfs, .proc = f->proc, .run = f->run, .state = f->state, .ops = &f->ops};
 }
 
 /* Caller frees. */
@@ -140,12 +141,9 @@ static void test_fails_without_the_mounts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused_until_permitted),
-        cmocka_unit_test(test_without_the_daemons_directories),
-        cmocka_unit_test(test_hidden_when_not_read_only),
-        cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_the_list_survives_a_boot),
-        cmocka_unit_test(test_fails_without_the_mounts),
+        cmocka_unit_test(test_refused_until_permitted),   cmocka_unit_test(test_without_the_daemons_directories),
+        cmocka_unit_test(test_hidden_when_not_read_only), cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_the_list_survives_a_boot),  cmocka_unit_test(test_fails_without_the_mounts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
