@@ -67,6 +67,15 @@ void gate_set_journal_full(struct gate *g, bool full);
 /* Lets a child open the canary of each group: both must be refused before the deadline. 1 enforcing, 0 not (an alarm is among the
  * events), -errno when no child could be made. */
 int gate_self_test(struct gate *g, int deadline_ms);
+/* Whether an overlay mount leads around the gate on this kernel (before 6.5 it does). Tries it on a canary, in a mount namespace
+ * that goes away. After gate_start(); with stores, GATE_OVERLAY_OPEN is an error that doctor shows. */
+enum gate_overlay {
+    GATE_OVERLAY_UNKNOWN = 0, /* could not be tried: treat as open */
+    GATE_OVERLAY_OPEN,
+    GATE_OVERLAY_REFUSED,    /* an overlay can be mounted and the gate is asked */
+    GATE_OVERLAY_IMPOSSIBLE, /* no overlay can be mounted */
+};
+enum gate_overlay gate_overlay_probe(struct gate *g, int deadline_ms);
 /* Compares the marks with what should be there, repairs and reports; looks at the programs again. 1 all was well, 0 repaired. */
 int gate_tick(struct gate *g);
 /* Marks all stores again: something was mounted or the stores' layout changed. */

@@ -57,38 +57,41 @@ static int open_canaries(int run_fd)
     return 0;
 }
 
-/* 1 refused, 0 opened or no answer in time. */
-static int judge_child(pid_t child, int pid_fd, int deadline_ms)
+int selftest_wait(pid_t child, int deadline_ms)
 {
+    _cleanup_close_ int pid_fd = (int)syscall(SYS_pidfd_open, child, 0);
     struct pollfd p = {.fd = pid_fd, .events = POLLIN};
     int status = 0, r;
 
     do
         r = poll(&p, 1, deadline_ms);
     while (r < 0 && errno == EINTR);
-    if (r != 1)
+    if (pid_fd < 0 || r != 1)
         (void)kill(child, SIGKILL);
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
-    return r == 1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return pid_fd >= 0 && r == 1 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+const char *selftest_canary_name(enum gate_group which)
+{
+    return canary_names[which];
 }
 
 int gate_self_test(struct gate *g, int deadline_ms)
 {
-    _cleanup_close_ int pid_fd = -1;
     pid_t child = fork();
-    int passed;
+    bool passed;
 
     if (child < 0)
         return -errno;
     if (child == 0)
         _exit(open_canaries(g->options.run_fd));
-    pid_fd = (int)syscall(SYS_pidfd_open, child, 0);
-    passed = judge_child(child, pid_fd, deadline_ms);
-    if (g->self_test_passed != (passed == 1) || !passed)
+    passed = selftest_wait(child, deadline_ms) == 0;
+    if (g->self_test_passed != passed || !passed)
         record_report(
             g, AUDIT_GATE_SELF_TEST, !passed, NULL,
             passed ? "a canary open was refused: the kernel enforces" : "a canary open was not refused in time", 0);
-    g->self_test_passed = passed == 1;
+    g->self_test_passed = passed;
     return passed;
 }

@@ -207,6 +207,7 @@ pid_t machine_start(int (*fn)(const char *path), const char *path, uid_t uid)
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (uid != 0 && (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0))
         _exit(255);
+    (void)prctl(PR_SET_DUMPABLE, 1); /* or /proc/self would belong to root */
     _exit(fn(path));
 }
 
