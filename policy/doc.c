@@ -207,9 +207,7 @@ static int load_field(struct doc *d, const yaml_node_t *node, const struct doc_f
         return load_list(d, node, f, object);
     case DOC_CUSTOM:
         return f->load(d, node, f, target);
-    case DOC_LATER:
-        doc_error(d, node, N_("'%s' is not yet enforced by this version"), f->key);
-        doc_hint(d, N_("remove it: what is not enforced must not look as if it were"));
+    case DOC_LATER: /* refused at its key */
         return 0;
     case DOC_STRINGS:
         return doc_load_strings(d, node, f, object);
@@ -273,6 +271,10 @@ static int load_pairs(struct doc *d, const yaml_node_t *node, const struct doc_s
             doc_error(d, key, N_("'%s' and '%s' are the same key"), f->alias, f->key);
             continue;
         }
+        if (f->type == DOC_LATER) {
+            doc_error(d, key, N_("'%s' is not yet enforced by this version"), f->key);
+            doc_hint(d, N_("remove it: what is not enforced must not look as if it were"));
+        }
         r = load_field(d, doc_value(d, node, i), f, object);
         if (r < 0)
             return r;
@@ -335,4 +337,6 @@ void doc_clear(const struct doc_schema *schema, void *object)
         else if (f->type == DOC_CUSTOM && f->clear)
             f->clear(target);
     }
+    if (schema->clear)
+        schema->clear(object);
 }

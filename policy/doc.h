@@ -89,6 +89,7 @@ struct doc_schema {
     /* Before and after the fields of one object, each optional: defaults; what spans several keys. */
     int (*begin)(struct doc *d, const struct yaml_node_s *node, void *object);
     int (*end)(struct doc *d, const struct yaml_node_s *node, void *object);
+    void (*clear)(void *object); /* optional: frees what others than the fields put into the object */
 };
 
 #define DOC_AT(type_, member) .offset = offsetof(type_, member)

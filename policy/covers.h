@@ -1,0 +1,9 @@
+#pragma once
+
+#include "policy/policy.h"
+
+/* Does all that `later` matches match `first` as well? Sure answers only: false when it cannot be told from the tables. */
+bool covers_usb(const struct policy_usb_match *first, const struct policy_usb_match *later);
+bool covers_medium(const struct policy_medium_match *first, const struct policy_medium_match *later);
+/* The key of an attribute no device can satisfy, or NULL. */
+const char *covers_contradiction(const struct policy_usb_match *m);

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "policy/load.h"
+
+/* What a medium must be; for policy/load*.c only. */
+extern const struct doc_schema load_usb_medium_schema;
+
+int load_refuse(struct doc *d, const struct yaml_node_s *node, const struct doc_field *f, void *target);
+/* Exactly one of allow and refuse. */
+void load_check_verdict(struct doc *d, const struct yaml_node_s *node, const char *id);

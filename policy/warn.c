@@ -1,0 +1,224 @@
+/*
+ * Owns: what is legal in a policy but likely not meant.
+ * Must not: refuse anything: a warning never stops a policy from ruling.
+ */
+#include "policy/warn.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "policy/covers.h"
+
+#define DAY_US INT64_C(86400000000)
+
+static void warn_shadow(struct policy_findings *f, struct policy_position at, const char *id, const char *by,
+                        struct policy_position by_at)
+{
+    policy_findings_add(f, POLICY_WARNING, at, N_("rule '%s' can never decide: '%s' matches all it matches"), id, by);
+    policy_findings_hint(f, N_("'%s' stands in line %u; first match wins"), by, by_at.line);
+}
+
+/* A refusing rule that depends on person or time lets what it does not refuse go on to the next one. */
+static bool always_takes(enum policy_allow allow, const struct policy_who *who, const struct policy_when *when,
+                         int64_t until_us)
+{
+    return allow != POLICY_REFUSE || (!who->restricted && !when->restricted && until_us == 0);
+}
+
+static void warn_usb_shadows(const struct policy *p, struct policy_findings *f)
+{
+    for (size_t i = 1; i < p->n_usb && !policy_findings_full(f); i++)
+        for (size_t k = 0; k < i; k++) {
+            const struct policy_usb_rule *first = &p->usb[k], *later = &p->usb[i];
+
+            if (!always_takes(first->allow, &first->who, &first->when, first->until_us) ||
+                !covers_usb(&first->match, &later->match))
+                continue;
+            warn_shadow(f, later->at, later->id, first->id, first->at);
+            break;
+        }
+}
+
+static void warn_media_shadows(const struct policy *p, struct policy_findings *f)
+{
+    for (size_t i = 1; i < p->media.n_rules && !policy_findings_full(f); i++)
+        for (size_t k = 0; k < i; k++) {
+            const struct policy_medium_rule *first = &p->media.rules[k], *later = &p->media.rules[i];
+
+            if (!always_takes(first->allow, &first->who, &first->when, first->until_us) ||
+                !covers_medium(&first->match, &later->match))
+                continue;
+            warn_shadow(f, later->at, later->id, first->id, first->at);
+            break;
+        }
+}
+
+static bool names_class(const struct policy_interfaces *set, uint8_t class_)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (set->items[i].class_ == class_)
+            return true;
+    return false;
+}
+
+/* Could a keyboard be permitted by the rule? One that says nothing of interfaces may speak of any device. */
+static bool may_permit_keyboard(const struct policy_usb_rule *rule)
+{
+    const struct policy_interfaces *set = &rule->match.interfaces;
+
+    if (rule->allow != POLICY_USE)
+        return false;
+    if (!rule->match.has_interfaces)
+        return true;
+    return names_class(set, 0x03) != (set->op == POLICY_SET_NONE_OF);
+}
+
+static void warn_keyboard(const struct policy *p, struct policy_findings *f)
+{
+    if (p->mode == POLICY_MONITOR)
+        return;
+    for (size_t i = 0; i < p->n_usb; i++)
+        if (may_permit_keyboard(&p->usb[i]))
+            return;
+    policy_findings_add(f, POLICY_WARNING, (struct policy_position){1, 1}, N_("no USB rule permits a keyboard"));
+    policy_findings_hint(f, N_("people with USB keyboards will be locked out: add a rule with "
+                               "'interfaces: {all-of: [\"03:01:01\"]}' and 'allow: use'"));
+}
+
+static bool is_storage_only(const struct policy_usb_match *m)
+{
+    if (!m->has_interfaces || m->interfaces.op == POLICY_SET_NONE_OF)
+        return false;
+    for (size_t i = 0; i < m->interfaces.n; i++)
+        if (m->interfaces.items[i].class_ != 0x08)
+            return false;
+    return true;
+}
+
+static void warn_usb_rules(const struct policy *p, struct policy_findings *f)
+{
+    for (size_t i = 0; i < p->n_usb && !policy_findings_full(f); i++) {
+        const struct policy_usb_rule *rule = &p->usb[i];
+        const char *key = covers_contradiction(&rule->match);
+
+        if (key)
+            policy_findings_add(f, POLICY_WARNING, rule->at,
+                                N_("rule '%s' can never match: a device has one '%s' only, several are demanded"),
+                                rule->id, key);
+        if (rule->allow == POLICY_USE && is_storage_only(&rule->match))
+            policy_findings_add(f, POLICY_WARNING, rule->at,
+                                N_("'allow: use' of storage means 'read': media are never written"));
+        if (rule->allow == POLICY_EXPORT)
+            policy_findings_add(f, POLICY_WARNING, rule->at,
+                                N_("export is not yet carried out by this version: the medium can be read only"));
+    }
+}
+
+/* Programs that run what others wrote: with one of them permitted, any script is. */
+static bool is_interpreter(const char *path)
+{
+    static const char *const names[] = {
+        "sh",   "bash",   "dash", "zsh",    "ksh", "csh",  "tcsh",    "fish",   "busybox", "python", "perl",  "ruby",
+        "node", "nodejs", "java", "lua",    "php", "awk",  "gawk",    "mawk",   "tclsh",   "wish",   "guile", "env",
+        "sudo", "su",     "gdb",  "strace", "ld",  "mono", "Rscript", "octave", "expect",  "xargs"};
+    const char *name = strrchr(path, '/') + 1;
+    size_t length = strcspn(name, "-.0123456789");
+
+    if (text_starts(name, "ld-linux") || text_equal(name, "systemd-run"))
+        return true;
+    for (size_t i = 0; i < ELEMENTS(names); i++)
+        if (strlen(names[i]) == length && strncmp(names[i], name, length) == 0)
+            return true;
+    return false;
+}
+
+static void warn_programs(const struct policy_store *s, struct policy_findings *f)
+{
+    if (s->n_programs == 0)
+        policy_findings_add(f, POLICY_WARNING, s->at, N_("store '%s' has no programs: nothing can open its files"),
+                            s->id);
+    for (size_t i = 0; i < s->n_programs && !policy_findings_full(f); i++) {
+        if (!is_interpreter(s->programs[i].path))
+            continue;
+        policy_findings_add(f, POLICY_WARNING, s->programs[i].at,
+                            N_("'%s' runs what others write: whoever can start it can read the store"),
+                            s->programs[i].path);
+        policy_findings_hint(f, N_("list the program that does the work, compiled or bundled"));
+    }
+}
+
+static bool is_inside(const char *path, const char *directory)
+{
+    size_t length = strlen(directory);
+
+    return strncmp(path, directory, length) == 0 && (path[length] == '/' || path[length] == 0);
+}
+
+static void warn_overlap(const struct policy *p, size_t i, struct policy_findings *f)
+{
+    for (size_t k = 0; k < i; k++) {
+        if (!is_inside(p->stores[i].path, p->stores[k].path) && !is_inside(p->stores[k].path, p->stores[i].path))
+            continue;
+        policy_findings_add(f, POLICY_WARNING, p->stores[i].at, N_("stores '%s' and '%s' overlap"), p->stores[k].id,
+                            p->stores[i].id);
+        policy_findings_hint(f, N_("one file must belong to one store"));
+        return;
+    }
+}
+
+static void warn_stores(const struct policy *p, struct policy_findings *f)
+{
+    static const char *const system[] = {"/bin",  "/boot", "/dev",  "/etc", "/lib", "/lib64",
+                                         "/proc", "/run",  "/sbin", "/sys", "/usr", "/var"};
+
+    for (size_t i = 0; i < p->n_stores && !policy_findings_full(f); i++) {
+        warn_programs(&p->stores[i], f);
+        warn_overlap(p, i, f);
+        for (size_t k = 0; k < ELEMENTS(system); k++)
+            if (text_equal(p->stores[i].path, system[k]))
+                policy_findings_add(f, POLICY_WARNING, p->stores[i].at,
+                                    N_("'%s' belongs to the system: protecting it as a store stops the machine"),
+                                    p->stores[i].path);
+    }
+}
+
+void policy_warn(const struct policy *p, struct policy_findings *findings)
+{
+    warn_keyboard(p, findings);
+    warn_usb_rules(p, findings);
+    warn_usb_shadows(p, findings);
+    warn_media_shadows(p, findings);
+    warn_stores(p, findings);
+}
+
+static void warn_until(struct policy_findings *f, struct policy_position at, const char *id, int64_t until_us,
+                       int64_t now_us)
+{
+    if (until_us == 0 || until_us > now_us + 30 * DAY_US)
+        return;
+    if (until_us < now_us)
+        policy_findings_add(f, POLICY_WARNING, at, N_("rule '%s' has expired"), id);
+    else
+        policy_findings_add(f, POLICY_WARNING, at, N_("rule '%s' expires in %d days"), id,
+                            (int)((until_us - now_us) / DAY_US));
+}
+
+void policy_warn_expiry(const struct policy *p, int64_t now_us, struct policy_findings *findings)
+{
+    struct policy_position top = {1, 1};
+
+    if (p->valid_until_us != 0 && p->valid_until_us < now_us)
+        policy_findings_add(findings, POLICY_WARNING, top,
+                            N_("the policy has expired; it keeps ruling until a new one comes"));
+    else if (p->valid_until_us != 0 && p->valid_until_us < now_us + 30 * DAY_US)
+        policy_findings_add(findings, POLICY_WARNING, top, N_("the policy expires in %d days"),
+                            (int)((p->valid_until_us - now_us) / DAY_US));
+    if (p->valid_from_us > now_us)
+        policy_findings_add(findings, POLICY_WARNING, top, N_("the policy is meant to rule from a later date"));
+    for (size_t i = 0; i < p->n_usb; i++)
+        warn_until(findings, p->usb[i].at, p->usb[i].id, p->usb[i].until_us, now_us);
+    for (size_t i = 0; i < p->media.n_rules; i++)
+        warn_until(findings, p->media.rules[i].at, p->media.rules[i].id, p->media.rules[i].until_us, now_us);
+    policy_findings_sort(findings);
+}
