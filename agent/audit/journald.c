@@ -66,14 +66,15 @@ static void put_message(struct journald_entry *entry, int *r, const struct audit
     const char *object = e->path[0] ? e->path : e->device_id[0] ? e->device_id : e->device_node;
     _cleanup_free_ char *printable = text_make_printable(object, strlen(object));
     _cleanup_free_ char *rule = text_make_printable(e->rule, strlen(e->rule));
+    _cleanup_free_ char *message = text_make_printable(e->message, strlen(e->message));
     const char *verdict = !e->has_verdict ? "" : e->allowed ? " allowed" : " refused";
 
-    if (!printable || !rule) {
+    if (!printable || !rule || !message) {
         *r = -ENOMEM;
         return;
     }
     put(entry, r, "MESSAGE=%s%s%s%s%s%s%s%s", audit_action_name(e->action), verdict, rule[0] ? " by rule " : "", rule,
-        printable[0] ? ": " : "", printable, e->message[0] ? " - " : "", e->message);
+        printable[0] ? ": " : "", printable, message[0] ? " - " : "", message);
 }
 
 int journald_format(const struct audit_event *e, uint64_t seq, struct journald_entry *ret)

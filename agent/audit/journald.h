@@ -11,9 +11,9 @@ enum {
 };
 
 /* MESSAGE_ID values, for journalctl MESSAGE_ID=… */
-#define JOURNALD_ID_REFUSED "8f0f3bd6f3c94d0fa5f9a1ff0c6b7e21"
-#define JOURNALD_ID_ALARM "a3a2d5a08cbb4d0c9c4f8a6a1cb2b4d7"
-#define JOURNALD_ID_RECORDED "5c0d6c1e7d7f4b0c8f7d3ad3d1f4e9b5"
+#define JOURNALD_ID_REFUSED "58e761ad0d704ae4afc8960306576174"
+#define JOURNALD_ID_ALARM "1eebc9d8ec4a4bc78c9331420c9080df"
+#define JOURNALD_ID_RECORDED "6d012a348c0b4849b6566217fdcb05e0"
 
 struct journald_entry {
     struct iovec fields[JOURNALD_FIELDS_MAX]; /* "NAME=value" each, owned */

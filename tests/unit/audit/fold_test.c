@@ -1,0 +1,181 @@
+#include "test.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "audit/fold.h"
+
+enum {
+    S = 1000000
+};
+
+struct sink {
+    unsigned int events;
+    uint64_t counted;
+    struct audit_event last;
+    int result;
+};
+
+static int take(void *context, const struct audit_event *e)
+{
+    struct sink *s = context;
+
+    if (s->result < 0)
+        return s->result;
+    s->events++;
+    s->counted += e->count;
+    s->last = *e;
+    return 0;
+}
+
+static struct audit_event event(const char *path)
+{
+    struct audit_event e;
+
+    memset(&e, 0, sizeof(e));
+    e.action = AUDIT_FILE_OPEN;
+    e.has_verdict = true;
+    audit_set(e.path, sizeof(e.path), path);
+    return e;
+}
+
+static void test_burst_then_count(void **state)
+{
+    struct sink sink = {0};
+    struct fold *f = NULL;
+    struct audit_event e = event("/a");
+    unsigned int passed = 0;
+
+    (void)state;
+    assert_int_equal(fold_new(NULL, take, &sink, &f), 0);
+    assert_true(fold_next_us(f) == UINT64_MAX);
+    for (unsigned int i = 0; i < 100; i++) {
+        e.wall_us = 5000 + i;
+        e.pid = (pid_t)i + 1; /* started again for every try */
+        passed += fold_offer(f, &e, 100 * S + i) == FOLD_PASS;
+    }
+    assert_int_equal(passed, 10);
+    assert_true(fold_next_us(f) == 110 * S);
+    assert_int_equal(fold_expire(f, 110 * S - 1), 0);
+    assert_int_equal(sink.events, 0);
+    assert_int_equal(fold_expire(f, 110 * S), 0);
+    assert_int_equal(sink.events, 1);
+    assert_int_equal(sink.counted, 90);
+    assert_int_equal(sink.last.first_wall_us, 5010);
+    assert_int_equal(sink.last.wall_us, 5099);
+    assert_int_equal(fold_offer(f, &e, 111 * S), FOLD_PASS); /* a new window */
+    fold_free(f);
+}
+
+static void test_what_differs_is_not_folded(void **state)
+{
+    struct sink sink = {0};
+    struct fold_limits limits = {.burst = 1};
+    struct fold *f = NULL;
+    struct audit_event base = event("/a"), e;
+
+    (void)state;
+    assert_int_equal(fold_new(&limits, take, &sink, &f), 0);
+    assert_int_equal(fold_offer(f, &base, S), FOLD_PASS);
+    assert_int_equal(fold_offer(f, &base, S), FOLD_HELD);
+#define DIFFERENT(change)                                                                                              \
+    do {                                                                                                               \
+        e = base;                                                                                                      \
+        change;                                                                                                        \
+        assert_int_equal(fold_offer(f, &e, S), FOLD_PASS);                                                             \
+        assert_int_equal(fold_offer(f, &e, S), FOLD_HELD);                                                             \
+    } while (0)
+    DIFFERENT(e.action = AUDIT_DEVICE_DECIDED);
+    DIFFERENT(e.allowed = true);
+    DIFFERENT(e.would_refuse = true);
+    DIFFERENT(e.alarm = true);
+    DIFFERENT(e.has_uid = true);
+    DIFFERENT((e.has_uid = true, e.uid = 7));
+    DIFFERENT(e.write = true);
+    DIFFERENT(strcpy(e.rule, "r"));
+    DIFFERENT(strcpy(e.reason, "who"));
+    DIFFERENT(strcpy(e.program, "/bin/cp"));
+    DIFFERENT(strcpy(e.path, "/b"));
+    DIFFERENT(strcpy(e.device_id, "d"));
+    DIFFERENT(strcpy(e.message, "m"));
+    DIFFERENT(strcpy(e.device_serial, "s"));
+    assert_int_equal(fold_flush(f), 0);
+    assert_int_equal(sink.events, 15);
+    assert_int_equal(sink.counted, 15);
+    fold_free(f);
+}
+
+static void test_full_table_loses_nothing(void **state)
+{
+    struct sink sink = {0};
+    struct fold_limits limits = {.burst = 2, .entries = 4};
+    struct fold *f = NULL;
+    unsigned int passed = 0, offered = 0;
+
+    (void)state;
+    assert_int_equal(fold_new(&limits, take, &sink, &f), 0);
+    for (unsigned int round = 0; round < 50; round++)
+        for (unsigned int i = 0; i < 9; i++) {
+            char path[16];
+            struct audit_event e;
+
+            (void)snprintf(path, sizeof(path), "/%u", i);
+            e = event(path);
+            for (unsigned int again = 0; again < 5; again++, offered++)
+                passed += fold_offer(f, &e, S + offered) == FOLD_PASS;
+        }
+    assert_int_equal(fold_flush(f), 0);
+    assert_int_equal(passed + sink.counted, offered);
+    assert_int_equal(fold_flush(f), 0);
+    assert_int_equal(passed + sink.counted, offered);
+    fold_free(f);
+}
+
+static void test_failed_emit_keeps_the_count(void **state)
+{
+    struct sink sink = {.result = -ENOBUFS};
+    struct fold_limits limits = {.burst = 1, .entries = 1};
+    struct fold *f = NULL;
+    struct audit_event a = event("/a"), b = event("/b");
+
+    (void)state;
+    assert_int_equal(fold_new(&limits, take, &sink, &f), 0);
+    for (int i = 0; i < 5; i++)
+        assert_true(fold_offer(f, &a, S) >= 0);
+    assert_int_equal(fold_offer(f, &b, S), -ENOBUFS); /* no room for it, and nothing thrown out */
+    assert_int_equal(fold_expire(f, 100 * S), -ENOBUFS);
+    sink.result = 0;
+    assert_int_equal(fold_expire(f, 100 * S), 0);
+    assert_int_equal(sink.counted, 4);
+    fold_free(f);
+}
+
+static void test_clock_going_back_ends_the_window(void **state)
+{
+    struct sink sink = {0};
+    struct fold_limits limits = {.burst = 1};
+    struct fold *f = NULL;
+    struct audit_event a = event("/a");
+
+    (void)state;
+    assert_int_equal(fold_new(&limits, take, &sink, &f), 0);
+    assert_int_equal(fold_offer(f, &a, 100 * S), FOLD_PASS);
+    assert_int_equal(fold_offer(f, &a, 100 * S), FOLD_HELD);
+    assert_int_equal(fold_expire(f, 50 * S), 0);
+    assert_int_equal(sink.counted, 1);
+    assert_null(fold_free(f));
+    assert_null(fold_free(NULL));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_burst_then_count),
+        cmocka_unit_test(test_what_differs_is_not_folded),
+        cmocka_unit_test(test_full_table_loses_nothing),
+        cmocka_unit_test(test_failed_emit_keeps_the_count),
+        cmocka_unit_test(test_clock_going_back_ends_the_window),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
