@@ -463,7 +463,7 @@ static int fake_write(void *context, const struct usb_node *n, const char *inter
 
     if (r == 0 && f->fail_attribute && strcmp(f->fail_attribute, attribute) == 0)
         r = f->fail_with;
-    if (r < 0)
+    if (r < 0 || (f->ignore_attribute && strcmp(f->ignore_attribute, attribute) == 0))
         return r;
     format(before, sizeof(before), "%s", fake_usb_get(f, n->name, interface, attribute));
     r = real(f)->write(real(f)->context, n, interface, attribute, value);

@@ -37,6 +37,8 @@ struct fake_usb {  /* one at a time: some getters return a static buffer */
     int fail_with;
     const char *fail_attribute; /* or: every write of it fails */
 
+    const char *ignore_attribute; /* writes of it succeed and change nothing */
+
     /* Called after every successful write of an attribute. */
     void (*written)(struct fake_usb *f, const char *name, const char *interface, const char *attribute,
                     const char *value);

@@ -7,12 +7,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "unit/device/usb_fixture.h"
 
 static void root_hubs_are_closed_and_remembered(void **state)
 {
     struct fixture_policy p;
     _fixture_ x = fixture_started(fixture_policy(&p));
+    _cleanup_free_ char *saved = NULL;
 
     (void)state;
     assert_string_equal(fake_usb_get(&x->bus, "usb1", NULL, "authorized_default"), "0");
@@ -27,6 +29,8 @@ static void root_hubs_are_closed_and_remembered(void **state)
     assert_string_equal(fake_usb_get(&x->bus, "usb1", NULL, "authorized_default"), "0");
     fixture_manage(x, &p.policy);
     assert_int_equal(usb_manager_start(x->m, FIXTURE_NOW), 0);
+    assert_int_equal(files_read_text_at(x->bus.state_fd, "usb-defaults", 4096, &saved), 0);
+    assert_string_equal(saved, "kuraban-usb-defaults/1\n1 1 devices/pci0000:00/0000:00:14.0/usb1");
     assert_int_equal(usb_manager_purge(x->m), 0);
     assert_string_equal(fake_usb_get(&x->bus, "usb1", NULL, "authorized_default"), "1");
     assert_string_equal(fake_usb_get(&x->bus, "usb1", NULL, "interface_authorized_default"), "1");
@@ -229,6 +233,11 @@ static void malformed_descriptors_are_refused(void **state)
     fake_usb_set(&x->bus, "1-1", NULL, "idProduct", "c31d"); /* not what the descriptor says */
     fixture_event(x, "1-1");
     assert_false(fixture_authorized(x, "1-1"));
+
+    fake_usb_plug(&x->bus, &HUB);
+    fake_usb_set(&x->bus, "1-5", NULL, "idVendor", "05e4");
+    fixture_event(x, "1-5");
+    assert_false(fixture_authorized(x, "1-5"));
 }
 
 static void foreign_strings_are_made_printable(void **state)
@@ -355,8 +364,12 @@ static void two_claim_one_identity(void **state)
     assert_int_equal(usb_device_verdict(fixture_device(x, "1-6"))->reason, REASON_DUPLICATE);
     assert_int_equal(fixture_count(x, AUDIT_DEVICE_CHANGED, "1-2"), 1); /* both are reported */
     assert_int_equal(fixture_count(x, AUDIT_DEVICE_DECIDED, "1-6"), 1);
+    clone.name = "1-8";
+    fixture_plug(x, &clone);
+    assert_false(fixture_authorized(x, "1-8"));
     fixture_unplug(x, "1-2");
-    assert_true(fixture_authorized(x, "1-6"));
+    assert_true(fixture_authorized(x, "1-6")); /* the earliest of those that are there */
+    assert_false(fixture_authorized(x, "1-8"));
 
     mouse.name = "1-7"; /* without serial: equal models, no claim */
     fixture_plug(x, &KEYBOARD);

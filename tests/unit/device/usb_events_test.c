@@ -3,6 +3,8 @@
 
 #include "device/usb.h"
 
+#include <sys/stat.h>
+
 #include "unit/device/usb_fixture.h"
 
 /* The BadUSB: a permitted stick that becomes a keyboard when it is given power. */
@@ -77,6 +79,48 @@ static void change_while_plugged_in(void **state)
     assert_true(fake_usb_bound(&x->bus, "1-1:1.0"));
     assert_int_equal(usb_device_number(fixture_device(x, "1-1")), 99);
     assert_int_equal(fixture_count(x, AUDIT_DEVICE_APPEARED, "1-1"), 2);
+}
+
+/* Another identity that is permitted as well still goes through a closed state, so that drivers start anew. */
+static void change_to_something_permitted(void **state)
+{
+    struct fixture_policy p;
+    _fixture_ x = fixture_started(fixture_policy(&p));
+    unsigned probes;
+
+    (void)state;
+    fixture_plug(x, &KEYBOARD);
+    probes = x->bus.probes;
+    fake_usb_set(&x->bus, "1-1", NULL, "product", "Another Keyboard");
+    fixture_event(x, "1-1");
+    assert_int_equal(x->bus.probes, probes + 2);
+    assert_true(fake_usb_bound(&x->bus, "1-1:1.0"));
+    assert_string_equal(usb_device_name(fixture_device(x, "1-1")), "Another Keyboard");
+}
+
+/* An interface, or a configuration, that the descriptors do not tell of. */
+static void undescribed_interface_stays_closed(void **state)
+{
+    static const char *const interfaces[] = {"1-1:1.7", "1-1:2.0"};
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(interfaces); i++) {
+        struct fixture_policy p;
+        _fixture_ x = fixture_started(fixture_policy(&p));
+        char path[512];
+
+        fixture_plug(x, &KEYBOARD);
+        (void)snprintf(path, sizeof(path), "%s/%s", usb_device_path(fixture_device(x, "1-1")), interfaces[i]);
+        assert_int_equal(mkdirat(x->bus.root_fd, path, 0755), 0);
+        fake_usb_set(&x->bus, "1-1", interfaces[i], "authorized", "0");
+        fixture_event(x, interfaces[i]);
+        usb_manager_set_policy(x->m, &p.policy, FIXTURE_NOW);
+        assert_string_equal(fake_usb_get(&x->bus, "1-1", interfaces[i], "authorized"), "0");
+        fake_usb_write(&x->bus, "1-1", interfaces[i], "authorized", "1");
+        fixture_event(x, interfaces[i]);
+        assert_string_equal(fake_usb_get(&x->bus, "1-1", interfaces[i], "authorized"), "0");
+        assert_true(fake_usb_bound(&x->bus, "1-1:1.0"));
+    }
 }
 
 static void own_writes_do_not_echo(void **state)
@@ -298,11 +342,12 @@ static void odd_names_are_ignored(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(change_at_authorization),   cmocka_unit_test(change_while_plugged_in),
-        cmocka_unit_test(own_writes_do_not_echo),    cmocka_unit_test(meddling_is_undone_with_alarm),
-        cmocka_unit_test(closing_by_others_is_left), cmocka_unit_test(coming_back_keeps_decisions),
-        cmocka_unit_test(name_taken_by_another),     cmocka_unit_test(lost_events_are_made_up_for),
-        cmocka_unit_test(hub_and_what_hangs_on_it),  cmocka_unit_test(owner_of_a_block_device),
+        cmocka_unit_test(change_at_authorization),       cmocka_unit_test(change_while_plugged_in),
+        cmocka_unit_test(change_to_something_permitted), cmocka_unit_test(undescribed_interface_stays_closed),
+        cmocka_unit_test(own_writes_do_not_echo),        cmocka_unit_test(meddling_is_undone_with_alarm),
+        cmocka_unit_test(closing_by_others_is_left),     cmocka_unit_test(coming_back_keeps_decisions),
+        cmocka_unit_test(name_taken_by_another),         cmocka_unit_test(lost_events_are_made_up_for),
+        cmocka_unit_test(hub_and_what_hangs_on_it),      cmocka_unit_test(owner_of_a_block_device),
         cmocka_unit_test(odd_names_are_ignored),
     };
 

@@ -161,6 +161,43 @@ static void what_cannot_be_deauthorized_is_removed(void **state)
     assert_int_equal(fixture_count(x, AUDIT_DEVICE_FAILED, "1-2"), 1);
 }
 
+static void a_write_without_effect_is_a_failure(void **state)
+{
+    struct fixture_policy p;
+    _fixture_ x = fixture_started(fixture_policy(&p));
+
+    (void)state;
+    x->bus.ignore_attribute = "authorized";
+    fixture_plug(x, &KEYBOARD);
+    assert_true(usb_device_failed(fixture_device(x, "1-1")));
+    assert_int_equal(fixture_count(x, AUDIT_DEVICE_FAILED, "1-1"), 1);
+    x->bus.ignore_attribute = NULL;
+    fixture_plug(x, &STICK);
+    p.rules[RULE_STICK].allow = POLICY_REFUSE;
+    x->bus.ignore_attribute = "authorized";
+    usb_manager_set_policy(x->m, &p.policy, FIXTURE_NOW);
+    assert_false(fake_usb_exists(&x->bus, "1-2"));
+}
+
+static void a_new_policy_reads_the_unreadable_again(void **state)
+{
+    struct fixture_policy p;
+    _fixture_ x = fixture_started(fixture_policy(&p));
+
+    (void)state;
+    fake_usb_plug(&x->bus, &KEYBOARD);
+    x->bus.calls = 0;
+    x->bus.fail_from = 2; /* the first attribute */
+    x->bus.fail_count = 1;
+    x->bus.fail_with = -EIO;
+    fixture_event(x, "1-1");
+    assert_true(usb_device_failed(fixture_device(x, "1-1")));
+    assert_false(fixture_authorized(x, "1-1"));
+    usb_manager_set_policy(x->m, &p.policy, FIXTURE_NOW);
+    assert_false(usb_device_failed(fixture_device(x, "1-1")));
+    assert_true(fake_usb_bound(&x->bus, "1-1:1.0"));
+}
+
 static void a_driver_that_cannot_be_probed(void **state)
 {
     struct fixture_policy p;
@@ -223,6 +260,8 @@ int main(void)
         cmocka_unit_test(each_call_at_start),
         cmocka_unit_test(each_call_of_a_refusal),
         cmocka_unit_test(what_cannot_be_deauthorized_is_removed),
+        cmocka_unit_test(a_write_without_effect_is_a_failure),
+        cmocka_unit_test(a_new_policy_reads_the_unreadable_again),
         cmocka_unit_test(a_driver_that_cannot_be_probed),
         cmocka_unit_test(start_finishes_what_was_begun),
         cmocka_unit_test(a_foreign_state_file_is_kept),
