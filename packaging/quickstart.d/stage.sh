@@ -118,6 +118,7 @@ wait_until() { # seconds command…
 stage_daemon_start() {
     kuraband --config "$stage/kuraban.yaml" --foreground 2>> "$log" &
     daemon_pid=$!
+    disown "$daemon_pid"
     wait_until 30 enforcing || { echo "quickstart: kuraband does not enforce; its log:" >&2; cat "$log" >&2; exit 1; }
     echo "kuraband runs (pid $daemon_pid) and enforces"
 }
@@ -133,17 +134,34 @@ stage_plug() {
 
 guarded() { kuraban devices --json | grep -q '"guarded": \?true'; }
 
+# Whoever listens where the keeper does.
+keeper_pid() {
+    local inode
+    inode=$(awk -v path="$stage/run/keeper.sock" '$8 == path {print $7; exit}' /proc/net/unix)
+    [ -n "$inode" ] || return 1
+    find /proc/[0-9]*/fd -lname "socket:\[$inode\]" 2> /dev/null | sed -n '1s,^/proc/\([0-9]*\)/.*,\1,p'
+}
+
+# The daemon lets go of the gate itself; where it cannot, its keeper is ended.
+let_go() {
+    local pid
+    if [ -n "$daemon_pid" ] && kill -0 "$daemon_pid" 2> /dev/null; then
+        kill -CONT "$daemon_pid"
+        kuraban purge --yes > /dev/null 2>&1 || kill -KILL "$daemon_pid"
+        wait_until 20 ended "$daemon_pid"
+    fi
+    pid=$(keeper_pid) && [ -n "$pid" ] && kill -KILL "$pid"
+}
+
 finish() {
     local code=$?
     trap - EXIT
     set +e
-    if [ -n "$daemon_pid" ] && kill -0 "$daemon_pid" 2> /dev/null; then
-        kill -CONT "$daemon_pid"
-        kuraban purge > /dev/null 2>&1 || kill "$daemon_pid"
-        wait "$daemon_pid" 2> /dev/null
-    fi
+    let_go
     [ -n "$mount" ] && mountpoint -q "$mount" && umount "$mount"
-    [ -n "$stage" ] && mountpoint -q "$stage/fill" && umount "$stage/fill"
+    for inner in fill elsewhere; do
+        [ -n "$stage" ] && mountpoint -q "$stage/$inner" && umount "$stage/$inner"
+    done
     [ -n "$loop" ] && blockdev --setrw "$loop" && losetup -d "$loop"
     if [ -n "$stage" ] && [ "$keep" = no ]; then
         rm -rf --one-file-system "$stage"

@@ -1,0 +1,172 @@
+/* Which policy rules: the file while it is good and root's alone, else the last good one, else nothing. */
+#include "test.h"
+
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "daemon/rulebook.h"
+#include "policy/policy.h"
+
+struct place {
+    char directory[64], file[96];
+    int fd;
+};
+
+static int setup(void **state)
+{
+    struct place *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return -1;
+    strcpy(p->directory, "/tmp/rulebook-test.XXXXXX");
+    if (!mkdtemp(p->directory))
+        return -1;
+    (void)snprintf(p->file, sizeof(p->file), "%s/policy.yaml", p->directory);
+    p->fd = open(p->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *state = p;
+    return p->fd < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+    struct place *p = *state;
+
+    (void)unlink(p->file);
+    (void)unlinkat(p->fd, "policy.last-good.yaml", 0);
+    close_fd(p->fd);
+    (void)rmdir(p->directory);
+    free(p);
+    return 0;
+}
+
+static void write_policy(const struct place *p, int version, mode_t mode)
+{
+    FILE *f = fopen(p->file, "w");
+
+    assert_non_null(f);
+    assert_true(fprintf(f,
+                        "format: kuraban-policy/1\norganization: city.example\nname: test\nversion: %d\n"
+                        "zone: mynumber\nmode: enforce\n",
+                        version) > 0);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(chmod(p->file, mode), 0);
+}
+
+static struct rulebook *open_rulebook(const struct place *p, int expected)
+{
+    struct rulebook *b = NULL;
+
+    assert_int_equal(rulebook_new(p->file, p->fd, &b), 0);
+    assert_int_equal(rulebook_open(b), expected);
+    return b;
+}
+
+static void test_file_rules(void **state)
+{
+    const struct place *p = *state;
+    struct rulebook *b;
+
+    write_policy(p, 7, 0644);
+    b = open_rulebook(p, 0);
+    assert_int_equal(rulebook_source(b), RULEBOOK_FILE);
+    assert_int_equal(rulebook_policy(b)->version, 7);
+    assert_non_null(strstr(rulebook_document(b), "version: 7"));
+    assert_null(rulebook_free(b));
+}
+
+static void test_bad_file_changes_nothing(void **state)
+{
+    const struct place *p = *state;
+    struct rulebook *b;
+    json_t *findings;
+    FILE *f;
+
+    write_policy(p, 7, 0644);
+    b = open_rulebook(p, 0);
+    f = fopen(p->file, "w");
+    assert_non_null(f);
+    assert_true(fputs("format: kuraban-policy/1\nnonsense: 1\n", f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(rulebook_reload(b), RULEBOOK_E_REFUSED);
+    assert_int_equal(rulebook_policy(b)->version, 7);
+    assert_non_null(strstr(rulebook_complaint(b), "policy.yaml:"));
+    findings = rulebook_findings(b);
+    assert_true(json_array_size(findings) > 0);
+    json_decref(findings);
+    assert_null(rulebook_free(b));
+    /* The next start, too. */
+    b = open_rulebook(p, RULEBOOK_E_REFUSED);
+    assert_int_equal(rulebook_source(b), RULEBOOK_LAST_GOOD);
+    assert_int_equal(rulebook_policy(b)->version, 7);
+    assert_null(rulebook_free(b));
+}
+
+static void test_without_any_nothing_is_permitted(void **state)
+{
+    struct rulebook *b = open_rulebook(*state, RULEBOOK_E_REFUSED);
+
+    assert_int_equal(rulebook_source(b), RULEBOOK_NONE);
+    assert_int_equal(rulebook_policy(b)->n_usb, 0);
+    assert_int_equal(rulebook_policy(b)->mode, POLICY_ENFORCE);
+    assert_int_equal(rulebook_policy(b)->media.other, POLICY_REFUSE);
+    assert_null(rulebook_free(b));
+}
+
+static void test_others_may_not_write_it(void **state)
+{
+    const struct place *p = *state;
+    struct rulebook *b;
+
+    write_policy(p, 7, 0664);
+    b = open_rulebook(p, RULEBOOK_E_REFUSED);
+    assert_int_equal(rulebook_source(b), RULEBOOK_NONE);
+    assert_non_null(strstr(rulebook_complaint(b), "root"));
+    assert_null(rulebook_free(b));
+}
+
+static void test_other_owner(void **state)
+{
+    const struct place *p = *state;
+    struct rulebook *b;
+
+    write_policy(p, 7, 0644);
+    assert_int_equal(chown(p->file, 65534, 65534), 0);
+    b = open_rulebook(p, RULEBOOK_E_REFUSED);
+    assert_int_equal(rulebook_source(b), RULEBOOK_NONE);
+    assert_null(rulebook_free(b));
+}
+
+static void test_link_is_not_followed(void **state)
+{
+    const struct place *p = *state;
+    struct rulebook *b;
+
+    assert_int_equal(symlink("/etc/hostname", p->file), 0);
+    b = open_rulebook(p, RULEBOOK_E_REFUSED);
+    assert_int_equal(rulebook_source(b), RULEBOOK_NONE);
+    assert_null(rulebook_free(b));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_file_rules, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bad_file_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_without_any_nothing_is_permitted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_others_may_not_write_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_other_owner, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_link_is_not_followed, setup, teardown),
+    };
+
+    if (geteuid() != 0) {
+        (void)printf("SKIP: needs root to give files to others\n");
+        return 77;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
