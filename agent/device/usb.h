@@ -75,6 +75,8 @@ int usb_manager_rescan(struct usb_manager *m, int64_t now_us);
 void usb_manager_set_policy(struct usb_manager *m, struct policy *policy, int64_t now_us);
 /* People of the active local sessions, copied. -ENOMEM: nobody is there, which refuses more. */
 int usb_manager_set_persons(struct usb_manager *m, const struct decide_person *persons, size_t n, int64_t now_us);
+/* The administrator's way back in: input devices and hubs are permitted whatever the policy says (decide_usb_facts.emergency). */
+void usb_manager_set_emergency(struct usb_manager *m, bool on, int64_t now_us);
 /* Hours and end dates: call it each minute. */
 void usb_manager_tick(struct usb_manager *m, int64_t now_us);
 

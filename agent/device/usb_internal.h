@@ -54,6 +54,7 @@ struct usb_manager {
     struct policy *policy;
     struct decide_person *persons; /* owned, each gids as well */
     size_t n_persons;
+    bool emergency;
     struct usb_device **devices; /* in order of arrival */
     size_t n_devices;
     struct usb_hub *hubs;

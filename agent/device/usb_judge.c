@@ -72,6 +72,7 @@ int usb_judge(const struct usb_manager *m, struct usb_device *d)
         facts.persons = m->persons;
         facts.n_persons = m->n_persons;
         facts.now = m->now;
+        facts.emergency = m->emergency;
         d->verdict = (struct verdict){0};
         decide_usb(m->policy, &facts, &d->verdict);
     }
