@@ -357,5 +357,6 @@ int main(void)
         T(test_drop_oldest_makes_room),
     };
 
+    fixture_use_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
