@@ -73,6 +73,10 @@ static int on_turn_end(sd_event_source *source, void *userdata)
     json_t *answer;
 
     (void)source;
+    if (d->media_dirty) {
+        d->media_dirty = false;
+        wire_media_tick(d);
+    }
     if (!d->watchers_dirty || !d->control)
         return 0;
     d->watchers_dirty = false;

@@ -70,6 +70,7 @@ struct daemon {
     uint64_t ticks;
     int64_t clock_offset_us; /* wall clock minus boottime, as last seen */
     bool expiry_told;
+    bool media_dirty;    /* a USB verdict changed: media follow at the end of this turn */
     bool watchers_dirty; /* devices changed since the last WATCH answer */
     bool purge;
 };

@@ -45,6 +45,7 @@ static void on_report(void *context, enum audit_action action, const struct usb_
         audit_set(e.message, sizeof(e.message), message);
     e.alarm = action == AUDIT_DEVICE_CHANGED || action == AUDIT_DEVICE_FAILED;
     recorder_add(d->recorder, &e);
+    d->media_dirty = d->media_dirty || action == AUDIT_DEVICE_DECIDED || action == AUDIT_DEVICE_CHANGED;
     daemon_changed(d);
 }
 
