@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "gate/internal.h"
+#include "gate/judge.h"
 #include "gate/program.h"
 #include "gate/selftest.h"
 #include "gate/stores.h"
@@ -39,7 +40,8 @@ void gate_wake_main(struct gate *g)
 {
     uint64_t one = 1;
 
-    (void)!write(g->event_fd, &one, sizeof(one)); /* full means that it is readable already */
+    if (!atomic_exchange(&g->woken, true))
+        (void)!write(g->event_fd, &one, sizeof(one));
 }
 
 struct view *gate_take_view(struct gate *g)
@@ -125,7 +127,8 @@ int gate_new(const struct gate_options *o, struct gate **ret)
     g->marks_whole = true;
     (void)pthread_mutex_init(&g->view_lock, NULL);
     (void)sem_init(&g->pending, 0, 0);
-    r = init_parts(g);
+    g->judges = calloc(g->options.workers, sizeof(*g->judges));
+    r = g->judges ? init_parts(g) : -ENOMEM;
     if (r < 0) {
         (void)gate_free(g);
         return r;
@@ -137,20 +140,22 @@ int gate_new(const struct gate_options *o, struct gate **ret)
 static void *work(void *gate)
 {
     struct gate *g = gate;
-    struct view *view = NULL;
+    struct judge *j = &g->judges[atomic_fetch_add(&g->next_judge, 1)];
     struct queue_item item;
+
+    judge_init(j);
 
     for (;;) {
         while (sem_wait(&g->pending) < 0)
             ;
         if (queue_pop(g->events, &item) == 0)
-            judge_event(g, &view, &item);
+            judge_event(g, j, &item);
         else if (atomic_load(&g->stopping))
             break;
         else
             (void)sem_post(&g->pending); /* the item before ours is being filled: it was counted, so it comes */
     }
-    (void)view_unref(view);
+    judge_done(j);
     return NULL;
 }
 
@@ -228,6 +233,7 @@ struct gate *gate_free(struct gate *g)
     gate_stop(g);
     while (g->records && queue_pop(g->records, &item) == 0)
         (void)record_free(item.pointer);
+    free(g->judges);
     (void)queue_free(g->events);
     (void)queue_free(g->records);
     (void)hashes_free(g->hashes);

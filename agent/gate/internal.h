@@ -16,6 +16,7 @@
 
 struct hashes;
 struct inodes;
+struct judge;
 struct stores;
 
 enum {
@@ -94,6 +95,8 @@ struct gate {
 
     pthread_t reader, tracker, workers[GATE_WORKERS_MAX];
     unsigned n_workers;
+    struct judge *judges; /* one for each worker */
+    _Atomic unsigned next_judge;
     bool has_reader, has_tracker;
     _Atomic bool stopping, reader_failed;
 
@@ -106,6 +109,7 @@ struct gate {
     struct view *view;
     _Atomic uint64_t generation;
     _Atomic bool monitor, journal_full;
+    _Atomic bool woken; /* event_fd is readable, or the main loop is on its way */
 
     _Atomic uint64_t failures[GATE_FAILURE_COUNT_];
     _Atomic uint64_t decisions, denied, would_refuse, gone;
@@ -118,9 +122,6 @@ struct gate {
 struct view *gate_take_view(struct gate *g);
 void gate_fail(struct gate *g, enum gate_failure f); /* counts; lock-free */
 void gate_wake_main(struct gate *g);
-
-/* judge.c: decides and answers one event, closes its fd, records. *view is the worker's current reference. */
-void judge_event(struct gate *g, struct view **view, const struct queue_item *item);
 
 /* reader.c */
 void *reader_run(void *gate);

@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "gate/internal.h"
+#include "gate/judge.h"
 #include "gate/program.h"
 #include "gate/stores.h"
 #include "kern/fanotify.h"
@@ -31,13 +32,6 @@ struct object {
     size_t store;
     bool canary;
     struct stat st;
-};
-
-struct facts {
-    int pid_fd, exe_fd;
-    struct asker asker;
-    struct proc_status status;
-    bool person_known, exe_known, steered;
 };
 
 static void find_object(struct gate *g, const struct view *v, int fd, struct object *ret)
@@ -74,44 +68,6 @@ static bool means_writing(int fd, const struct object *object)
     return object->medium && (fstatvfs(fd, &fs) < 0 || !(fs.f_flag & ST_RDONLY));
 }
 
-/* Person and program while the opener waits; ends at the first thing that cannot be had. */
-static int gather(struct gate *g, pid_t tid, bool store, struct facts *f)
-{
-    uint32_t id;
-    int r;
-
-    f->pid_fd = proc_open(g->options.proc_fd, tid);
-    if (f->pid_fd < 0)
-        return f->pid_fd;
-    r = proc_read_status(f->pid_fd, &f->status);
-    if (r < 0)
-        return r;
-    f->asker.pid = f->status.tgid;
-    f->asker.uid = f->status.fsuid;
-    f->asker.has_uid = true;
-    r = proc_read_login_uid(f->pid_fd, &id);
-    if (r < 0)
-        return r;
-    f->asker.login_uid = id;
-    f->asker.has_login_uid = id != UINT32_MAX;
-    r = proc_read_session(f->pid_fd, &f->asker.session);
-    if (r < 0)
-        return r;
-    r = proc_read_start_time(f->pid_fd, &f->asker.start_time);
-    if (r < 0)
-        return r;
-    f->person_known = true;
-    f->exe_fd = proc_open_exe(f->pid_fd);
-    if (f->exe_fd < 0)
-        return f->exe_fd;
-    if (fstat(f->exe_fd, &f->asker.exe) < 0)
-        return -errno;
-    f->steered =
-        f->status.tracer != 0 || (store && proc_same_user_namespace(f->pid_fd, g->userns_device, g->userns_inode) != 1);
-    f->exe_known = true;
-    return 0;
-}
-
 static void fill_subject(const struct facts *f, struct decide_subject *s)
 {
     *s = (struct decide_subject){.program = -1, .person = {.uid = (uid_t)-1, .login_uid = (uid_t)-1}};
@@ -121,7 +77,7 @@ static void fill_subject(const struct facts *f, struct decide_subject *s)
         s->person.gids = f->status.gids;
         s->person.n_gids = f->status.n_gids;
     }
-    if (f->exe_known && f->person_known) {
+    if (f->exe_known) {
         s->exe_known = true;
         s->exe_device = f->asker.exe.st_dev;
         s->exe_inode = f->asker.exe.st_ino;
@@ -174,7 +130,7 @@ static void decide(struct gate *g, const struct view *v, const struct facts *f, 
     struct decide_open_facts o = {.kind = object->kind, .write = rec->write, .execute = rec->execute};
 
     *ret = (struct verdict){0};
-    if (!v->policy || object->canary)
+    if (!v->policy)
         return; /* zero denies */
     fill_subject(f, &o.subject);
     o.journal_full = atomic_load(&g->journal_full);
@@ -204,7 +160,7 @@ static void adopt(struct gate *g, const struct view *v, int fd, const struct obj
     gate_fail(g, GATE_FAILURE_ADOPT);
     verdict->ruled = VERDICT_DENY;
     verdict->reason = REASON_UNKNOWN;
-    if (!atomic_load(&g->monitor))
+    if (!atomic_load(&g->monitor) && !v->policy->stores[object->store].monitor)
         verdict->kind = VERDICT_DENY;
 }
 
@@ -245,8 +201,6 @@ static char *path_of(struct gate *g, int fd)
     char path[PATH_MAX];
     int r;
 
-    if (fd < 0)
-        return NULL;
     r = proc_path_of_fd(g->options.proc_fd, fd, path, sizeof(path));
     if (r < 0 && r != -ENAMETOOLONG)
         return NULL;
@@ -271,7 +225,7 @@ static void record(struct gate *g, struct view *v, int fd, const struct facts *f
     r->store = object->store;
     r->has_verdict = true;
     r->asker = f->asker;
-    r->program = path_of(g, f->exe_fd);
+    r->program = f->program ? strdup(f->program) : NULL;
     r->path = path_of(g, fd);
     if (f->steered)
         r->message = strdup("the process is traced or in a user namespace of its own");
@@ -286,28 +240,41 @@ static void refresh(struct gate *g, struct view **view)
     *view = gate_take_view(g);
 }
 
-void judge_event(struct gate *g, struct view **view, const struct queue_item *item)
+void judge_init(struct judge *j)
+{
+    j->view = NULL;
+    askers_init(&j->askers);
+}
+
+void judge_done(struct judge *j)
+{
+    j->view = view_unref(j->view);
+    askers_done(&j->askers);
+}
+
+void judge_event(struct gate *g, struct judge *j, const struct queue_item *item)
 {
     _cleanup_close_ int fd = item->fd;
     int group = g->group[item->flags & READER_EVENT_GROUP];
-    struct record made = {.execute = (item->flags & READER_EVENT_EXECUTE) != 0, .wall_us = clock_wall_us()};
-    struct facts f = {.pid_fd = -1, .exe_fd = -1};
+    struct record made = {.execute = (item->flags & READER_EVENT_EXECUTE) != 0,
+                          .wall_us = clock_wall_us(),
+                          .boottime_us = clock_boottime_us()};
+    struct facts *f = &j->facts;
     struct object object;
 
-    refresh(g, view);
-    made.boottime_us = clock_boottime_us();
-    find_object(g, *view, fd, &object);
-    made.write = !made.execute && means_writing(fd, &object);
-    if (!object.canary && gather(g, item->pid, object.kind == DECIDE_OBJECT_STORE, &f) < 0)
-        gate_fail(g, GATE_FAILURE_FACTS);
-    decide(g, *view, &f, &object, &made, &made.verdict);
-    if (object.place == STORES_NEW || object.place == STORES_SOME)
-        adopt(g, *view, fd, &object, &made.verdict);
-    answer(g, group, fd, &made.verdict);
-    if (!object.canary) {
-        stop_asking(g, *view, fd, &object, &made.verdict);
-        record(g, *view, fd, &f, &object, &made);
+    refresh(g, &j->view);
+    find_object(g, j->view, fd, &object);
+    if (object.canary) {
+        answer(g, group, fd, &made.verdict); /* zero denies */
+        return;
     }
-    (void)close_fd(f.exe_fd);
-    (void)close_fd(f.pid_fd);
+    made.write = !made.execute && means_writing(fd, &object);
+    if (askers_gather(&j->askers, g, item->pid, object.kind == DECIDE_OBJECT_STORE, made.boottime_us, f) < 0)
+        gate_fail(g, GATE_FAILURE_FACTS);
+    decide(g, j->view, f, &object, &made, &made.verdict);
+    if (object.place == STORES_NEW || object.place == STORES_SOME)
+        adopt(g, j->view, fd, &object, &made.verdict);
+    answer(g, group, fd, &made.verdict);
+    stop_asking(g, j->view, fd, &object, &made.verdict);
+    record(g, j->view, fd, f, &object, &made);
 }

@@ -162,16 +162,17 @@ static int take_failures(struct gate *g, struct audit_event *e)
         enum gate_failure failure;
         enum audit_action action;
         enum verdict_reason reason;
-        bool alarm;
+        bool alarm, by_reader;
         const char *message;
     } told[] = {
-        {GATE_FAILURE_OVERLOAD, AUDIT_FILE_OPEN, REASON_OVERLOAD, true, "refused: too many opens in flight"},
-        {GATE_FAILURE_SELF, AUDIT_FILE_OPEN, REASON_UNKNOWN, true, "refused: the guard itself opened a guarded file"},
-        {GATE_FAILURE_DESCRIPTORS, AUDIT_FILE_OPEN, REASON_OVERLOAD, true,
+        {GATE_FAILURE_OVERLOAD, AUDIT_FILE_OPEN, REASON_OVERLOAD, true, true, "too many opens in flight"},
+        {GATE_FAILURE_SELF, AUDIT_FILE_OPEN, REASON_UNKNOWN, true, true, "the guard itself opened a guarded file"},
+        {GATE_FAILURE_DESCRIPTORS, AUDIT_FILE_OPEN, REASON_OVERLOAD, true, false,
          "refused by the kernel: no descriptor for the event"},
-        {GATE_FAILURE_OVERFLOW, AUDIT_GATE_OVERFLOW, REASON_UNKNOWN, true, "the kernel lost events"},
-        {GATE_FAILURE_EVENT, AUDIT_GATE_OVERFLOW, REASON_UNKNOWN, true, "the group returned bytes that are no event"},
-        {GATE_FAILURE_READ, AUDIT_GATE_OVERFLOW, REASON_UNKNOWN, true, "the group cannot be read; opens wait"},
+        {GATE_FAILURE_OVERFLOW, AUDIT_GATE_OVERFLOW, REASON_UNKNOWN, true, false, "the kernel lost events"},
+        {GATE_FAILURE_EVENT, AUDIT_GATE_OVERFLOW, REASON_UNKNOWN, true, false,
+         "the group returned bytes that are no event"},
+        {GATE_FAILURE_READ, AUDIT_GATE_OVERFLOW, REASON_UNKNOWN, true, false, "the group cannot be read; opens wait"},
     };
 
     for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
@@ -185,6 +186,7 @@ static int take_failures(struct gate *g, struct audit_event *e)
         e->alarm = told[i].alarm;
         e->count = news;
         e->has_verdict = told[i].action == AUDIT_FILE_OPEN;
+        e->allowed = e->would_refuse = e->has_verdict && told[i].by_reader && atomic_load(&g->monitor);
         if (e->has_verdict)
             audit_set(e->reason, sizeof(e->reason), verdict_reason_name(told[i].reason));
         audit_set(e->message, sizeof(e->message), told[i].message);
@@ -193,19 +195,27 @@ static int take_failures(struct gate *g, struct audit_event *e)
     return 0;
 }
 
-int gate_next_event(struct gate *g, struct audit_event *ret)
+static bool take_record(struct gate *g, struct audit_event *ret)
 {
     struct queue_item item;
+    struct record *r;
+
+    if (queue_pop(g->records, &item) != 0)
+        return false;
+    r = item.pointer;
+    to_event(r, ret);
+    (void)record_free(r);
+    return true;
+}
+
+int gate_next_event(struct gate *g, struct audit_event *ret)
+{
     uint64_t count;
 
-    /* Emptied before looking, so that a push in between makes it readable again. */
-    (void)!read(g->event_fd, &count, sizeof(count));
-    if (queue_pop(g->records, &item) == 0) {
-        struct record *r = item.pointer;
-
-        to_event(r, ret);
-        (void)record_free(r);
+    if (take_record(g, ret) || take_unrecorded(g, ret) || take_failures(g, ret))
         return 1;
-    }
-    return take_unrecorded(g, ret) || take_failures(g, ret);
+    /* Nothing left: from here on a push makes the descriptor readable again; what came before that is looked for once more. */
+    (void)!read(g->event_fd, &count, sizeof(count));
+    atomic_store(&g->woken, false);
+    return take_record(g, ret) || take_unrecorded(g, ret) || take_failures(g, ret);
 }

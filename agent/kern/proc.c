@@ -208,28 +208,23 @@ int proc_parse_id(const char *bytes, size_t size, uint32_t *ret)
     return 0;
 }
 
-/* Into the caller's memory: the gate reads several of these for each open. -EFBIG when it does not fit. */
+/* Into the caller's memory: the gate reads several of these for each open. One read: these files give all they have to a buffer that
+ * holds it. -EFBIG when it does not fit. */
 static int read_small(int dirfd, const char *name, char *into, size_t maximum, size_t *ret_size)
 {
     _cleanup_close_ int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    size_t have = 0;
+    ssize_t n;
 
     if (fd < 0)
         return -errno;
-    for (;;) {
-        ssize_t n = read(fd, into + have, maximum - have);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        have += (size_t)n;
-        if (have == maximum)
-            return -EFBIG;
-    }
-    *ret_size = have;
+    do
+        n = read(fd, into, maximum);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    if ((size_t)n == maximum)
+        return -EFBIG;
+    *ret_size = (size_t)n;
     return 0;
 }
 
