@@ -1,5 +1,7 @@
 #pragma once
 
+#include "test.h"
+
 #include <stdlib.h>
 #include <string.h>
 
