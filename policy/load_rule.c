@@ -10,15 +10,11 @@
 #include "base/text.h"
 #include "policy/load.h"
 
-enum {
-    ID_MAX = 64
-};
-
 int load_id(struct doc *d, const struct yaml_node_s *node, const struct doc_field *f, void *target)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     char *id = NULL;
-    int r = doc_get_string(d, node, ID_MAX, &id);
+    int r = doc_get_string(d, node, POLICY_ID_MAX, &id);
 
     (void)f;
     if (r != 0)

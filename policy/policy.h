@@ -91,10 +91,11 @@ struct policy_usb_match {
     struct policy_usb_ids devices;
     struct policy_strings serials, names, hashes, parent_hashes, ports, connect_types;
     struct policy_interfaces interfaces;
-    bool has_interfaces;
+    bool has_interfaces; /* interfaces.n > 0 */
 };
 
-/* What a medium (block device) must be, beyond its device: all given conditions hold. */
+/* Buses, paths, serials, labels and uuids select the media a rule speaks of (for USB rules: what its media must be); the others
+ * are conditions: a selected medium that fails one is refused. */
 struct policy_medium_match {
     struct policy_strings buses;       /* usb mmc optical firewire thunderbolt loop other */
     struct policy_strings paths;       /* device node patterns, fnmatch(3) */
@@ -112,7 +113,7 @@ struct policy_usb_rule {
     enum policy_allow allow;
     struct policy_interfaces only; /* authorize only these interfaces (allow.interfaces); empty = all */
     bool remove;                   /* refuse: also remove from the bus */
-    bool unique_serial;            /* refuse a second device claiming the same identity */
+    bool unique_serial;            /* refuse a second device claiming the same serial */
     bool monitor;                  /* this rule only records */
     struct policy_who who;
     struct policy_when when;
@@ -188,9 +189,9 @@ struct policy {
     struct digest sha256; /* of the exact bytes */
 };
 
-/* Length limit before parsing. */
 enum {
-    POLICY_DOCUMENT_MAX = 256 * 1024
+    POLICY_DOCUMENT_MAX = 256 * 1024, /* length limit before parsing */
+    POLICY_ID_MAX = 64,               /* bytes of a rule or store id */
 };
 
 struct policy_findings; /* policy/findings.h */

@@ -47,10 +47,12 @@ struct verdict {
     /* Rule or store id in the policy snapshot, "default", or for a class default its key ("media.optical"; ids have no
      * dot). Lives as long as the snapshot; NULL only when zeroed. */
     const char *rule;
-    const char *medium_rule; /* media of USB devices: the media rule that refined `rule`; else NULL */
-    bool cacheable;          /* does not depend on who asks, when, or with what; says nothing of other kinds of open */
-    bool monitor;            /* mode: monitor or the rule's monitor: nothing is restricted, allow is POLICY_USE */
-    bool exec;               /* media: execution from it is permitted */
+    /* Media of USB devices: id of the media rule that permitted it as well, "" when none did. Its people and hours are asked
+     * again at each open, like those of `rule`. Held here, because a verdict may outlive the snapshot. */
+    char medium_rule[POLICY_ID_MAX + 1];
+    bool cacheable; /* does not depend on who asks, when, or with what; says nothing of other kinds of open */
+    bool monitor;   /* mode: monitor or the rule's monitor: nothing is to be restricted */
+    bool exec;      /* media: execution from it is permitted */
 };
 
 const char *verdict_kind_name(enum verdict_kind kind); /* "deny" "allow" */
@@ -87,7 +89,7 @@ struct decide_usb_facts {
     const char *hash, *parent_hash; /* hex of the identity */
     const struct decide_interface *interfaces;
     size_t n_interfaces;
-    bool duplicate;                      /* another present device has the same vendor:product:serial */
+    bool duplicate; /* another present device has the same vendor:product:serial */
     bool emergency; /* the administrator's way back in is open: input devices and hubs are permitted (kuraban(7)) */
     const struct decide_person *persons; /* people of the active local sessions; a rule with `who` needs one of them */
     size_t n_persons;
@@ -143,7 +145,8 @@ struct decide_medium_facts {
     struct decide_time now;
 };
 /* A USB medium is ruled by its device's rule plus that rule's medium conditions, then media.rules may only refine by refusing.
- * Every other one by media.rules, then by its class. Never grants more than POLICY_READ or POLICY_EXPORT unless ret->monitor. */
+ * Every other one by media.rules, then by its class. Never grants POLICY_USE by a rule. What is
+ * not known (no bus; no capacity where one is demanded; a USB medium without usb_rule that no media rule permits) is refused. */
 void decide_medium(const struct policy *p, const struct decide_medium_facts *facts, struct verdict *ret);
 enum decide_mismatch decide_medium_mismatch(const struct policy *p, size_t i, const struct decide_medium_facts *facts);
 

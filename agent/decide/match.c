@@ -112,6 +112,8 @@ bool match_interfaces(const struct policy_interfaces *wanted, const struct decid
 {
     size_t present = count_present(wanted, have, n);
 
+    if (n == 0)
+        return false;
     switch (wanted->op) {
     case POLICY_SET_ALL_OF:
         return present == wanted->n;
@@ -120,11 +122,11 @@ bool match_interfaces(const struct policy_interfaces *wanted, const struct decid
     case POLICY_SET_NONE_OF:
         return present == 0;
     case POLICY_SET_EQUALS:
-        return n > 0 && present == wanted->n && all_listed(wanted, have, n);
+        return n == wanted->n && present == wanted->n && all_listed(wanted, have, n);
     case POLICY_SET_EQUALS_ORDERED:
         return equal_ordered(wanted, have, n);
     case POLICY_SET_MATCH_ALL:
-        return n > 0 && all_listed(wanted, have, n);
+        return all_listed(wanted, have, n);
     }
     return false;
 }
@@ -187,16 +189,36 @@ bool match_when(const struct policy_when *when, const struct decide_time *now)
     return when->days == 0 || (when->days & (1u << day)) != 0;
 }
 
+bool match_depends(const struct policy_who *who, const struct policy_when *when, int64_t until_us)
+{
+    return who->restricted || when->restricted || until_us != 0;
+}
+
 enum verdict_reason match_conditions(const struct policy_who *who, const struct policy_when *when, int64_t until_us,
                                      const struct decide_person *persons, size_t n, const struct decide_time *now)
 {
-    if (until_us != 0 && now->wall_us >= until_us)
+    if (until_us != 0 && now->wall_us > until_us)
         return REASON_EXPIRED;
     if (!match_persons(who, persons, n))
         return REASON_WHO;
     if (!match_when(when, now))
         return REASON_WHEN;
     return REASON_RULE;
+}
+
+enum decide_mismatch match_refusal(const struct policy_who *who, const struct policy_when *when, int64_t until_us,
+                                   const struct decide_person *persons, size_t n, const struct decide_time *now)
+{
+    switch (match_conditions(who, when, until_us, persons, n, now)) {
+    case REASON_EXPIRED:
+        return MISMATCH_EXPIRED;
+    case REASON_WHO:
+        return MISMATCH_WHO;
+    case REASON_WHEN:
+        return MISMATCH_WHEN;
+    default:
+        return MISMATCH_NONE;
+    }
 }
 
 void verdict_set(struct verdict *ret, const struct policy *p, bool rule_monitor, const char *rule,
@@ -211,5 +233,6 @@ void verdict_set(struct verdict *ret, const struct policy *p, bool rule_monitor,
         .allow = ruled || !monitor ? allow : POLICY_USE,
         .reason = reason,
         .rule = rule,
+        .monitor = monitor,
     };
 }

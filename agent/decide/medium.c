@@ -8,10 +8,7 @@
 #include "base/text.h"
 #include "decide/match.h"
 
-static bool is_luks(const struct decide_medium_facts *facts)
-{
-    return facts->inside_luks || text_equal(facts->filesystem, "crypto_LUKS");
-}
+#define LUKS "crypto_LUKS"
 
 /* Selectors: does the rule speak of this medium at all? */
 static enum decide_mismatch select_medium(const struct policy_medium_match *m, const struct decide_medium_facts *facts)
@@ -29,55 +26,94 @@ static enum decide_mismatch select_medium(const struct policy_medium_match *m, c
     return MISMATCH_NONE;
 }
 
-/* Conditions: what a selected medium must be. A medium whose filesystem is not known yet fails the filesystem condition, and is
- * decided again when it is. The outer container of a LUKS medium satisfies any filesystem list when LUKS is demanded. */
+enum decide_mismatch decide_medium_mismatch(const struct policy *p, size_t i, const struct decide_medium_facts *facts)
+{
+    const struct policy_medium_rule *r = &p->media.rules[i];
+    enum decide_mismatch m = select_medium(&r->match, facts);
+
+    if (m != MISMATCH_NONE || r->allow != POLICY_REFUSE)
+        return m;
+    return match_refusal(&r->who, &r->when, r->until_us, facts->persons, facts->n_persons, &facts->now);
+}
+
+static bool names_only_luks(const struct policy_strings *filesystems)
+{
+    return filesystems->n == 1 && filesystems->op != POLICY_SET_NONE_OF && text_equal(filesystems->items[0], LUKS);
+}
+
+/* A medium whose filesystem is not known yet fails, and is decided again when it is. A LUKS container passes for what is inside
+ * it when LUKS is demanded; what is inside passes where the container alone is named. */
+static bool is_permitted_filesystem(const struct policy_medium_match *m, const struct decide_medium_facts *facts)
+{
+    if (m->filesystems.n == 0 || (m->luks_only && text_equal(facts->filesystem, LUKS)))
+        return true;
+    if (facts->inside_luks && names_only_luks(&m->filesystems))
+        return true;
+    return facts->filesystem && *facts->filesystem && match_strings(&m->filesystems, facts->filesystem);
+}
+
+/* Conditions: what a selected medium must be. */
 static enum verdict_reason medium_conditions(const struct policy_medium_match *m,
                                              const struct decide_medium_facts *facts)
 {
-    if (m->luks_only && !is_luks(facts))
+    if (m->luks_only && !facts->inside_luks && !text_equal(facts->filesystem, LUKS))
         return REASON_ENCRYPTION;
-    if (m->filesystems.n > 0 && !match_strings(&m->filesystems, facts->filesystem) &&
-        !(m->luks_only && text_equal(facts->filesystem, "crypto_LUKS")))
+    if (!is_permitted_filesystem(m, facts))
         return REASON_FILESYSTEM;
-    if (m->capacity_max != 0 && facts->capacity > m->capacity_max)
+    if (m->capacity_max != 0 && (facts->capacity == 0 || facts->capacity > m->capacity_max))
         return REASON_CAPACITY;
     return REASON_RULE;
 }
 
+/* USB media have no class: without their device's rule nothing speaks for them. */
 static enum policy_allow class_default(const struct policy_media *media, const char *bus, const char **ret_rule)
 {
-    static const struct {
+    const struct {
         const char *bus, *rule;
+        enum policy_allow allow;
     } classes[] = {
-        {"optical", "media.optical"},
-        {"mmc", "media.sdcard"},
-        {"firewire", "media.firewire"},
-        {"thunderbolt", "media.thunderbolt"},
+        {"optical", "media.optical", media->optical},    {"mmc", "media.sdcard", media->sdcard},
+        {"firewire", "media.firewire", media->firewire}, {"thunderbolt", "media.thunderbolt", media->thunderbolt},
+        {"loop", "media.other", media->other},           {"other", "media.other", media->other},
     };
-    const enum policy_allow defaults[] = {media->optical, media->sdcard, media->firewire, media->thunderbolt};
 
     for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
         if (text_equal(classes[i].bus, bus)) {
             *ret_rule = classes[i].rule;
-            return defaults[i];
+            return classes[i].allow == POLICY_USE ? POLICY_READ : classes[i].allow;
         }
-    *ret_rule = "media.other";
-    return media->other;
+    *ret_rule = "default";
+    return POLICY_REFUSE;
 }
 
-/* media.rules from the first: 1 and the verdict when one matches. */
-static bool by_medium_rules(const struct policy *p, const struct decide_medium_facts *facts, struct verdict *ret)
+static void by_medium_rule(const struct policy *p, const struct policy_medium_rule *r,
+                           const struct decide_medium_facts *facts, struct verdict *ret)
+{
+    enum policy_allow allow = r->allow == POLICY_USE ? POLICY_READ : r->allow;
+    enum verdict_reason reason = REASON_RULE;
+
+    if (r->allow != POLICY_REFUSE)
+        reason = medium_conditions(&r->match, facts);
+    if (reason == REASON_RULE && r->allow != POLICY_REFUSE)
+        reason = match_conditions(&r->who, &r->when, r->until_us, facts->persons, facts->n_persons, &facts->now);
+    verdict_set(ret, p, r->monitor, r->id, reason == REASON_RULE ? allow : POLICY_REFUSE, reason);
+    ret->exec = ret->ruled == VERDICT_ALLOW && (r->exec || p->media.exec);
+}
+
+/* media.rules from the first: true and the verdict when one decides. *depends is set when a rule that speaks of the medium
+ * depends on who or when, whether it decided or was passed over. */
+static bool by_medium_rules(const struct policy *p, const struct decide_medium_facts *facts, struct verdict *ret,
+                            bool *depends)
 {
     for (size_t i = 0; i < p->media.n_rules; i++) {
         const struct policy_medium_rule *r = &p->media.rules[i];
-        enum verdict_reason reason;
 
         if (select_medium(&r->match, facts) != MISMATCH_NONE)
             continue;
-        reason = medium_conditions(&r->match, facts);
-        if (reason == REASON_RULE)
-            reason = match_conditions(&r->who, &r->when, r->until_us, facts->persons, facts->n_persons, &facts->now);
-        verdict_set(ret, p, r->monitor, r->id, reason == REASON_RULE ? r->allow : POLICY_REFUSE, reason);
+        *depends = *depends || match_depends(&r->who, &r->when, r->until_us);
+        if (decide_medium_mismatch(p, i, facts) != MISMATCH_NONE)
+            continue;
+        by_medium_rule(p, r, facts, ret);
         return true;
     }
     return false;
@@ -94,43 +130,69 @@ static const struct policy_usb_rule *find_usb_rule(const struct policy *p, const
 static void by_usb_rule(const struct policy *p, const struct policy_usb_rule *r,
                         const struct decide_medium_facts *facts, struct verdict *ret)
 {
+    /* "use" of a storage device is reading it: media are never written. */
+    enum policy_allow allow = r->allow == POLICY_USE ? POLICY_READ : r->allow;
     enum verdict_reason reason = REASON_RULE;
 
     /* The rule's selectors for media are conditions here: the device is selected already. */
-    if (select_medium(&r->medium, facts) != MISMATCH_NONE)
+    if (r->allow != POLICY_REFUSE && select_medium(&r->medium, facts) != MISMATCH_NONE)
         reason = REASON_FILESYSTEM;
-    if (reason == REASON_RULE)
+    if (reason == REASON_RULE && r->allow != POLICY_REFUSE)
         reason = medium_conditions(&r->medium, facts);
-    if (reason == REASON_RULE)
+    if (reason == REASON_RULE && r->allow != POLICY_REFUSE)
         reason = match_conditions(&r->who, &r->when, r->until_us, facts->persons, facts->n_persons, &facts->now);
-    /* "use" of a storage device is reading it: media are never written. */
-    verdict_set(ret, p, r->monitor, r->id,
-                reason != REASON_RULE    ? POLICY_REFUSE
-                : r->allow == POLICY_USE ? POLICY_READ
-                                         : r->allow,
-                reason);
+    verdict_set(ret, p, r->monitor, r->id, reason == REASON_RULE ? allow : POLICY_REFUSE, reason);
+    ret->exec = ret->ruled == VERDICT_ALLOW && p->media.exec;
+}
+
+/* What the device's rule permits, a media rule may take away again, or make less of. */
+static void refine(struct verdict *v, const struct verdict *refined)
+{
+    if (refined->ruled == VERDICT_DENY) {
+        *v = *refined;
+        return;
+    }
+    strncpy(v->medium_rule, refined->rule, sizeof(v->medium_rule) - 1);
+    if (refined->allow == POLICY_READ)
+        v->allow = POLICY_READ; /* less than EXPORT */
+    v->exec = refined->exec;
+}
+
+static void decide_usb_medium(const struct policy *p, const struct decide_medium_facts *facts, struct verdict *ret)
+{
+    const struct policy_usb_rule *r = find_usb_rule(p, facts->usb_rule);
+    struct verdict refined;
+    bool depends;
+
+    if (!r) {
+        verdict_set(ret, p, false, "default", POLICY_REFUSE, REASON_DEFAULT);
+        return;
+    }
+    by_usb_rule(p, r, facts, ret);
+    depends = match_depends(&r->who, &r->when, r->until_us);
+    if (ret->ruled == VERDICT_ALLOW && by_medium_rules(p, facts, &refined, &depends))
+        refine(ret, &refined);
+    ret->cacheable = !depends;
 }
 
 void decide_medium(const struct policy *p, const struct decide_medium_facts *facts, struct verdict *ret)
 {
-    struct verdict refined;
+    const char *rule = "default";
+    bool depends = false;
 
-    if (facts->usb_rule) {
-        const struct policy_usb_rule *r = find_usb_rule(p, facts->usb_rule);
-
-        if (!r) {
-            verdict_set(ret, p, false, "default", POLICY_REFUSE, REASON_DEFAULT);
-            return;
-        }
-        by_usb_rule(p, r, facts, ret);
-        if (ret->ruled == VERDICT_ALLOW && by_medium_rules(p, facts, &refined) && refined.ruled == VERDICT_DENY)
-            *ret = refined;
+    if (!facts->bus || !*facts->bus) {
+        verdict_set(ret, p, false, rule, POLICY_REFUSE, REASON_UNKNOWN);
         return;
     }
-    if (!by_medium_rules(p, facts, ret)) {
-        const char *rule = "default";
+    if (facts->usb_rule) {
+        decide_usb_medium(p, facts, ret);
+        return;
+    }
+    if (!by_medium_rules(p, facts, ret, &depends)) {
         enum policy_allow allow = class_default(&p->media, facts->bus, &rule);
 
-        verdict_set(ret, p, false, rule, allow, REASON_RULE);
+        verdict_set(ret, p, false, rule, allow, text_equal(rule, "default") ? REASON_DEFAULT : REASON_RULE);
+        ret->exec = ret->ruled == VERDICT_ALLOW && p->media.exec;
     }
+    ret->cacheable = !depends;
 }

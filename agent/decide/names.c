@@ -36,3 +36,31 @@ const char *verdict_reason_name(enum verdict_reason reason)
         return "unknown";
     return names[reason];
 }
+
+const char *decide_mismatch_name(enum decide_mismatch m)
+{
+    static const char *const names[MISMATCH_COUNT_] = {
+        [MISMATCH_NONE] = "none",
+        [MISMATCH_DEVICE] = "device",
+        [MISMATCH_SERIAL] = "serial",
+        [MISMATCH_NAME] = "name",
+        [MISMATCH_HASH] = "hash",
+        [MISMATCH_PARENT_HASH] = "parent-hash",
+        [MISMATCH_PORT] = "port",
+        [MISMATCH_CONNECT_TYPE] = "connect-type",
+        [MISMATCH_INTERFACES] = "interfaces",
+        [MISMATCH_BUS] = "bus",
+        [MISMATCH_PATH] = "path",
+        [MISMATCH_FILESYSTEM] = "filesystem",
+        [MISMATCH_LABEL] = "label",
+        [MISMATCH_UUID] = "uuid",
+        [MISMATCH_CAPACITY] = "capacity",
+        [MISMATCH_WHO] = "who",
+        [MISMATCH_WHEN] = "when",
+        [MISMATCH_EXPIRED] = "until",
+    };
+
+    if ((unsigned)m >= ELEMENTS(names) || !names[m])
+        return "unknown";
+    return names[m];
+}

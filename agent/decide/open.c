@@ -2,14 +2,12 @@
  * What policy says of one open on a medium or in a store. What is not known is refused, and in monitor mode recorded as it
  * would have been.
  */
-#include <limits.h>
-
 #include "base/text.h"
 #include "decide/match.h"
 
 struct opinion {
     const char *rule;
-    bool monitor, exec, depends; /* depends: on who asks or when */
+    bool monitor, depends; /* depends: on who asks or when */
     enum verdict_reason reason;
 };
 
@@ -19,47 +17,72 @@ static enum verdict_reason rule_conditions(const struct policy_who *who, const s
     return match_conditions(who, when, until_us, &facts->subject.person, 1, &facts->now);
 }
 
-/* The rule that let the medium in also says who may read it, and when: it is asked again for each opener. */
-static void consult_medium_rule(const struct policy *p, const char *id, const struct decide_open_facts *facts,
-                                struct opinion *ret)
+static bool consult_usb_rules(const struct policy *p, const char *id, const struct decide_open_facts *facts,
+                              struct opinion *ret)
 {
     for (size_t i = 0; i < p->n_usb; i++) {
         const struct policy_usb_rule *r = &p->usb[i];
 
         if (!text_equal(r->id, id))
             continue;
-        ret->rule = r->id;
-        ret->monitor = r->monitor;
-        ret->depends = r->who.restricted || r->when.restricted || r->until_us != 0;
-        ret->reason = rule_conditions(&r->who, &r->when, r->until_us, facts);
-        return;
+        *ret = (struct opinion){.rule = r->id,
+                                .monitor = r->monitor,
+                                .depends = match_depends(&r->who, &r->when, r->until_us),
+                                .reason = rule_conditions(&r->who, &r->when, r->until_us, facts)};
+        return true;
     }
+    return false;
+}
+
+static bool consult_media_rules(const struct policy *p, const char *id, const struct decide_open_facts *facts,
+                                struct opinion *ret)
+{
     for (size_t i = 0; i < p->media.n_rules; i++) {
         const struct policy_medium_rule *r = &p->media.rules[i];
 
         if (!text_equal(r->id, id))
             continue;
-        ret->rule = r->id;
-        ret->monitor = r->monitor;
-        ret->exec = r->exec;
-        ret->depends = r->who.restricted || r->when.restricted || r->until_us != 0;
-        ret->reason = rule_conditions(&r->who, &r->when, r->until_us, facts);
+        *ret = (struct opinion){.rule = r->id,
+                                .monitor = r->monitor,
+                                .depends = match_depends(&r->who, &r->when, r->until_us),
+                                .reason = rule_conditions(&r->who, &r->when, r->until_us, facts)};
+        return true;
+    }
+    return false;
+}
+
+/* The rules that let the medium in also say who may read it, and when: they are asked again for each opener. A rule that is no
+ * longer in the policy lets nobody in. */
+static void consult_medium_rules(const struct policy *p, const struct verdict *medium,
+                                 const struct decide_open_facts *facts, struct opinion *ret)
+{
+    struct opinion second;
+
+    if (!consult_usb_rules(p, medium->rule, facts, ret) && !consult_media_rules(p, medium->rule, facts, ret))
+        *ret = (struct opinion){.rule = medium->rule,
+                                .reason = text_starts(medium->rule, "media.") ? REASON_RULE : REASON_UNKNOWN};
+    if (!medium->medium_rule[0])
+        return;
+    if (!consult_media_rules(p, medium->medium_rule, facts, &second)) {
+        ret->reason = REASON_UNKNOWN;
         return;
     }
-    ret->reason = REASON_RULE; /* a class default: no conditions */
+    ret->depends = ret->depends || second.depends;
+    if (ret->reason == REASON_RULE && second.reason != REASON_RULE)
+        *ret =
+            (struct opinion){.rule = second.rule, .monitor = second.monitor, .depends = true, .reason = second.reason};
 }
 
 static void open_medium(const struct policy *p, const struct decide_open_facts *facts, struct verdict *ret)
 {
-    struct opinion o = {.rule = "default", .reason = REASON_UNKNOWN};
     const struct verdict *medium = facts->medium;
+    struct opinion o;
 
     if (!medium || !medium->rule) {
         verdict_set(ret, p, false, "default", POLICY_REFUSE, REASON_UNKNOWN);
         return;
     }
-    o.rule = medium->rule;
-    consult_medium_rule(p, medium->rule, facts, &o);
+    consult_medium_rules(p, medium, facts, &o);
     if (medium->ruled != VERDICT_ALLOW) {
         /* Not by the reason: "the rule says so" is one of a refusal as well. */
         verdict_set(ret, p, o.monitor, o.rule, POLICY_REFUSE, medium->reason);
@@ -67,7 +90,7 @@ static void open_medium(const struct policy *p, const struct decide_open_facts *
     }
     if (facts->write)
         o.reason = REASON_WRITE;
-    else if (o.reason == REASON_RULE && facts->execute && !o.exec && !p->media.exec)
+    else if (o.reason == REASON_RULE && facts->execute && !medium->exec)
         o.reason = REASON_EXECUTE;
     verdict_set(ret, p, o.monitor, o.rule, o.reason == REASON_RULE ? POLICY_READ : POLICY_REFUSE, o.reason);
     ret->cacheable = ret->ruled == VERDICT_ALLOW && !o.depends && !facts->execute;
@@ -77,7 +100,6 @@ static enum verdict_reason store_reason(const struct policy_store *s, const stru
 {
     const struct decide_subject *who = &facts->subject;
     const struct policy_program *program;
-    enum verdict_reason reason;
 
     if (!who->exe_known)
         return REASON_UNKNOWN;
@@ -87,8 +109,7 @@ static enum verdict_reason store_reason(const struct policy_store *s, const stru
     if (program->has_sha256 &&
         (who->hash_state != DECIDE_HASH_KNOWN || digest_equal(&program->sha256, &who->sha256) != 1))
         return REASON_HASH;
-    reason = rule_conditions(&s->who, &s->when, 0, facts);
-    return reason;
+    return rule_conditions(&s->who, &s->when, 0, facts);
 }
 
 static void open_store(const struct policy *p, const struct decide_open_facts *facts, struct verdict *ret)
@@ -119,9 +140,9 @@ void decide_open(const struct policy *p, const struct decide_open_facts *facts, 
         verdict_set(ret, p, false, "default", POLICY_REFUSE, REASON_UNKNOWN);
         break;
     }
-    if (facts->journal_full && ret->ruled == VERDICT_ALLOW && p->audit.when_full == POLICY_FULL_REFUSE_ALL) {
-        bool monitor = ret->kind == VERDICT_ALLOW && p->mode == POLICY_MONITOR;
-
-        verdict_set(ret, p, monitor, ret->rule, POLICY_REFUSE, REASON_JOURNAL);
-    }
+    if (p->audit.when_full != POLICY_FULL_REFUSE_ALL)
+        return;
+    ret->cacheable = false; /* it depends on the journal */
+    if (facts->journal_full && ret->ruled == VERDICT_ALLOW)
+        verdict_set(ret, p, ret->monitor, ret->rule, POLICY_REFUSE, REASON_JOURNAL);
 }

@@ -1,14 +1,13 @@
 /*
- * What policy says of a USB device: first match wins, no match refuses. A rule that matches the device but whose conditions
- * (who, when, until, uniqueness) do not hold refuses: a later rule must not permit what an earlier one meant to restrict.
+ * What policy says of a USB device: first match wins, no match refuses. An allowing rule that matches the device but whose
+ * conditions (who, when, until, uniqueness) do not hold refuses: a later rule must not permit what an earlier one meant to
+ * restrict. A refusing rule whose conditions do not hold says nothing, and the next one is asked.
  */
 #include "base/text.h"
 #include "decide/match.h"
 
-enum decide_mismatch decide_usb_mismatch(const struct policy *p, size_t i, const struct decide_usb_facts *facts)
+static enum decide_mismatch select_usb(const struct policy_usb_match *m, const struct decide_usb_facts *facts)
 {
-    const struct policy_usb_match *m = &p->usb[i].match;
-
     if (!match_usb_id(m, facts->vendor, facts->product))
         return MISMATCH_DEVICE;
     if (!match_strings(&m->serials, facts->serial))
@@ -28,6 +27,16 @@ enum decide_mismatch decide_usb_mismatch(const struct policy *p, size_t i, const
     return MISMATCH_NONE;
 }
 
+enum decide_mismatch decide_usb_mismatch(const struct policy *p, size_t i, const struct decide_usb_facts *facts)
+{
+    const struct policy_usb_rule *rule = &p->usb[i];
+    enum decide_mismatch m = select_usb(&rule->match, facts);
+
+    if (m != MISMATCH_NONE || rule->allow != POLICY_REFUSE)
+        return m;
+    return match_refusal(&rule->who, &rule->when, rule->until_us, facts->persons, facts->n_persons, &facts->now);
+}
+
 static bool is_input_or_hub(const struct decide_interface *i)
 {
     return i->class_ == 0x03 || i->class_ == 0x09;
@@ -41,30 +50,57 @@ static bool is_input_only(const struct decide_usb_facts *facts)
     return facts->n_interfaces > 0;
 }
 
-static void decide_by_rules(const struct policy *p, const struct decide_usb_facts *facts, struct verdict *ret)
+/* With allow.interfaces, a device that has none of them would be authorized for nothing. */
+static bool offers_permitted(const struct policy_interfaces *only, const struct decide_usb_facts *facts)
 {
-    for (size_t i = 0; i < p->n_usb; i++) {
-        const struct policy_usb_rule *rule = &p->usb[i];
-        enum policy_allow allow = rule->allow;
-        enum verdict_reason reason;
+    for (size_t i = 0; i < facts->n_interfaces; i++)
+        for (size_t k = 0; k < only->n; k++)
+            if (match_interface(&only->items[k], &facts->interfaces[i]))
+                return true;
+    return only->n == 0;
+}
 
-        if (decide_usb_mismatch(p, i, facts) != MISMATCH_NONE)
-            continue;
+static void decide_by_rule(const struct policy *p, const struct policy_usb_rule *rule,
+                           const struct decide_usb_facts *facts, struct verdict *ret)
+{
+    enum verdict_reason reason = REASON_RULE;
+
+    if (rule->allow != POLICY_REFUSE)
         reason =
             match_conditions(&rule->who, &rule->when, rule->until_us, facts->persons, facts->n_persons, &facts->now);
-        if (reason == REASON_RULE && rule->unique_serial && facts->duplicate)
-            reason = REASON_DUPLICATE;
-        if (reason != REASON_RULE)
-            allow = POLICY_REFUSE;
-        verdict_set(ret, p, rule->monitor, rule->id, allow, reason);
+    if (reason == REASON_RULE && rule->allow != POLICY_REFUSE && rule->unique_serial && facts->duplicate)
+        reason = REASON_DUPLICATE;
+    if (reason == REASON_RULE && !offers_permitted(&rule->only, facts))
+        reason = REASON_INTERFACES;
+    verdict_set(ret, p, rule->monitor, rule->id, reason == REASON_RULE ? rule->allow : POLICY_REFUSE, reason);
+}
+
+static void decide_by_rules(const struct policy *p, const struct decide_usb_facts *facts, struct verdict *ret)
+{
+    bool depends = false;
+
+    for (size_t i = 0; i < p->n_usb; i++) {
+        const struct policy_usb_rule *rule = &p->usb[i];
+
+        if (select_usb(&rule->match, facts) != MISMATCH_NONE)
+            continue;
+        depends = depends || match_depends(&rule->who, &rule->when, rule->until_us) || rule->unique_serial;
+        if (decide_usb_mismatch(p, i, facts) != MISMATCH_NONE)
+            continue;
+        decide_by_rule(p, rule, facts, ret);
+        ret->cacheable = !depends;
         return;
     }
     verdict_set(ret, p, false, "default", POLICY_REFUSE, REASON_DEFAULT);
+    ret->cacheable = !depends;
 }
 
 void decide_usb(const struct policy *p, const struct decide_usb_facts *facts, struct verdict *ret)
 {
-    decide_by_rules(p, facts, ret);
+    if (facts->n_interfaces == 0) /* not read, or a device that can do nothing */
+        verdict_set(ret, p, false, "default", POLICY_REFUSE, REASON_UNKNOWN);
+    else
+        decide_by_rules(p, facts, ret);
     if (ret->ruled == VERDICT_DENY && facts->emergency && is_input_only(facts))
         verdict_set(ret, p, false, DECIDE_RULE_EMERGENCY, POLICY_USE, REASON_RULE);
 }

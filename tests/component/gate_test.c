@@ -18,8 +18,10 @@ enum {
     USER = 1000
 };
 
+static struct policy_medium_rule medium_rule = {.id = (char *)(uintptr_t) "stick-1", .allow = POLICY_READ};
 /* Never freed: its references start far above what the gate takes. */
-static struct policy policy = {.refs = 1000, .name = (char *)(uintptr_t) "test", .version = 7};
+static struct policy policy = {
+    .refs = 1000, .name = (char *)(uintptr_t) "test", .version = 7, .media = {.rules = &medium_rule, .n_rules = 1}};
 static int exits, stores, proc_fd, run_fd;
 static struct gate *gate;
 

@@ -26,7 +26,9 @@ enum {
     SHORT_GRACE_MS = 200
 };
 
-static struct policy policy = {.refs = 1000, .name = (char *)(uintptr_t) "test", .version = 1};
+static struct policy_medium_rule medium_rule = {.id = (char *)(uintptr_t) "stick-1", .allow = POLICY_READ};
+static struct policy policy = {
+    .refs = 1000, .name = (char *)(uintptr_t) "test", .version = 1, .media = {.rules = &medium_rule, .n_rules = 1}};
 static char keeper_program[4096];
 static int run_fd, proc_fd;
 
