@@ -246,6 +246,24 @@ static void test_parse(void **state)
     assert_ptr_equal(v.body.data, bytes + 8);
 }
 
+/* docs/PROTOCOL.frame.md shows these bytes. */
+static void test_documented_example(void **state)
+{
+    static const uint8_t bytes[] = {8, 0, 0, 0, 7, 0, 0, 0, 4, 0, 0, 0, 'k', 'u', 'r', 'a'};
+    struct pair p = pair_new();
+    uint8_t got[sizeof(bytes) + 1];
+    struct buf body;
+
+    (void)state;
+    buf_init(&body, FRAME_BODY_MAX);
+    assert_int_equal(buf_add_string(&body, "kura"), 0);
+    assert_int_equal(frame_send(p.a, 7, 0, &body, -1, SOON_MS), 0);
+    assert_int_equal(recv(p.b, got, sizeof(got), 0), sizeof(bytes));
+    assert_memory_equal(got, bytes, sizeof(bytes));
+    buf_done(&body);
+    pair_done(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_peer_gone),
         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_documented_example),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
