@@ -347,6 +347,25 @@ static void hours_and_ends_decide(void **state)
     assert_int_equal(usb_device_verdict(fixture_device(x, "1-1"))->reason, REASON_EXPIRED);
 }
 
+static void emergency_opens_input_and_nothing_else(void **state)
+{
+    struct fixture_policy p;
+    _fixture_ x = fixture_started(fixture_policy(&p));
+
+    (void)state;
+    p.policy.n_usb = 0;
+    fixture_plug(x, &KEYBOARD);
+    fixture_plug(x, &STICK);
+    fixture_plug(x, &COMPOSITE);
+    assert_false(fixture_authorized(x, "1-1"));
+    usb_manager_set_emergency(x->m, true, FIXTURE_NOW);
+    assert_true(fake_usb_bound(&x->bus, "1-1:1.0"));
+    assert_false(fixture_authorized(x, "1-2"));
+    assert_false(fixture_authorized(x, "1-4")); /* a keyboard with a disk is not an input device */
+    usb_manager_set_emergency(x->m, false, FIXTURE_NOW);
+    assert_false(fixture_authorized(x, "1-1"));
+}
+
 static void two_claim_one_identity(void **state)
 {
     struct fixture_policy p;
@@ -414,6 +433,7 @@ int main(void)
         cmocka_unit_test(new_policy_decides_again),
         cmocka_unit_test(people_decide),
         cmocka_unit_test(hours_and_ends_decide),
+        cmocka_unit_test(emergency_opens_input_and_nothing_else),
         cmocka_unit_test(two_claim_one_identity),
         cmocka_unit_test(duplicate_by_port),
     };
