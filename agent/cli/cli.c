@@ -117,16 +117,12 @@ void cli_show(struct cli *c, const json_t *answer, cli_text *text)
 
 /* --- help --- */
 
-static void show_common_options(struct cli *c)
+static void add_common_options(struct table *t)
 {
-    struct table *t = table_new(2);
-
     table_add(t, (const char *[]){"--config FILE", _("read this configuration")});
     table_add(t, (const char *[]){"--json", _("answer in JSON")});
     table_add(t, (const char *[]){"--help", _("explain the verb")});
     table_add(t, (const char *[]){"--version", _("tell the version")});
-    table_print(t, c->out, 2);
-    (void)table_free(t);
 }
 
 static void show_help(struct cli *c)
@@ -139,7 +135,10 @@ static void show_help(struct cli *c)
     table_print(t, c->out, 2);
     (void)table_free(t);
     (void)fputc('\n', c->out);
-    show_common_options(c);
+    t = table_new(2);
+    add_common_options(t);
+    table_print(t, c->out, 2);
+    (void)table_free(t);
     (void)fprintf(c->out, "\n%s\n",
                   _("Exit status: 0 yes, 1 the answer is no, 2 wrong call, 3 kuraband not reachable, "
                     "4 not permitted, 5 failed. More: kuraban(1)."));
@@ -158,9 +157,9 @@ static void show_verb_help(struct cli *c, const struct cli_verb *v)
         (void)snprintf(name, sizeof(name), "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
         table_add(t, (const char *[]){name, _(o->help)});
     }
+    add_common_options(t);
     table_print(t, c->out, 2);
     (void)table_free(t);
-    show_common_options(c);
 }
 
 /* --- which verb --- */

@@ -36,9 +36,12 @@ static void text_doctor(struct cli *c, const json_t *checks)
     json_array_foreach(checks, i, check)
     {
         const char *name = value_string(check, "check");
-        const char *words = doctor_words(name, value_bool(check, "ok"));
+        bool said = false;
+        const char *words = doctor_words(name, value_bool(check, "ok"), &said);
+        const char *detail = said ? "" : value_string(check, "detail");
 
-        table_add(t, (const char *[]){mark(check), *words ? words : name, value_string(check, "detail")});
+        /* Several stores give the same words; the name tells which. */
+        table_add(t, (const char *[]){mark(check), *words ? words : name, *detail ? detail : name});
     }
     table_print(t, c->out, 0);
     (void)table_free(t);
@@ -75,20 +78,24 @@ static void add_enforcing(json_t *checks, const json_t *status)
     doctor_add(checks, "daemon.enforcing", value_bool(status, "enforcing"), "error", monitor ? "mode: monitor" : "");
 }
 
-static void ask_daemon(struct cli *c, json_t *checks)
+/* True when kuraband told its own checks. */
+static bool ask_daemon(struct cli *c, json_t *checks)
 {
+    bool told;
+
     uint32_t code = CTL_CODE_FAILED;
     json_t *answer = NULL;
     int r = ask_quietly(c->config, CTL_STATUS, &code, &answer);
 
     doctor_add(checks, "daemon.reachable", r == 0, "error", r < 0 ? strerror(-r) : "");
     if (r < 0)
-        return;
+        return false;
     add_enforcing(checks, answer);
     json_decref(answer);
     answer = NULL;
     r = ask_quietly(c->config, CTL_DOCTOR, &code, &answer);
-    if (r == 0 && code == CTL_CODE_OK && json_is_array(answer))
+    told = r == 0 && code == CTL_CODE_OK && json_is_array(answer);
+    if (told)
         (void)json_array_extend(checks, answer);
     else
         doctor_add(checks, "daemon.checks", false, code == CTL_CODE_DENIED ? "info" : "error",
@@ -96,19 +103,21 @@ static void ask_daemon(struct cli *c, json_t *checks)
                    : code == CTL_CODE_DENIED ? _("only root is told more")
                                              : "");
     json_decref(answer);
+    return told;
 }
 
 enum cli_exit cli_doctor(struct cli *c, const struct cli_arguments *a)
 {
     enum cli_exit code = cli_config(c);
     json_t *checks;
+    bool told;
 
     (void)a;
     if (code != CLI_OK)
         return code;
     checks = json_array();
-    ask_daemon(c, checks);
-    doctor_check_policy(c, checks);
+    told = ask_daemon(c, checks);
+    doctor_check_policy(c, checks, !told);
     doctor_check_machine(checks);
     cli_show(c, checks, text_doctor);
     code = has_error(checks) ? CLI_NO : CLI_OK;

@@ -77,17 +77,19 @@ static void check_store(json_t *checks, const struct policy_store *store)
 {
     _cleanup_free_ char *above = NULL;
     struct stat st, parent;
+    char name[256];
 
+    (void)snprintf(name, sizeof(name), "store.%s", store->id);
     if (stat(store->path, &st) < 0) {
-        doctor_add(checks, "store.present", false, "warning", store->path);
+        doctor_add(checks, name, false, "warning", store->path);
         return;
     }
+    (void)snprintf(name, sizeof(name), "store.%s.filesystem", store->id);
     if (asprintf(&above, "%s/..", store->path) < 0) {
         above = NULL;
         return;
     }
-    doctor_add(checks, "store.filesystem", stat(above, &parent) == 0 && parent.st_dev != st.st_dev, "info",
-               store->path);
+    doctor_add(checks, name, stat(above, &parent) == 0 && parent.st_dev != st.st_dev, "info", store->path);
 }
 
 static void check_end(json_t *checks, const struct policy *policy)
@@ -97,12 +99,12 @@ static void check_end(json_t *checks, const struct policy *policy)
 
     if (ends)
         clock_format_rfc3339(policy->valid_until_us, until);
-    doctor_add(checks, "policy.end",
+    doctor_add(checks, "policy.expires-soon",
                !ends || policy->valid_until_us - clock_wall_us() > END_SOON_DAYS * 86400LL * 1000000LL, "warning",
                until);
 }
 
-void doctor_check_policy(struct cli *c, json_t *checks)
+void doctor_check_policy(struct cli *c, json_t *checks, bool alone)
 {
     struct policy_findings findings = {.translate = i18n_translate};
     struct policy *policy = NULL;
@@ -117,9 +119,10 @@ void doctor_check_policy(struct cli *c, json_t *checks)
     r = policy_load(c->config->policy, bytes, size, &findings, &policy);
     doctor_add(checks, "policy.valid", r == 0, "error", r != 0 && findings.n > 0 ? findings.items[0].message : "");
     if (r == 0) {
-        check_end(checks, policy);
         check_input(c, checks, policy);
-        for (size_t i = 0; i < policy->n_stores; i++)
+        if (alone)
+            check_end(checks, policy);
+        for (size_t i = 0; i < policy->n_stores && alone; i++)
             check_store(checks, &policy->stores[i]);
     }
     (void)policy_unref(policy);

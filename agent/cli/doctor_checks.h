@@ -8,10 +8,11 @@ struct json_t;
 
 /* One check in the form of docs/PROTOCOL.control.md, DOCTOR. */
 void doctor_add(struct json_t *checks, const char *check, bool ok, const char *severity, const char *detail);
-/* What a check means, in the person's language; "" for one this program does not know. */
-const char *doctor_words(const char *check, bool ok);
+/* What a check means, in the person's language; "" for one this program does not know. said: its detail adds nothing. */
+const char *doctor_words(const char *check, bool ok, bool *ret_said);
 
-/* The policy file against this machine: errors, end date, keyboards and mice it would refuse, stores on shared filesystems. */
-void doctor_check_policy(struct cli *c, struct json_t *checks);
+/* The policy file against this machine: errors, keyboards and mice it would refuse; alone (kuraband did not tell): end date and
+ * stores as well. */
+void doctor_check_policy(struct cli *c, struct json_t *checks, bool alone);
 /* Kernel and package. */
 void doctor_check_machine(struct json_t *checks);

@@ -1,42 +1,68 @@
 /* Owns: what the checks of doctor mean to people. Names come from the daemon and from doctor_checks.c. */
+#include <fnmatch.h>
 #include <stddef.h>
 
 #include "base/cleanup.h"
-#include "base/text.h"
 #include "cli/doctor_checks.h"
 #include "cli/i18n.h"
 
 struct check_words {
-    const char *check, *good, *bad;
+    const char *check; /* as fnmatch(3) pattern: a store's id stands in the middle */
+    const char *good, *bad;
+    bool said; /* the words say all that the detail says */
 };
 
 static const struct check_words words[] = {
-    {"daemon.reachable", N_("kuraband answers"),
-     N_("kuraband does not answer: start it, everything new stays refused")},
-    {"daemon.enforcing", N_("the policy is enforced"), N_("the policy is NOT enforced")},
-    {"daemon.checks", N_("kuraband was asked"), N_("kuraband did not tell its own checks")},
+    {"daemon.reachable", N_("kuraband answers"), N_("kuraband does not answer: start it, everything new stays refused"),
+     false},
+    {"daemon.enforcing", N_("the policy is enforced"), N_("the policy is NOT enforced"), false},
+    {"daemon.checks", N_("kuraband was asked"), N_("kuraband did not tell its own checks"), false},
     {"gate.self-test", N_("the kernel refuses what it is told to refuse"),
-     N_("the kernel did NOT refuse the test file")},
-    {"policy.readable", N_("the policy file can be read"), N_("the policy file cannot be read")},
-    {"policy.valid", N_("the policy file has no errors"), N_("the policy file has errors and would be refused")},
-    {"policy.end", N_("the policy does not end soon"), N_("the policy ends within 30 days or has ended")},
+     N_("the kernel did NOT refuse the test file"), true},
+    {"gate.enforcing", N_("the gate enforces everywhere"), N_("the gate does not enforce everywhere it should"), true},
+    {"gate.overload", N_("no open was refused for too many waiting"), N_("opens were refused because too many waited"),
+     true},
+    {"policy.present", N_("there is a policy"), N_("there is no policy: everything but input devices is refused"),
+     true},
+    {"policy.file", N_("the policy file is the one in force"), N_("the policy file is not the one in force"), false},
+    {"policy.mode", N_("mode enforce"), N_("monitor mode: nothing is refused"), true},
+    {"policy.expired", N_("the policy has not expired"), N_("the policy has expired; it is still enforced"), true},
+    {"policy.expires-soon", N_("the policy does not end soon"), N_("the policy ends within 30 days"), true},
+    {"policy.readable", N_("the policy file can be read"), N_("the policy file cannot be read"), false},
+    {"policy.valid", N_("the policy file has no errors"), N_("the policy file has errors and would be refused"), false},
     {"policy.input", N_("the keyboards and mice present are permitted"),
-     N_("a keyboard or mouse that is present would be refused: people may be locked out")},
-    {"policy.usb-readable", N_("the USB devices can be read"), N_("the USB devices cannot be read")},
-    {"store.present", N_("the directory of the store exists"), N_("the directory of the store does not exist")},
-    {"store.filesystem", N_("the store has its own filesystem"),
-     N_("the store shares its filesystem: each of its directories is watched singly; its own filesystem is better")},
+     N_("a keyboard or mouse that is present would be refused: people may be locked out"), false},
+    {"policy.usb-readable", N_("the USB devices can be read"), N_("the USB devices cannot be read"), false},
+    {"store.*.filesystem", N_("the store has its own filesystem"),
+     N_("the store shares its filesystem: each of its directories is watched singly; its own filesystem is better"),
+     true},
+    {"store.*.program", N_("the program of the store is there"), N_("the program of the store is missing or unsafe"),
+     false},
+    {"store.*", N_("the store is guarded"), N_("the store is not guarded"), false},
+    {"usb.on", N_("USB devices are guarded"), N_("USB devices are not guarded, by configuration"), true},
+    {"usb.hubs", N_("every root hub waits for a decision"), N_("a root hub still authorizes by default"), true},
+    {"media.on", N_("all media are guarded"), N_("media are not all guarded: configuration or monitor mode"), true},
+    {"media.reasserted", N_("nobody made a medium writable"),
+     N_("somebody made a medium writable; it was made read-only again"), true},
+    {"emergency", N_("no emergency is on"), N_("keyboards and mice are permitted without a rule"), true},
+    {"journal.space", N_("there is space for the journal"),
+     N_("the disk is full: only refusals are recorded, from the reserve"), true},
+    {"journal.unrecorded", N_("everything could be recorded"), N_("decisions could not be recorded for want of space"),
+     true},
     {"kernel.user-namespaces", N_("users cannot make their own namespaces"),
-     N_("users can make their own namespaces; kuraban holds, but programs get more of the kernel to attack")},
+     N_("users can make their own namespaces; kuraban holds, but programs get more of the kernel to attack"), false},
     {"kernel.fanotify", N_("the kernel has permission events"),
-     N_("the kernel cannot ask before a file is opened (CONFIG_FANOTIFY_ACCESS_PERMISSIONS)")},
-    {"package.unit", N_("kuraband is started at boot"), N_("kuraband is not started at boot")},
+     N_("the kernel cannot ask before a file is opened (CONFIG_FANOTIFY_ACCESS_PERMISSIONS)"), false},
+    {"package.unit", N_("kuraband is started at boot"), N_("kuraband is not started at boot"), false},
 };
 
-const char *doctor_words(const char *check, bool ok)
+const char *doctor_words(const char *check, bool ok, bool *ret_said)
 {
     for (size_t i = 0; i < ELEMENTS(words); i++)
-        if (text_equal(words[i].check, check))
+        if (fnmatch(words[i].check, check, 0) == 0) {
+            *ret_said = words[i].said;
             return _(ok ? words[i].good : words[i].bad);
+        }
+    *ret_said = false;
     return "";
 }

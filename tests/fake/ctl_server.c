@@ -20,14 +20,8 @@ static int serve(int listen_fd, const struct ctl_verb *verbs, size_t n_verbs,
 {
     struct ctl_server *server = NULL;
     sd_event *loop = NULL;
-    sigset_t signals;
-    int r;
+    int r = sd_event_new(&loop);
 
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
-        return -errno;
-    r = sd_event_new(&loop);
     if (r >= 0)
         r = sd_event_add_signal(loop, NULL, SIGTERM, NULL, NULL); /* exits the loop */
     if (r >= 0)
@@ -45,6 +39,7 @@ int fake_ctl_start(struct fake_ctl *f, const struct ctl_verb *verbs, size_t n_ve
                    void (*after_start)(sd_event *loop, struct ctl_server *s))
 {
     _cleanup_close_ int directory = -1;
+    sigset_t signals, before;
     int listen_fd;
 
     (void)snprintf(f->directory, sizeof(f->directory), "/tmp/kuraban-ctl.XXXXXX");
@@ -57,11 +52,17 @@ int fake_ctl_start(struct fake_ctl *f, const struct ctl_verb *verbs, size_t n_ve
     if (listen_fd < 0)
         return listen_fd;
     (void)fflush(NULL);
+    /* Blocked before the fork: fake_ctl_stop() may come before the child has run at all. */
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    if (sigprocmask(SIG_BLOCK, &signals, &before) < 0)
+        return -errno;
     f->pid = fork();
     if (f->pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         exit(serve(listen_fd, verbs, n_verbs, after_start) < 0 ? 1 : 0);
     }
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
     close_fd(listen_fd);
     return f->pid < 0 ? -errno : 0;
 }
@@ -69,10 +70,11 @@ int fake_ctl_start(struct fake_ctl *f, const struct ctl_verb *verbs, size_t n_ve
 int fake_ctl_stop(struct fake_ctl *f)
 {
     char path[128];
-    int status = -1;
+    int status = 0;
 
     if (f->pid > 0) {
         (void)kill(f->pid, SIGTERM);
+        status = -1;
         while (waitpid(f->pid, &status, 0) < 0 && errno == EINTR)
             continue;
     }

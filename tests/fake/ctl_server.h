@@ -15,5 +15,6 @@ struct fake_ctl {
  * after_start, if given, is called once in the child before the loop runs. 0 or -errno. */
 int fake_ctl_start(struct fake_ctl *f, const struct ctl_verb *verbs, size_t n_verbs,
                    void (*after_start)(struct sd_event *loop, struct ctl_server *s));
-/* Ends the child and removes the directory. The child's exit status: 0 when it ended as it should. */
+/* Ends the child and removes the directory. The child's exit status: 0 when it ended as it should or
+ * was stopped before. */
 int fake_ctl_stop(struct fake_ctl *f);

@@ -1,0 +1,122 @@
+/* Owns: canned answers with the permissions of the protocol. WHY obeys its fields, RELOAD fails as it does for a bad file. */
+#include "fake/ctl_answers.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+static enum ctl_code answer_file(const char *name, json_t **ret_answer)
+{
+    char path[512];
+
+    (void)snprintf(path, sizeof(path), "%s/cli/answers/%s.json", KURABAN_TEST_DATA, name);
+    *ret_answer = json_load_file(path, 0, NULL);
+    return *ret_answer ? CTL_CODE_OK : CTL_CODE_FAILED;
+}
+
+static enum ctl_code without_fields(const struct ctl_call *call, const char *name, json_t **ret_answer)
+{
+    return buf_get_end(call->fields) < 0 ? CTL_CODE_INVALID : answer_file(name, ret_answer);
+}
+
+static enum ctl_code on_status(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    (void)context;
+    return without_fields(call, "status", ret_answer);
+}
+
+static enum ctl_code on_devices(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    (void)context;
+    return without_fields(call, "devices", ret_answer);
+}
+
+static enum ctl_code on_why(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    uint32_t uid = 0, count = 0;
+    enum ctl_code code;
+
+    (void)context;
+    if (buf_get_u32(call->fields, &uid) < 0 || buf_get_u32(call->fields, &count) < 0 || buf_get_end(call->fields) < 0 ||
+        count < 1 || count > 32)
+        return CTL_CODE_INVALID;
+    if (uid != UINT32_MAX && uid != call->peer->uid && call->peer->uid != 0)
+        return CTL_CODE_DENIED;
+    code = answer_file("why", ret_answer);
+    while (code == CTL_CODE_OK && json_array_size(*ret_answer) > count)
+        (void)json_array_remove(*ret_answer, json_array_size(*ret_answer) - 1);
+    return code;
+}
+
+static enum ctl_code on_policy(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    (void)context;
+    return without_fields(call, "policy", ret_answer);
+}
+
+static enum ctl_code on_reload(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    (void)context;
+    (void)call;
+    *ret_answer = json_pack("{s:s, s:[{s:s, s:i, s:i, s:s}]}", "message", "the policy file was refused", "findings",
+                            "severity", "error", "line", 3, "column", 7, "message", "unknown key");
+    return CTL_CODE_FAILED;
+}
+
+static enum ctl_code on_doctor(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    (void)context;
+    return without_fields(call, "doctor", ret_answer);
+}
+
+static enum ctl_code on_sync(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    (void)context;
+    *ret_answer = json_pack("{s:i}", "sequence", 812);
+    return buf_get_end(call->fields) < 0 ? CTL_CODE_INVALID : CTL_CODE_OK;
+}
+
+static enum ctl_code on_done(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    (void)context;
+    *ret_answer = json_pack("{s:s}", "message", "done");
+    return buf_get_end(call->fields) < 0 ? CTL_CODE_INVALID : CTL_CODE_OK;
+}
+
+static enum ctl_code on_emergency(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    uint32_t seconds = 0;
+    char *reason = NULL;
+    bool good = buf_get_u32(call->fields, &seconds) >= 0 && buf_get_string(call->fields, 256, &reason) >= 0 &&
+                buf_get_end(call->fields) >= 0 && seconds == 60 && strcmp(reason, "keyboard broken") == 0;
+
+    (void)context;
+    free(reason);
+    *ret_answer = json_pack("{s:s}", "message", "done");
+    return good ? CTL_CODE_OK : CTL_CODE_INVALID;
+}
+
+/* Ends as the daemon does. */
+static enum ctl_code on_purge(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    enum ctl_code code = on_done(context, call, ret_answer);
+
+    (void)sd_event_exit(context, 0);
+    return code;
+}
+
+const struct ctl_verb ctl_answers[] = {
+    {CTL_STATUS, CTL_PERMIT_ANYBODY, on_status},
+    {CTL_DEVICES, CTL_PERMIT_ANYBODY, on_devices},
+    {CTL_WATCH, CTL_PERMIT_ANYBODY | CTL_STREAM, on_devices},
+    {CTL_WHY, CTL_PERMIT_ANYBODY, on_why},
+    {CTL_POLICY, CTL_PERMIT_ROOT, on_policy},
+    {CTL_RELOAD, CTL_PERMIT_ROOT, on_reload},
+    {CTL_DOCTOR, CTL_PERMIT_ROOT, on_doctor},
+    {CTL_SYNC, CTL_PERMIT_ROOT, on_sync},
+    {CTL_RESCAN, CTL_PERMIT_ROOT, on_done},
+    {CTL_EMERGENCY, CTL_PERMIT_ROOT, on_emergency},
+    {CTL_PURGE, CTL_PERMIT_ROOT, on_purge},
+};
+const size_t n_ctl_answers = sizeof(ctl_answers) / sizeof(ctl_answers[0]);

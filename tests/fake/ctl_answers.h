@@ -1,0 +1,7 @@
+#pragma once
+
+#include "ctl/server.h"
+
+/* The requests of PROTOCOL.control.md, answered with the files of tests/data/cli/answers. */
+extern const struct ctl_verb ctl_answers[];
+extern const size_t n_ctl_answers;

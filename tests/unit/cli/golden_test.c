@@ -1,0 +1,196 @@
+/*
+ * Every verb that asks the daemon, in both languages, against tests/data/cli/<case>.<language>.txt: exit code, what it
+ * prints, what it complains. KURABAN_WRITE_GOLDEN=1 writes the files; read the difference before committing it.
+ */
+#include "test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libintl.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "fake/ctl_answers.h"
+#include "fake/ctl_server.h"
+
+enum {
+    ARGUMENTS_MAX = 8
+};
+
+struct golden {
+    const char *name;
+    const char *arguments[ARGUMENTS_MAX];
+    enum cli_exit expected;
+};
+
+static const struct golden cases[] = {
+    {"help", {"help"}, CLI_OK},
+    {"help-why", {"help", "why"}, CLI_OK},
+    {"help-policy-explain", {"policy", "explain", "--help"}, CLI_OK},
+    {"status", {"status"}, CLI_OK},
+    {"status-json", {"--json", "status"}, CLI_OK},
+    {"devices", {"devices"}, CLI_OK},
+    {"devices-json", {"devices", "--json"}, CLI_OK},
+    {"why", {"why", "--count", "6"}, CLI_OK},
+    {"why-one", {"why"}, CLI_OK},
+    {"policy-show", {"policy", "show"}, CLI_OK},
+    {"sync", {"sync"}, CLI_OK},
+    {"sync-json", {"sync", "--json"}, CLI_OK},
+    {"rescan", {"rescan"}, CLI_OK},
+    {"reload", {"reload"}, CLI_FAILED},
+    {"emergency", {"emergency", "--seconds", "60", "--reason", "keyboard broken"}, CLI_OK},
+    {"emergency-no-reason", {"emergency", "--seconds", "60"}, CLI_USAGE},
+    {"emergency-too-long", {"emergency", "--seconds", "86401", "--reason", "x"}, CLI_USAGE},
+    {"why-count", {"why", "--count", "33"}, CLI_USAGE},
+    {"why-user", {"why", "--user", "no such user"}, CLI_USAGE},
+    {"no-verb", {NULL}, CLI_USAGE},
+    {"unknown-verb", {"statsu"}, CLI_USAGE},
+    {"unknown-words", {"policy", "chekc"}, CLI_USAGE},
+    {"unknown-option", {"status", "--all"}, CLI_USAGE},
+    {"option-value", {"why", "--count"}, CLI_USAGE},
+    {"too-many-words", {"status", "now"}, CLI_USAGE},
+    {"too-few-words", {"policy", "check"}, CLI_USAGE},
+    {"explain-nothing", {"policy", "explain"}, CLI_USAGE},
+    {"audit-verdict", {"audit", "show", "--verdict", "maybe"}, CLI_USAGE},
+    {"audit-since", {"audit", "show", "--since", "yesterday"}, CLI_USAGE},
+    {"audit-action", {"audit", "show", "--action", "file-opne"}, CLI_USAGE},
+    {"audit-format", {"audit", "export"}, CLI_USAGE},
+    {"no-config", {"--config", "/nonexistent/kuraban.yaml", "status"}, CLI_FAILED},
+};
+
+static struct fake_ctl daemon_;
+static char config_path[128];
+
+static int write_file(const char *path, const char *text, size_t size)
+{
+    FILE *f = fopen(path, "w");
+    bool good = f && fwrite(text, 1, size, f) == size;
+
+    return f && fclose(f) == 0 && good ? 0 : -1;
+}
+
+static int start(void **state)
+{
+    char text[512];
+
+    (void)state;
+    if (fake_ctl_start(&daemon_, ctl_answers, n_ctl_answers, NULL) < 0)
+        return -1;
+    (void)snprintf(config_path, sizeof(config_path), "%s/kuraban.yaml", daemon_.directory);
+    (void)snprintf(text, sizeof(text), "format: kuraban-config/1\nrun-directory: %s\nstate-directory: %s/state\n",
+                   daemon_.directory, daemon_.directory);
+    return write_file(config_path, text, strlen(text));
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    (void)unlink(config_path);
+    return fake_ctl_stop(&daemon_) == 0 ? 0 : -1;
+}
+
+static void set_language(const char *language)
+{
+    const char *build = getenv("KURABAN_BUILD");
+    char directory[512];
+
+    (void)snprintf(directory, sizeof(directory), "%s/locale", build ? build : "build/debug");
+    assert_int_equal(setenv("LANGUAGE", language, 1), 0);
+    assert_non_null(setlocale(LC_ALL, "C.UTF-8")); /* gettext looks at LANGUAGE again */
+    assert_non_null(bindtextdomain("kuraban", directory));
+    assert_non_null(bind_textdomain_codeset("kuraban", "UTF-8"));
+    assert_non_null(textdomain("kuraban"));
+}
+
+/* Output, then "--" and complaints if any, then the exit code. */
+static char *run(const struct golden *g)
+{
+    char *argv[ARGUMENTS_MAX + 4] = {strdup("kuraban"), strdup("--config"), strdup(config_path)};
+    char *out = NULL, *err = NULL, *all = NULL;
+    size_t out_size = 0, err_size = 0;
+    struct cli c = {.sysfs = "/nonexistent"};
+    int argc = 3;
+    enum cli_exit code;
+
+    c.out = open_memstream(&out, &out_size);
+    c.err = open_memstream(&err, &err_size);
+    assert_true(c.out && c.err);
+    for (size_t i = 0; i < ARGUMENTS_MAX && g->arguments[i]; i++)
+        argv[argc++] = strdup(g->arguments[i]);
+    code = cli_run(&c, argc, argv);
+    cli_done(&c);
+    assert_int_equal(fclose(c.out), 0);
+    assert_int_equal(fclose(c.err), 0);
+    assert_true(asprintf(&all, "%s%s%s[exit %d]\n", out, err_size > 0 ? "--\n" : "", err, (int)code) > 0);
+    assert_int_equal(code, g->expected);
+    /* getopt_long sorts argv, it does not lose any. */
+    for (int i = 0; i < argc; i++)
+        free(argv[i]);
+    free(out);
+    free(err);
+    return all;
+}
+
+static char *read_golden(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    char *text = calloc(1, 65536);
+
+    if (!f || !text)
+        fail_msg("%s cannot be read", path);
+    assert_true(fread(text, 1, 65535, f) < 65535);
+    assert_int_equal(fclose(f), 0);
+    return text;
+}
+
+static void compare(const struct golden *g, const char *language)
+{
+    char path[512];
+    char *seen = run(g), *golden;
+
+    (void)snprintf(path, sizeof(path), "%s/cli/%s.%s.txt", KURABAN_TEST_DATA, g->name, language);
+    if (getenv("KURABAN_WRITE_GOLDEN")) {
+        assert_int_equal(write_file(path, seen, strlen(seen)), 0);
+        free(seen);
+        return;
+    }
+    golden = read_golden(path);
+    if (strcmp(golden, seen) != 0)
+        fail_msg("%s differs; now:\n%s", path, seen);
+    free(golden);
+    free(seen);
+}
+
+static void test_english(void **state)
+{
+    (void)state;
+    set_language("en");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        compare(&cases[i], "en");
+}
+
+static void test_japanese(void **state)
+{
+    (void)state;
+    set_language("ja");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        compare(&cases[i], "ja");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_english),
+        cmocka_unit_test(test_japanese),
+    };
+
+    /* Fixed, or the times in the files would be those of whoever runs this. */
+    if (setenv("TZ", "Asia/Tokyo", 1) < 0)
+        return 1;
+    tzset();
+    return cmocka_run_group_tests(tests, start, stop);
+}
