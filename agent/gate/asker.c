@@ -22,14 +22,15 @@ void askers_init(struct askers *a)
 {
     *a = (struct askers){0};
     for (int i = 0; i < ASKERS_KEPT; i++)
-        a->kept[i].pid_fd = -1;
+        a->kept[i].pid_fd = a->kept[i].status_fd = -1;
 }
 
 static void forget(struct asker_kept *k)
 {
     (void)close_fd(k->pid_fd);
+    (void)close_fd(k->status_fd);
     free(k->program);
-    *k = (struct asker_kept){.pid_fd = -1};
+    *k = (struct asker_kept){.pid_fd = -1, .status_fd = -1};
 }
 
 void askers_done(struct askers *a)
@@ -56,9 +57,9 @@ static struct asker_kept *take_slot(struct askers *a, pid_t tid)
 }
 
 /* Every time: what decides. */
-static int read_identity(const struct gate *g, int pid_fd, bool store, struct facts *f)
+static int read_identity(const struct gate *g, const struct asker_kept *k, bool store, struct facts *f)
 {
-    int r = proc_read_status(pid_fd, &f->status);
+    int r = proc_read_status_fd(k->status_fd, &f->status);
 
     if (r < 0)
         return r;
@@ -66,10 +67,10 @@ static int read_identity(const struct gate *g, int pid_fd, bool store, struct fa
     f->asker.uid = f->status.fsuid;
     f->asker.has_uid = true;
     f->person_known = true;
-    if (fstatat(pid_fd, "exe", &f->asker.exe, 0) < 0)
+    if (fstatat(k->pid_fd, "exe", &f->asker.exe, 0) < 0)
         return -errno;
     f->steered =
-        f->status.tracer != 0 || (store && proc_same_user_namespace(pid_fd, g->userns_device, g->userns_inode) != 1);
+        f->status.tracer != 0 || (store && proc_same_user_namespace(k->pid_fd, g->userns_device, g->userns_inode) != 1);
     f->exe_known = true;
     return 0;
 }
@@ -101,7 +102,7 @@ static bool is_fresh(const struct asker_kept *k, const struct stat *exe, uint64_
 
 static int gather_below(const struct gate *g, struct asker_kept *k, bool store, uint64_t now_us, struct facts *f)
 {
-    int r = read_identity(g, k->pid_fd, store, f);
+    int r = read_identity(g, k, store, f);
 
     if (r < 0)
         return r;
@@ -145,7 +146,8 @@ int askers_gather(struct askers *a, const struct gate *g, pid_t tid, bool store,
     }
     k = take_slot(a, tid);
     k->pid_fd = proc_open(g->options.proc_fd, tid);
-    r = k->pid_fd < 0 ? k->pid_fd : gather_below(g, k, store, now_us, f);
+    k->status_fd = k->pid_fd < 0 ? k->pid_fd : proc_open_status(k->pid_fd);
+    r = k->status_fd < 0 ? k->status_fd : gather_below(g, k, store, now_us, f);
     if (r < 0) {
         forget(k);
         f->program = NULL;

@@ -16,7 +16,7 @@ struct askers {
     unsigned next;
     struct asker_kept {
         pid_t tid; /* 0: free */
-        int pid_fd;
+        int pid_fd, status_fd;
         uint64_t read_us;
         struct asker asker;
         char *program;

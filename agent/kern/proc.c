@@ -210,15 +210,12 @@ int proc_parse_id(const char *bytes, size_t size, uint32_t *ret)
 
 /* Into the caller's memory: the gate reads several of these for each open. One read: these files give all they have to a buffer that
  * holds it. -EFBIG when it does not fit. */
-static int read_small(int dirfd, const char *name, char *into, size_t maximum, size_t *ret_size)
+static int read_whole(int fd, char *into, size_t maximum, size_t *ret_size)
 {
-    _cleanup_close_ int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     ssize_t n;
 
-    if (fd < 0)
-        return -errno;
     do
-        n = read(fd, into, maximum);
+        n = pread(fd, into, maximum, 0);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return -errno;
@@ -226,6 +223,13 @@ static int read_small(int dirfd, const char *name, char *into, size_t maximum, s
         return -EFBIG;
     *ret_size = (size_t)n;
     return 0;
+}
+
+static int read_small(int dirfd, const char *name, char *into, size_t maximum, size_t *ret_size)
+{
+    _cleanup_close_ int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    return fd < 0 ? -errno : read_whole(fd, into, maximum, ret_size);
 }
 
 int proc_open(int proc_fd, pid_t pid)
@@ -240,13 +244,27 @@ int proc_open(int proc_fd, pid_t pid)
     return fd < 0 ? -errno : fd;
 }
 
-int proc_read_status(int pid_fd, struct proc_status *ret)
+int proc_open_status(int pid_fd)
+{
+    int fd = openat(pid_fd, "status", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    return fd < 0 ? -errno : fd;
+}
+
+int proc_read_status_fd(int status_fd, struct proc_status *ret)
 {
     char bytes[PROC_STATUS_MAX];
     size_t size;
-    int r = read_small(pid_fd, "status", bytes, sizeof(bytes), &size);
+    int r = read_whole(status_fd, bytes, sizeof(bytes), &size);
 
     return r < 0 ? r : proc_parse_status(bytes, size, ret);
+}
+
+int proc_read_status(int pid_fd, struct proc_status *ret)
+{
+    _cleanup_close_ int fd = proc_open_status(pid_fd);
+
+    return fd < 0 ? fd : proc_read_status_fd(fd, ret);
 }
 
 int proc_read_start_time(int pid_fd, uint64_t *ret)

@@ -36,6 +36,9 @@ int proc_parse_id(const char *bytes, size_t size, uint32_t *ret);
 /* Opens /proc/PID (or the directory of a thread id) below proc_fd. Returns the descriptor or -errno. */
 int proc_open(int proc_fd, pid_t pid);
 int proc_read_status(int pid_fd, struct proc_status *ret);
+/* The same through a held descriptor, which spares the lookup; reads anew each time. Returns the descriptor or -errno. */
+int proc_open_status(int pid_fd);
+int proc_read_status_fd(int status_fd, struct proc_status *ret);
 int proc_read_start_time(int pid_fd, uint64_t *ret);
 /* (uint32_t)-1 with 0 returned when unset or when the kernel has no audit. */
 int proc_read_login_uid(int pid_fd, uint32_t *ret);

@@ -37,7 +37,12 @@ enum {
 
 static struct policy_program program;
 static struct policy_store store = {.id = (char *)(uintptr_t) "store", .programs = &program, .n_programs = 1};
-static struct policy policy = {.refs = 1000, .name = (char *)(uintptr_t) "bench", .stores = &store, .n_stores = 1};
+static struct policy_medium_rule medium_rule = {.id = (char *)(uintptr_t) "bench", .allow = POLICY_READ};
+static struct policy policy = {.refs = 1000,
+                               .media = {.rules = &medium_rule, .n_rules = 1},
+                               .name = (char *)(uintptr_t) "bench",
+                               .stores = &store,
+                               .n_stores = 1};
 static char store_path[256], program_path[256];
 
 static double now_ns(void)
