@@ -1,7 +1,6 @@
 /*
- * kuraban policy generate: a policy that keeps what is plugged in now, for a start in monitor mode. Written by libyaml's
- * emitter. Storage is granted reading only; everything else its use. The order is that of the bus: hubs before what hangs on
- * them.
+ * kuraban policy generate: a policy that keeps what is plugged in now, for a start in monitor mode. Storage is refused, with a
+ * proposal as comments; policy/generate.c writes it.
  */
 #include <jansson.h>
 #include <string.h>
