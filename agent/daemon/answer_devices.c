@@ -1,13 +1,17 @@
 /*
- * The list of what is plugged in, as JSON: USB devices, then media with their mounts.
+ * The list of what is plugged in, as JSON: USB devices, media with their mounts, mounts that leave the machine.
  */
 #include <jansson.h>
 #include <stdio.h>
+#include <sys/sysmacros.h>
 
 #include "daemon/answers.h"
 #include "daemon/daemon.h"
+#include "daemon/rulebook.h"
 #include "device/block.h"
+#include "device/mount.h"
 #include "device/usb.h"
+#include "kern/mount.h"
 
 static const char *allow_name(enum policy_allow allow)
 {
@@ -63,15 +67,26 @@ static json_t *usb_device_json(const struct usb_device *u)
     return o;
 }
 
-static json_t *medium_json(const struct daemon *d, const struct medium *m)
+/* Where a device is mounted, in our own namespace. */
+static json_t *mounts_of(const struct mount_table *mounts, dev_t device)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < mounts->n; i++)
+        if (makedev(mounts->items[i].major, mounts->items[i].minor) == device)
+            (void)json_array_append_new(array, json_string(mounts->items[i].point));
+    return array;
+}
+
+static json_t *medium_json(const struct daemon *d, const struct medium *m, const struct mount_table *mounts)
 {
     const struct usb_device *parent = d->usb && m->usb[0] ? usb_manager_find_owner(d->usb, m->usb) : NULL;
     json_t *o =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:b, s:b}", "id", m->id, "kind",
-                  "medium", "bus", exit_bus_name(m->bus), "vendor", m->vendor, "product", m->model, "serial", m->serial,
-                  "name", m->model, "node", m->node, "filesystem", m->filesystem, "label", m->label, "uuid", m->uuid,
-                  "size", (json_int_t)m->capacity, "parent", parent ? usb_device_id(parent) : "", "read_only",
-                  m->read_only, "guarded", wire_media_is_guarded(d, m->device));
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:b, s:b, s:o}", "id", m->id,
+                  "kind", "medium", "bus", exit_bus_name(m->bus), "vendor", m->vendor, "product", m->model, "serial",
+                  m->serial, "name", m->model, "node", m->node, "filesystem", m->filesystem, "label", m->label, "uuid",
+                  m->uuid, "size", (json_int_t)m->capacity, "parent", parent ? usb_device_id(parent) : "", "read_only",
+                  m->read_only, "guarded", wire_media_is_guarded(d, m->device), "mounts", mounts_of(mounts, m->device));
 
     if (o && add_verdict(o, &m->verdict) != 0) {
         json_decref(o);
@@ -80,17 +95,65 @@ static json_t *medium_json(const struct daemon *d, const struct medium *m)
     return o;
 }
 
-json_t *answer_devices(struct daemon *d)
+/* A network or FUSE mount that is there, so one that policy lets stay (or is about to lose). NULL: of no interest. */
+static json_t *mount_json(const struct daemon *d, const struct mount_entry *e)
 {
-    json_t *array = json_array();
+    enum mount_class class_ = mount_classify(e, true);
+    struct decide_mount_facts facts = {.type = e->type, .source = e->source};
+    struct verdict v = {0};
+    char id[32];
+    json_t *o;
+
+    if (class_ != MOUNT_CLASS_NETWORK && class_ != MOUNT_CLASS_FUSE)
+        return NULL;
+    facts.kind = class_ == MOUNT_CLASS_FUSE ? DECIDE_MOUNT_FUSE : DECIDE_MOUNT_NETWORK;
+    decide_mount(rulebook_policy(d->rulebook), &facts, &v);
+    (void)snprintf(id, sizeof(id), "mount:%d", e->id);
+    o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[s]}", "id", id, "kind", "mount", "bus",
+                  class_ == MOUNT_CLASS_FUSE ? "fuse" : "network", "vendor", "", "product", "", "serial", "", "name",
+                  "", "filesystem", e->type, "source", e->source, "mounts", e->point);
+    if (o)
+        (void)add_verdict(o, &v);
+    return o;
+}
+
+static int add_usb(const struct daemon *d, json_t *array)
+{
     size_t n = d->usb ? usb_manager_count(d->usb) : 0;
-    int r = array ? 0 : -1;
+    int r = 0;
 
     for (size_t i = 0; i < n && r == 0; i++)
         r = json_array_append_new(array, usb_device_json(usb_manager_get(d->usb, i)));
-    n = d->block ? block_manager_count(d->block) : 0;
+    return r;
+}
+
+static int add_media(const struct daemon *d, json_t *array, const struct mount_table *mounts)
+{
+    size_t n = d->block ? block_manager_count(d->block) : 0;
+    int r = 0;
+
     for (size_t i = 0; i < n && r == 0; i++)
-        r = json_array_append_new(array, medium_json(d, block_manager_at(d->block, i)));
+        r = json_array_append_new(array, medium_json(d, block_manager_at(d->block, i), mounts));
+    for (size_t i = 0; i < mounts->n && r == 0 && d->block && block_manager_filesystems(d->block); i++) {
+        json_t *o = mount_json(d, &mounts->items[i]);
+
+        if (o)
+            r = json_array_append_new(array, o);
+    }
+    return r;
+}
+
+json_t *answer_devices(struct daemon *d)
+{
+    struct mount_table mounts = {0};
+    json_t *array = json_array();
+    int r = array ? add_usb(d, array) : -1;
+
+    if (r == 0) {
+        (void)mount_table_read(d->proc_fd, "self/mountinfo", &mounts); /* unreadable: no mounts are shown */
+        r = add_media(d, array, &mounts);
+        mount_table_done(&mounts);
+    }
     if (r != 0) {
         json_decref(array);
         return NULL;

@@ -132,7 +132,7 @@ stage_plug() {
     findmnt -no SOURCE,FSTYPE,OPTIONS "$mount"
 }
 
-guarded() { kuraban devices --json | grep -q '"guarded": \?true'; }
+guarded() { kuraban devices --json 2> /dev/null | grep -q '"guarded": \?true'; }
 
 # Whoever listens where the keeper does.
 keeper_pid() {

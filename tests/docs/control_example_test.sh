@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# The answers that docs/PROTOCOL.control.md shows have the members that kuraband answers with: every documented member is there,
+# with its type, and nothing undocumented is.
+set -euo pipefail
+source=${KURABAN_SOURCE:?} build=${KURABAN_BUILD:?}
+
+[ "$(id -u)" = 0 ] || { echo "SKIP: needs root for loop devices and fanotify"; exit 77; }
+PATH=$build/bin:$PATH
+keep=no
+cd "$source"
+. packaging/quickstart.d/stage.sh
+. packaging/quickstart.d/checks.sh
+trap finish EXIT
+stage_make > /dev/null
+stage_daemon_start
+stage_plug
+try "a refusal to ask about" refused as_user cat "$store/residents.csv"
+
+# documented SECTION: the first JSON block below "### SECTION".
+documented() {
+    awk -v section="### $1" '$0 == section {on = 1} on && /^```$/ {exit} on && block {print} on && /^```json/ {block = 1}' \
+        docs/PROTOCOL.control.md
+}
+
+# shape JSON: every member's path and type; array elements fold into one.
+shape() { jq -r '[paths as $p | {p: ($p | map(if type == "number" then "[]" else . end) | join(".")), t: (getpath($p) | type)}] | unique | .[] | "\(.p) \(.t)"'; }
+
+failures=0
+# compare SECTION FILTER COMMAND…: FILTER picks what is compared on both sides.
+compare() {
+    local section=$1 filter=$2 allowed_null=$3
+    shift 3
+    documented "$section" | jq "$filter" | shape > "$stage/documented"
+    "$@" | jq "$filter" | shape > "$stage/answered"
+    if ! diff <(grep -Ev "$allowed_null" "$stage/documented") <(grep -Ev "$allowed_null" "$stage/answered") > "$stage/difference"; then
+        echo "$section: documented (<) and answered (>) differ:"
+        cat "$stage/difference"
+        failures=$((failures + 1))
+    else
+        echo "$section: $(wc -l < "$stage/answered") members as documented"
+    fi
+}
+
+compare STATUS . '^(emergency|gate.self_test.at|policy.valid_until) ' kuraban --json status
+compare DEVICES 'map(select(.kind == "medium"))' '^$' kuraban --json devices
+compare WHY . '^\[\]\.device' kuraban --json why
+compare DOCTOR . '^$' kuraban --json doctor
+exit "$failures"
