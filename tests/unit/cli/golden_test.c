@@ -2,7 +2,7 @@
  * Every verb that asks the daemon, in both languages, against tests/data/cli/<case>.<language>.txt: exit code, what it
  * prints, what it complains. KURABAN_WRITE_GOLDEN=1 writes the files; read the difference before committing it.
  */
-#include "test.h"
+#include "unit/cli/run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -109,29 +109,16 @@ static void set_language(const char *language)
 /* Output, then "--" and complaints if any, then the exit code. */
 static char *run(const struct golden *g)
 {
-    char *argv[ARGUMENTS_MAX + 4] = {strdup("kuraban"), strdup("--config"), strdup(config_path)};
-    char *out = NULL, *err = NULL, *all = NULL;
-    size_t out_size = 0, err_size = 0;
-    struct cli c = {.sysfs = "/nonexistent"};
-    int argc = 3;
-    enum cli_exit code;
+    const char *words[ARGUMENTS_MAX + 3] = {"--config", config_path};
+    struct cli_run r;
+    char *all = NULL;
 
-    c.out = open_memstream(&out, &out_size);
-    c.err = open_memstream(&err, &err_size);
-    assert_true(c.out && c.err);
     for (size_t i = 0; i < ARGUMENTS_MAX && g->arguments[i]; i++)
-        argv[argc++] = strdup(g->arguments[i]);
-    code = cli_run(&c, argc, argv);
-    cli_done(&c);
-    assert_int_equal(fclose(c.out), 0);
-    assert_int_equal(fclose(c.err), 0);
-    assert_true(asprintf(&all, "%s%s%s[exit %d]\n", out, err_size > 0 ? "--\n" : "", err, (int)code) > 0);
-    assert_int_equal(code, g->expected);
-    /* getopt_long sorts argv, it does not lose any. */
-    for (int i = 0; i < argc; i++)
-        free(argv[i]);
-    free(out);
-    free(err);
+        words[2 + i] = g->arguments[i];
+    r = cli_run_words(NULL, "/nonexistent", words);
+    assert_true(asprintf(&all, "%s%s%s[exit %d]\n", r.out, *r.err ? "--\n" : "", r.err, (int)r.code) > 0);
+    assert_int_equal(r.code, g->expected);
+    cli_run_done(&r);
     return all;
 }
 

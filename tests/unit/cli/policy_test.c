@@ -1,0 +1,224 @@
+/* policy generate, check and explain on a made-up bus: what generate writes permits what was there, and only that. */
+#include "unit/cli/run.h"
+
+#include <jansson.h>
+#include <locale.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "fake/sysfs_usb.h"
+
+static struct fake_usb bus;
+static char policy_path[128], config_path[128];
+
+static const struct fake_device keyboard = {.name = "1-1",
+                                            .vendor = 0x046d,
+                                            .product = 0xc31c,
+                                            .product_name = "USB: \"Keyboard\" # 1",
+                                            .interfaces = {{0, 0, 3, 1, 1}, {1, 0, 3, 0, 0}},
+                                            .n_interfaces = 2};
+static const struct fake_device stick = {.name = "1-2",
+                                         .vendor = 0x0781,
+                                         .product = 0x5583,
+                                         .product_name = "Ultra Fit",
+                                         .serial = "4C530001",
+                                         .interfaces = {{0, 0, 8, 6, 0x50}},
+                                         .n_interfaces = 1};
+/* The same stick by its claims, with a keyboard in it. */
+static const struct fake_device bad_stick = {.name = "1-2",
+                                             .vendor = 0x0781,
+                                             .product = 0x5583,
+                                             .product_name = "Ultra Fit",
+                                             .serial = "4C530001",
+                                             .interfaces = {{0, 0, 8, 6, 0x50}, {1, 0, 3, 1, 1}},
+                                             .n_interfaces = 2};
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static int setup(void **state)
+{
+    char text[512];
+
+    (void)state;
+    fake_usb_init(&bus, true);
+    fake_usb_add_root_hub(&bus, "usb1", "0000:00:14.0");
+    fake_usb_plug(&bus, &keyboard);
+    fake_usb_plug(&bus, &stick);
+    (void)snprintf(policy_path, sizeof(policy_path), "%s-policy.yaml", bus.root);
+    (void)snprintf(config_path, sizeof(config_path), "%s-kuraban.yaml", bus.root);
+    (void)snprintf(
+        text, sizeof(text),
+        "format: kuraban-config/1\npolicy: %s\nrun-directory: /nonexistent/run\nstate-directory: /nonexistent/s\n",
+        policy_path);
+    write_file(config_path, text);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    (void)unlink(policy_path);
+    (void)unlink(config_path);
+    fake_usb_done(&bus);
+    return 0;
+}
+
+static void generate(void)
+{
+    struct cli_run r = RUN(config_path, bus.root, "policy", "generate");
+
+    assert_int_equal(r.code, CLI_OK);
+    write_file(policy_path, r.out);
+    cli_run_done(&r);
+    r = RUN(config_path, bus.root, "policy", "check", policy_path);
+    if (r.code != CLI_OK)
+        fail_msg("%s", r.out);
+    cli_run_done(&r);
+}
+
+static json_t *explain(const char *device)
+{
+    struct cli_run r = RUN(config_path, bus.root, "--json", "policy", "explain", "--device", device);
+    json_t *answer;
+
+    assert_int_equal(r.code, CLI_OK);
+    answer = json_loads(r.out, 0, NULL);
+    assert_non_null(answer);
+    cli_run_done(&r);
+    return answer;
+}
+
+static void expect(const json_t *answer, const char *key, const char *value)
+{
+    assert_string_equal(json_string_value(json_object_get(answer, key)), value);
+}
+
+static void test_input_that_was_there_is_permitted(void **state)
+{
+    json_t *answer;
+
+    (void)state;
+    generate();
+    answer = explain("1-1");
+    expect(answer, "rule", "keyboard-1");
+    expect(answer, "granted", "use");
+    assert_true(json_is_false(json_object_get(answer, "would_refuse")));
+    json_decref(answer);
+    /* Storage is left out: somebody must want it. */
+    answer = explain("1-2");
+    expect(answer, "rule", "default");
+    assert_true(json_is_true(json_object_get(answer, "would_refuse"))); /* mode monitor */
+    /* By the id as well. */
+    {
+        json_t *by_id = explain(json_string_value(json_object_get(answer, "device")));
+
+        assert_true(json_equal(answer, by_id));
+        json_decref(by_id);
+    }
+    json_decref(answer);
+}
+
+static void test_badusb_is_not(void **state)
+{
+    json_t *answer, *rules;
+
+    (void)state;
+    write_file(policy_path,
+               "format: kuraban-policy/1\norganization: a.example\nname: n\nversion: 1\nzone: mynumber\nmode: enforce\n"
+               "usb:\n  - id: keyboard\n    allow: use\n    match: {device: \"046d:c31c\"}\n"
+               "  - id: stick\n    allow: read\n    match: {device: \"0781:5583\", serial: \"4C530001\", "
+               "interfaces: {equals: [\"08:06:50\"]}}\n");
+    answer = explain("1-2");
+    expect(answer, "rule", "stick");
+    expect(answer, "granted", "read");
+    json_decref(answer);
+    fake_usb_unplug(&bus, "1-2");
+    fake_usb_plug(&bus, &bad_stick);
+    answer = explain("1-2");
+    rules = json_object_get(answer, "rules");
+    expect(answer, "verdict", "deny");
+    expect(answer, "rule", "default");
+    expect(json_array_get(rules, 0), "mismatch", "device");
+    expect(json_array_get(rules, 1), "mismatch", "interfaces");
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(rules, 1), "line")), 11);
+    assert_true(json_is_false(json_object_get(json_array_get(rules, 1), "decides")));
+    json_decref(answer);
+}
+
+/* Looking changes nothing, even as root. */
+static void test_nothing_is_written(void **state)
+{
+    (void)state;
+    fake_usb_set(&bus, "usb1", NULL, "authorized_default", "1");
+    fake_usb_set(&bus, "1-2", NULL, "authorized", "1");
+    generate();
+    json_decref(explain("1-2"));
+    assert_string_equal(fake_usb_get(&bus, "usb1", NULL, "authorized_default"), "1");
+    assert_string_equal(fake_usb_get(&bus, "1-2", NULL, "authorized"), "1");
+}
+
+static void test_doctor_warns_of_the_keyboard(void **state)
+{
+    struct cli_run r;
+
+    (void)state;
+    write_file(policy_path, "format: kuraban-policy/1\norganization: a.example\nname: n\nversion: 1\nzone: mynumber\n"
+                            "mode: enforce\nusb:\n  - {id: other, allow: use, match: {device: \"1111:2222\"}}\n");
+    r = RUN(config_path, bus.root, "doctor");
+    assert_int_equal(r.code, CLI_NO); /* nobody answers */
+    assert_non_null(strstr(r.out, "1-1 046d:c31c"));
+    cli_run_done(&r);
+    generate();
+    r = RUN(config_path, bus.root, "doctor", "--json");
+    assert_null(strstr(r.out, "046d:c31c"));
+    assert_non_null(strstr(r.out, "policy.input"));
+    cli_run_done(&r);
+}
+
+static void test_no_such_device(void **state)
+{
+    struct cli_run r;
+
+    (void)state;
+    generate();
+    r = RUN(config_path, bus.root, "policy", "explain", "--device", "1-9");
+    assert_int_equal(r.code, CLI_FAILED);
+    assert_non_null(strstr(r.err, "1-9"));
+    cli_run_done(&r);
+}
+
+static void test_no_usb_at_all(void **state)
+{
+    struct cli_run r;
+
+    (void)state;
+    fake_usb_done(&bus);
+    fake_usb_init(&bus, false);
+    r = RUN(config_path, bus.root, "policy", "generate");
+    assert_int_equal(r.code, CLI_OK);
+    assert_null(strstr(r.out, "usb:"));
+    cli_run_done(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_input_that_was_there_is_permitted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_badusb_is_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_is_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_doctor_warns_of_the_keyboard, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_such_device, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_usb_at_all, setup, teardown),
+    };
+
+    if (!setlocale(LC_ALL, "C.UTF-8"))
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+/* One call of the program with its output in memory. */
+struct cli_run {
+    char *out, *err;
+    enum cli_exit code;
+};
+
+enum {
+    RUN_WORDS_MAX = 16
+};
+
+static inline void cli_run_done(struct cli_run *r)
+{
+    free(r->out);
+    free(r->err);
+    *r = (struct cli_run){0};
+}
+
+/* config and sysfs as in struct cli; words end with NULL. */
+static inline struct cli_run cli_run_words(const char *config, const char *sysfs, const char *const *words)
+{
+    char *argv[RUN_WORDS_MAX + 2] = {strdup("kuraban")};
+    struct cli c = {.config_path = config, .sysfs = sysfs};
+    struct cli_run r = {0};
+    size_t out_size = 0, err_size = 0;
+    int argc = 1;
+
+    c.out = open_memstream(&r.out, &out_size);
+    c.err = open_memstream(&r.err, &err_size);
+    assert_true(c.out && c.err);
+    for (size_t i = 0; words[i]; i++) {
+        assert_true(argc <= RUN_WORDS_MAX);
+        argv[argc++] = strdup(words[i]);
+    }
+    r.code = cli_run(&c, argc, argv);
+    cli_done(&c);
+    assert_int_equal(fclose(c.out), 0);
+    assert_int_equal(fclose(c.err), 0);
+    /* getopt_long sorts argv, it does not lose any. */
+    for (int i = 0; i < argc; i++)
+        free(argv[i]);
+    return r;
+}
+
+#define RUN(config, sysfs, ...) cli_run_words(config, sysfs, (const char *const[]){__VA_ARGS__, NULL})
