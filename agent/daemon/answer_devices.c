@@ -74,7 +74,7 @@ static json_t *mounts_of(const struct mount_table *mounts, dev_t device)
 
     for (size_t i = 0; i < mounts->n; i++)
         if (makedev(mounts->items[i].major, mounts->items[i].minor) == device)
-            (void)json_array_append_new(array, json_string(mounts->items[i].point));
+            (void)json_array_append_new(array, answer_foreign_text(mounts->items[i].point));
     return array;
 }
 
@@ -109,9 +109,10 @@ static json_t *mount_json(const struct daemon *d, const struct mount_entry *e)
     facts.kind = class_ == MOUNT_CLASS_FUSE ? DECIDE_MOUNT_FUSE : DECIDE_MOUNT_NETWORK;
     decide_mount(rulebook_policy(d->rulebook), &facts, &v);
     (void)snprintf(id, sizeof(id), "mount:%d", e->id);
-    o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[s]}", "id", id, "kind", "mount", "bus",
+    o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:[o]}", "id", id, "kind", "mount", "bus",
                   class_ == MOUNT_CLASS_FUSE ? "fuse" : "network", "vendor", "", "product", "", "serial", "", "name",
-                  "", "filesystem", e->type, "source", e->source, "mounts", e->point);
+                  "", "filesystem", e->type, "source", answer_foreign_text(e->source), "mounts",
+                  answer_foreign_text(e->point));
     if (o)
         (void)add_verdict(o, &v);
     return o;

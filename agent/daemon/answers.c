@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/text.h"
 #include "config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/recorder.h"
@@ -28,18 +30,27 @@ static json_t *time_or_null(int64_t wall_us)
     return json_string(text);
 }
 
+json_t *answer_foreign_text(const char *text)
+{
+    _cleanup_free_ char *printable = text_make_printable(text, strlen(text));
+
+    return printable ? json_string(printable) : NULL;
+}
+
 json_t *answer_refusal(const struct audit_event *e)
 {
     json_t *device = json_null();
 
     if (e->device_id[0] != '\0')
-        device = json_pack("{s:s, s:s, s:s, s:s}", "id", e->device_id, "name", e->device_name, "serial",
-                           e->device_serial, "node", e->device_node);
-    return json_pack("{s:o, s:s, s:s, s:s, s:{s:s, s:I}, s:s, s:s, s:s, s:o, s:b, s:b, s:I, s:b}", "at",
+        device = json_pack("{s:o, s:o, s:o, s:o}", "id", answer_foreign_text(e->device_id), "name",
+                           answer_foreign_text(e->device_name), "serial", answer_foreign_text(e->device_serial), "node",
+                           answer_foreign_text(e->device_node));
+    return json_pack("{s:o, s:s, s:s, s:s, s:{s:s, s:I}, s:o, s:o, s:s, s:o, s:b, s:b, s:I, s:b}", "at",
                      time_or_null(e->wall_us), "action", audit_action_name(e->action), "reason", e->reason, "rule",
                      e->rule, "policy", "name", e->policy_name, "version", (json_int_t)e->policy_version, "program",
-                     e->program, "path", e->path, "store", e->store, "device", device, "write", e->write, "execute",
-                     e->execute, "count", (json_int_t)(e->count ? e->count : 1), "would_refuse", e->would_refuse);
+                     answer_foreign_text(e->program), "path", answer_foreign_text(e->path), "store", e->store, "device",
+                     device, "write", e->write, "execute", e->execute, "count", (json_int_t)(e->count ? e->count : 1),
+                     "would_refuse", e->would_refuse);
 }
 
 json_t *answer_policy_brief(struct daemon *d)

@@ -7,6 +7,9 @@ struct daemon;
 
 /* JSON of the control socket's answers (docs/PROTOCOL.control.md). NULL on ENOMEM. */
 
+/* Text that others chose (a path, a mount's source): what is not printable UTF-8 is escaped, because JSON takes nothing else. */
+struct json_t *answer_foreign_text(const char *text);
+
 struct json_t *answer_refusal(const struct audit_event *e);
 struct json_t *answer_status(struct daemon *d);
 struct json_t *answer_policy_brief(struct daemon *d);
