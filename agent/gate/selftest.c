@@ -25,7 +25,6 @@ int selftest_mark(struct gate *g, enum gate_group which)
 int selftest_prepare(struct gate *g)
 {
     for (int i = 0; i < GATE_GROUPS; i++) {
-        _cleanup_close_ int fd = -1;
         struct stat st;
         int r;
 

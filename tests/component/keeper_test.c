@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fanotify.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -283,6 +285,48 @@ static void test_dead_keeper_is_replaced(void **state)
     holder_release(&next);
 }
 
+/* As systemd does it: a notification socket, and on restart the stored descriptors from 3 on. Returns 0 or the failing step. */
+static int under_systemd(const char *notify_path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), high = fcntl(run_fd, F_DUPFD_CLOEXEC, 100), other;
+    struct holder_options o = {.run_fd = high, .program = "/nonexistent", .mode = HOLDER_AUTO};
+    struct holder h;
+    char pid[16], text[256];
+
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", notify_path);
+    if (bind(notify, (struct sockaddr *)&address, sizeof(address)) < 0 || setenv("NOTIFY_SOCKET", notify_path, 1) < 0)
+        return 1;
+    if (holder_open(&o, &h) < 0 || h.inherited || !h.in_fd_store || h.keeper_socket >= 0)
+        return 2;
+    for (int i = 0; i < 2; i++) {
+        ssize_t n = recv(notify, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+        if (n <= 0)
+            return 3;
+        text[n] = '\0';
+        if (!strstr(text, "FDSTORE=1") || !strstr(text, i == 0 ? "FDNAME=fanotify-exits" : "FDNAME=fanotify-stores"))
+            return 4;
+    }
+    /* Restarted: the same two, the other way round. */
+    other = fcntl(h.exits, F_DUPFD_CLOEXEC, 100);
+    if (dup2(fcntl(h.stores, F_DUPFD_CLOEXEC, 100), 3) != 3 || dup2(other, 4) != 4)
+        return 5;
+    (void)snprintf(pid, sizeof(pid), "%d", getpid());
+    if (setenv("LISTEN_PID", pid, 1) < 0 || setenv("LISTEN_FDS", "2", 1) < 0 ||
+        setenv("LISTEN_FDNAMES", "fanotify-stores:fanotify-exits", 1) < 0)
+        return 6;
+    if (holder_open(&o, &h) < 0 || !h.inherited || h.stores != 3 || h.exits != 4 || h.swept != 0)
+        return 7;
+    return 0;
+}
+
+static void test_fd_store(void **state)
+{
+    (void)state;
+    assert_int_equal(machine_try(under_systemd, machine_path("notify"), 0), 0);
+}
+
 /* While one daemon is connected a second is turned away. */
 static void test_second_daemon_is_turned_away(void **state)
 {
@@ -309,6 +353,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_successor_read_but_unanswered, begin, end),
         cmocka_unit_test_setup_teardown(test_kill_loop_lets_no_writer_in, begin, end),
         cmocka_unit_test_setup_teardown(test_dead_keeper_is_replaced, begin, end),
+        cmocka_unit_test_setup_teardown(test_fd_store, begin, end),
         cmocka_unit_test_setup_teardown(test_second_daemon_is_turned_away, begin, end),
     };
     const char *build = getenv("KURABAN_BUILD");
