@@ -85,11 +85,17 @@ static int greet(struct holder *h)
     return 0;
 }
 
+/* A child would share systemd's control group and die with us: there the keeper is a unit of its own, started by its socket. */
+static bool may_start(const struct holder *h)
+{
+    return h->options.mode == HOLDER_ON || !getenv("NOTIFY_SOCKET");
+}
+
 static int greet_once(struct holder *h)
 {
     int r = keeper_connect(h->options.run_fd);
 
-    if (r == -ENOENT || r == -ECONNREFUSED)
+    if ((r == -ENOENT || r == -ECONNREFUSED) && may_start(h))
         r = keeper_start(h->options.run_fd, h->options.program, h->options.grace_ms);
     if (r < 0)
         return r;
@@ -163,8 +169,10 @@ int holder_open(const struct holder_options *o, struct holder *ret)
     h.options.grace_ms = o->grace_ms ? o->grace_ms : GRACE_DEFAULT_MS;
     if (o->mode != HOLDER_OFF)
         from_systemd(&h);
-    if (o->mode == HOLDER_ON || (o->mode == HOLDER_AUTO && !getenv("NOTIFY_SOCKET")))
+    if (o->mode != HOLDER_OFF)
         r = reach_keeper(&h);
+    if (!may_start(&h) && (r == -ENOENT || r == -ECONNREFUSED))
+        r = 0; /* then the fd store has to take them: give() */
     if (r >= 0 && h.inherited) {
         if (h.exits >= 0)
             h.swept += fanotify_sweep(h.exits, FANOTIFY_DESCRIPTORS_MAX);

@@ -7,14 +7,16 @@
 struct fanotify_ops;
 
 /*
- * Where the permission groups live when the daemon does not: systemd's fd store, or kuraban-keeper. Before any thread is started and
+ * Where the permission groups live when the daemon does not: kuraban-keeper, and systemd's fd store. The store alone survives a crash,
+ * but not `systemctl stop` (before systemd 254): the package ships kuraban-keeper.socket for that. Before any thread is started and
  * before anything reads from a group.
  */
 
 enum holder_mode {
-    HOLDER_AUTO = 0, /* systemd's store when it started us, else the keeper */
-    HOLDER_ON,       /* the keeper (and the store as well, if there is one) */
-    HOLDER_OFF,      /* nobody: a killed daemon opens the guard. For tests only */
+    HOLDER_AUTO =
+        0,      /* the keeper, and systemd's store when it started us; then the keeper is a unit, never our child */
+    HOLDER_ON,  /* the keeper, as our child if need be */
+    HOLDER_OFF, /* nobody: a killed daemon opens the guard. For tests only */
 };
 
 struct holder_options {

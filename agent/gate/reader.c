@@ -81,13 +81,15 @@ static int take_events(struct gate *g, unsigned which)
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
-    if (n < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
-        gate_fail(g, GATE_FAILURE_DESCRIPTORS); /* that one event the kernel has refused itself */
+    if (n == 0 || (n < 0 && (errno == EBADF || errno == EINVAL || errno == EFAULT)))
+        return n < 0 ? -errno : -EIO;
+    if (n < 0) {
+        /* The descriptor for one event could not be made: too many, or a damaged filesystem said EIO. That one the kernel has refused
+         * itself, and a crafted medium must not stop the reader. */
+        gate_fail(g, GATE_FAILURE_DESCRIPTORS);
         gate_wake_main(g);
         return 0;
     }
-    if (n <= 0)
-        return n < 0 ? -errno : -EIO;
     while ((r = fanotify_next_event(bytes, (size_t)n, &offset, &e)) > 0)
         hand_on(g, which, &e);
     if (r < 0)

@@ -1,12 +1,18 @@
 /*
  * kuraban-keeper [--grace=MILLISECONDS]: descriptor 3 is a listening socket (from kuraband or from a systemd socket unit).
+ *
+ * Owns: what a process is: signals, capabilities (none). Must not: more than call keeper_run().
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -38,6 +44,17 @@ static int is_listening(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening;
 }
 
+/* Holding, reading and answering take no capability: the group was made by who had them. */
+static int drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capset, &header, none) < 0)
+        return -errno;
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     /* It ends only by a daemon's release: at shutdown SIGKILL comes anyway, and before that it has to outlive the daemon. */
@@ -52,7 +69,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < ELEMENTS(ignored); i++)
         (void)signal(ignored[i], SIG_IGN);
     (void)fcntl(KEEPER_LISTEN_FD, F_SETFD, FD_CLOEXEC);
-    r = keeper_run(&o);
+    r = drop_capabilities();
+    if (r >= 0)
+        r = keeper_run(&o);
     if (r < 0)
         log_error("keeper.failed", "error=%d", -r);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

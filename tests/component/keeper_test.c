@@ -106,6 +106,8 @@ static int begin(void **state)
     proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     machine_mount_ext4("stick");
     machine_write("stick/file", "secret", 0666);
+    machine_write("stick/private", "secret", 0600);
+    assert_int_equal(chown(machine_path("stick/private"), USER, USER), 0);
     return run_fd >= 0 && proc_fd >= 0 ? 0 : -1;
 }
 
@@ -134,11 +136,13 @@ static void alone(int reads)
     for (int i = 0; i < OPENERS; i++)
         assert_int_equal(machine_wait(openers[i]), EPERM);
     assert_int_equal(machine_try(machine_open_read, machine_path("stick/file"), 0), EPERM);
+    /* The keeper has no capabilities, and refuses the opener of a file it could not open by itself. */
+    assert_int_equal(machine_try(machine_open_read, machine_path("stick/private"), USER), EPERM);
     close(ready);
 
     open_holder(SHORT_GRACE_MS, &h);
     assert_true(h.inherited);
-    assert_int_equal(h.refused, OPENERS + 1);
+    assert_int_equal(h.refused, OPENERS + 2);
     holder_release(&h);
     assert_int_equal(machine_try(machine_open_read, machine_path("stick/file"), 0), 0); /* and only now it is free */
 }
