@@ -124,6 +124,7 @@ int gate_new(const struct gate_options *o, struct gate **ret)
     g->group[GATE_STORES] = o->stores;
     g->names = g->wake_fd = g->event_fd = -1;
     g->pid = getpid();
+    g->keeper = o->keeper;
     g->marks_whole = true;
     (void)pthread_mutex_init(&g->view_lock, NULL);
     (void)sem_init(&g->pending, 0, 0);

@@ -39,7 +39,12 @@ int gate_new(const struct gate_options *o, struct gate **ret);
 int gate_start(struct gate *g);
 /* Stops the threads; gate_next_event() still gives what they decided. Does nothing the second time. */
 void gate_stop(struct gate *g);
-/* Stops the threads; events in flight are answered, what comes later waits for the next daemon or the keeper. Returns NULL. */
+/* Stops the threads: events in flight are answered, what comes later waits for the next daemon or the keeper. gate_next_event() then
+ * still gives what was recorded. May be called twice. */
+void gate_stop(struct gate *g);
+/* The keeper was replaced (holder_renew()). */
+void gate_set_keeper(struct gate *g, pid_t keeper);
+/* Stops and frees; the marks and the groups stay. Returns NULL. */
 struct gate *gate_free(struct gate *g);
 
 /* A mounted medium. Copied. */

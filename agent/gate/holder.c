@@ -1,8 +1,8 @@
 /*
  * Finding, making and handing over the permission groups.
  *
- * Owns: the daemon's copies of the group descriptors and the connection to the keeper. Must not: read from a group, run after threads
- * were started (it forks, sets the umask).
+ * Owns: the daemon's copies of the group descriptors and the connection to the keeper. Must not: read from a group. holder_open()
+ * comes before any thread; holder_renew() forks beside threads, so its child makes system calls only.
  * Takeover: what the dead daemon had read is refused by number first; what is still queued is then judged like any other open.
  */
 #include "gate/holder.h"

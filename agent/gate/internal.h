@@ -89,7 +89,8 @@ struct gate {
     int wake_fd; /* eventfd: ends reader and tracker */
     int event_fd;
     pid_t pid;
-    dev_t userns_device; /* of our own user namespace */
+    _Atomic pid_t keeper; /* 0 none */
+    dev_t userns_device;  /* of our own user namespace */
     ino_t userns_inode;
     struct canary canary[GATE_GROUPS];
 

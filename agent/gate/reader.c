@@ -34,9 +34,11 @@ static void refuse(struct gate *g, int group, int fd, enum gate_failure why)
 /* The event names a thread; the cheapest question that needs no file is whether it is in our process. */
 static bool is_ours(const struct gate *g, pid_t tid)
 {
+    pid_t keeper = atomic_load(&g->keeper);
+
     if (syscall(SYS_tgkill, g->pid, tid, 0) == 0)
         return true;
-    return g->options.keeper > 0 && syscall(SYS_tgkill, g->options.keeper, tid, 0) == 0;
+    return keeper > 0 && syscall(SYS_tgkill, keeper, tid, 0) == 0;
 }
 
 static void hand_on(struct gate *g, unsigned which, const struct fanotify_event *e)
