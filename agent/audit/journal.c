@@ -110,9 +110,11 @@ static int rotate(struct journal *j)
 
 int chain_add(struct journal *j, const struct audit_event *e, const struct record_extra *extra)
 {
+    /* Without a reserved successor the present segment is used to the end of its room: a new file would need some. */
+    bool may_rotate = j->state == JOURNAL_NORMAL || j->next_ready;
     int r = 0;
 
-    if (j->plan_segment == 0 || j->plan_size >= j->limits.segment_size)
+    if (j->plan_segment == 0 || (may_rotate && j->plan_size >= j->limits.segment_size))
         r = rotate(j);
     if (r >= 0)
         r = put_line(j, e, extra);

@@ -214,6 +214,7 @@ static int continue_segment(struct journal *j, const struct scan *s)
 {
     char name[SEGMENT_NAME_SIZE];
     struct stat st;
+    int r;
 
     segment_name(s->segment, name);
     j->fd = openat(j->dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -223,7 +224,10 @@ static int continue_segment(struct journal *j, const struct scan *s)
         return -EINVAL;
     j->fd_segment = j->plan_segment = s->segment;
     j->fd_offset = j->plan_size = s->end;
-    return s->torn ? move_torn(j, j->fd, s) : 0;
+    r = s->torn ? move_torn(j, j->fd, s) : 0;
+    if (r >= 0)
+        (void)writer_reserve(j, j->fd); /* room is had or found missing when it is written to */
+    return r;
 }
 
 /* Sets where the chain stands. Returns 1 when records are missing. */

@@ -89,21 +89,25 @@ static int write_at(struct journal *j, int fd, const uint8_t *data, size_t size,
     return 0;
 }
 
+int writer_reserve(struct journal *j, int fd)
+{
+    /* the last record and the checkpoint pass the limit */
+    uint64_t size = j->limits.segment_size + 2 * RECORD_LINE_MAX;
+
+    return j->ops.fallocate(j->ops.context, fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) < 0 ? -errno : 0;
+}
+
 int writer_prepare_next(struct journal *j)
 {
     _cleanup_close_ int fd = -1;
-    uint64_t size =
-        j->limits.segment_size + 2 * RECORD_LINE_MAX; /* the last record and the checkpoint pass the limit */
-    int r = 0;
+    int r;
 
     if (j->next_ready)
         return 0;
     fd = openat(j->dir, WRITER_NEXT, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (fd < 0)
         return -errno;
-    if (j->ops.ftruncate(j->ops.context, fd, 0) < 0 ||
-        j->ops.fallocate(j->ops.context, fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) < 0)
-        r = -errno;
+    r = j->ops.ftruncate(j->ops.context, fd, 0) < 0 ? -errno : writer_reserve(j, fd);
     if (r < 0 && r != -EOPNOTSUPP) { /* a filesystem that cannot reserve says so when it is full */
         (void)j->ops.unlink(j->ops.context, j->dir, WRITER_NEXT);
         return r;
@@ -137,6 +141,8 @@ static int create_segment(struct journal *j, uint64_t first)
         return -errno;
     if (!S_ISREG(st.st_mode) || st.st_size != 0)
         return -EEXIST; /* never over records */
+    if (st.st_blocks == 0)
+        (void)writer_reserve(j, fd); /* room is had or found missing when it is written to */
     j->fd = TAKE_FD(fd);
     j->fd_segment = first;
     j->fd_offset = 0;
@@ -306,14 +312,26 @@ static int finish(struct journal *j)
     return 0;
 }
 
+/* The reserve is there to be used: when nothing else is left, it is given up for what waits. */
+static bool spend_reserve(struct journal *j)
+{
+    if (!j->next_ready)
+        return false;
+    j->next_ready = false;
+    return j->ops.unlink(j->ops.context, j->dir, WRITER_NEXT) == 0;
+}
+
 int writer_flush(struct journal *j)
 {
-    int r = flush_once(j), f = finish(j);
+    int r = flush_once(j), f;
 
+    if (writer_is_full(r) && spend_reserve(j))
+        r = flush_once(j);
+    f = finish(j);
     if (writer_is_full(r) || writer_is_full(f)) {
         int low = space_low(j, "no space left to write");
 
-        return low < 0 ? low : JOURNAL_E_FULL;
+        return low < 0 ? low : JOURNAL_E_FULL; /* the alarm itself waits for the next call */
     }
     return r < 0 ? r : f;
 }

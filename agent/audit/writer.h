@@ -65,6 +65,7 @@ void chain_event(const struct journal *j, struct audit_event *e, enum audit_acti
 /* write.c: results as journal_commit */
 int writer_flush(struct journal *j);
 int writer_prepare_next(struct journal *j);
+int writer_reserve(struct journal *j, int fd);
 bool writer_is_full(int r);
 
 /* recover.c */

@@ -7,9 +7,9 @@ uint64_t clock_boottime_us(void);
 int64_t clock_wall_us(void); /* microseconds since 1970 UTC */
 
 enum {
-    CLOCK_RFC3339_SIZE = 40
+    CLOCK_RFC3339_SIZE = 96
 };
-/* UTC with microseconds, "2026-11-23T01:02:03.000004Z". */
+/* UTC with microseconds, "2026-11-23T01:02:03.000004Z". The size is what the compiler can prove, not what is used. */
 void clock_format_rfc3339(int64_t wall_us, char ret[static CLOCK_RFC3339_SIZE]);
 /* RFC 3339 date-time with offset, or a bare date (00:00:00 local time). 0 or -EINVAL. */
 int clock_parse_rfc3339(const char *text, int64_t *ret_wall_us);
