@@ -126,6 +126,7 @@ static int on_keeper_gone(sd_event_source *source, int fd, uint32_t events, void
         return 0;
     d->keeper_gone = sd_event_source_disable_unref(d->keeper_gone);
     r = holder_renew(&d->holder);
+    gate_set_keeper(d->gate, d->holder.keeper);
     log_warning("gate.keeper-renewed", "result=%d", r);
     return r < 0 ? 0 : watch_keeper(d);
 }
@@ -157,7 +158,7 @@ int wire_gate_start(struct daemon *d)
     r = gate_start(d->gate);
     if (r < 0)
         return r;
-    gate_set_journal_full(d->gate, recorder_is_low(d->recorder));
+    gate_set_journal_full(d->gate, recorder_is_full(d->recorder));
     r = sd_event_add_io(d->loop, &d->io[d->n_io++], gate_event_fd(d->gate), EPOLLIN, on_gate_events, d);
     return r < 0 ? r : watch_keeper(d);
 }

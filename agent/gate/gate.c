@@ -124,6 +124,7 @@ int gate_new(const struct gate_options *o, struct gate **ret)
     g->group[GATE_STORES] = o->stores;
     g->names = g->wake_fd = g->event_fd = -1;
     g->pid = getpid();
+    atomic_store(&g->keeper, o->keeper);
     g->keeper = o->keeper;
     g->marks_whole = true;
     (void)pthread_mutex_init(&g->view_lock, NULL);
@@ -223,6 +224,11 @@ void gate_stop(struct gate *g)
         (void)pthread_join(g->workers[i], NULL);
     g->has_reader = g->has_tracker = false;
     g->n_workers = 0;
+}
+
+void gate_set_keeper(struct gate *g, pid_t keeper)
+{
+    atomic_store(&g->keeper, keeper);
 }
 
 struct gate *gate_free(struct gate *g)
@@ -333,6 +339,11 @@ int gate_set_policy(struct gate *g, struct policy *p)
     (void)stores_unref(old);
     report_stores(g, stores, p);
     return 0;
+}
+
+void gate_set_keeper(struct gate *g, pid_t keeper)
+{
+    atomic_store(&g->keeper, keeper);
 }
 
 void gate_set_journal_full(struct gate *g, bool full)

@@ -37,8 +37,6 @@ struct gate_options {
 int gate_new(const struct gate_options *o, struct gate **ret);
 /* Starts reader, workers and the store tracker. Sets SIGIO to ignored (lease.h). */
 int gate_start(struct gate *g);
-/* Stops the threads; gate_next_event() still gives what they decided. Does nothing the second time. */
-void gate_stop(struct gate *g);
 /* Stops the threads: events in flight are answered, what comes later waits for the next daemon or the keeper. gate_next_event() then
  * still gives what was recorded. May be called twice. */
 void gate_stop(struct gate *g);
@@ -66,6 +64,8 @@ int gate_unguard_medium(struct gate *g, dev_t device);
 /* Swaps the policy (keeps its own reference), resolves and marks its stores, drops every ignore mark. Media keep the verdict they
  * were given until gate_guard_medium() is called again with the new one. */
 int gate_set_policy(struct gate *g, struct policy *p);
+/* The keeper was started again and has another pid now; 0 none. */
+void gate_set_keeper(struct gate *g, pid_t keeper);
 /* The journal can take nothing but refusals (decide_open_facts.journal_full). */
 void gate_set_journal_full(struct gate *g, bool full);
 
