@@ -124,7 +124,6 @@ int gate_new(const struct gate_options *o, struct gate **ret)
     g->group[GATE_STORES] = o->stores;
     g->names = g->wake_fd = g->event_fd = -1;
     g->pid = getpid();
-    atomic_store(&g->keeper, o->keeper);
     g->keeper = o->keeper;
     g->marks_whole = true;
     (void)pthread_mutex_init(&g->view_lock, NULL);
@@ -238,6 +237,7 @@ struct gate *gate_free(struct gate *g)
     if (!g)
         return NULL;
     gate_stop(g);
+    selftest_remove(g);
     while (g->records && queue_pop(g->records, &item) == 0)
         (void)record_free(item.pointer);
     free(g->judges);
@@ -339,11 +339,6 @@ int gate_set_policy(struct gate *g, struct policy *p)
     (void)stores_unref(old);
     report_stores(g, stores, p);
     return 0;
-}
-
-void gate_set_keeper(struct gate *g, pid_t keeper)
-{
-    atomic_store(&g->keeper, keeper);
 }
 
 void gate_set_journal_full(struct gate *g, bool full)

@@ -64,8 +64,6 @@ int gate_unguard_medium(struct gate *g, dev_t device);
 /* Swaps the policy (keeps its own reference), resolves and marks its stores, drops every ignore mark. Media keep the verdict they
  * were given until gate_guard_medium() is called again with the new one. */
 int gate_set_policy(struct gate *g, struct policy *p);
-/* The keeper was started again and has another pid now; 0 none. */
-void gate_set_keeper(struct gate *g, pid_t keeper);
 /* The journal can take nothing but refusals (decide_open_facts.journal_full). */
 void gate_set_journal_full(struct gate *g, bool full);
 
