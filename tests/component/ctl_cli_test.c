@@ -77,11 +77,11 @@ static void read_all(int fd)
     result.out[size] = 0;
 }
 
-/* kuraban --config … words; result holds what came. */
-static void ask_as(bool nobody, const char *const *words)
+/* kuraban --config … words, its output into the pipe whose other end is *ret_fd. */
+static pid_t start_program(bool nobody, const char *const *words, int *ret_fd)
 {
     const char *argv[WORDS_MAX + 4] = {program, "--config", config};
-    int pipe_fds[2], status = -1;
+    int pipe_fds[2];
     pid_t pid;
 
     for (size_t i = 0; words[i]; i++) {
@@ -103,12 +103,29 @@ static void ask_as(bool nobody, const char *const *words)
         _exit(97);
     }
     (void)close(pipe_fds[1]);
-    read_all(pipe_fds[0]);
-    (void)close(pipe_fds[0]);
+    *ret_fd = pipe_fds[0];
+    return pid;
+}
+
+/* The rest of the output and the exit code into result. */
+static void finish_program(pid_t pid, int fd)
+{
+    int status = -1;
+
+    read_all(fd);
+    (void)close(fd);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     assert_true(WIFEXITED(status));
     result.code = WEXITSTATUS(status);
+}
+
+static void ask_as(bool nobody, const char *const *words)
+{
+    int fd = -1;
+    pid_t pid = start_program(nobody, words, &fd);
+
+    finish_program(pid, fd);
 }
 
 #define ask(...) ask_as(false, (const char *const[]){__VA_ARGS__, NULL})
@@ -158,13 +175,37 @@ static void test_contract(void **state)
     json_decref(json);
 }
 
-static void test_watch_ends_with_its_server(void **state)
+/* One array per line, the first at once; then the stream stays open until the server goes. */
+static void test_watch(void **state)
+{
+    static const char *const words[] = {"devices", "--watch", "--json", NULL};
+    char line[8192];
+    size_t size = 0;
+    json_t *json;
+    int fd = -1;
+    pid_t pid = start_program(false, words, &fd);
+
+    (void)state;
+    while (size < sizeof(line) - 1 && read(fd, line + size, 1) == 1 && line[size] != '\n')
+        size++;
+    line[size] = 0;
+    json = json_loads(line, 0, NULL);
+    assert_int_equal(json_array_size(json), 4);
+    json_decref(json);
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+    assert_int_equal(fake_ctl_stop(&server), 0);
+    finish_program(pid, fd);
+    expect(3, "closed the connection");
+}
+
+static void test_purge_ends_the_server(void **state)
 {
     (void)state;
-    /* The first answer comes at once; a second would only come with a change. */
+    if (getuid() != 0)
+        skip_because("needs root to be permitted");
     ask("purge", "--yes");
-    expect(0, "");
-    ask("devices", "--watch", "--json");
+    expect(0, "Nothing is guarded");
+    ask("status");
     expect(3, "kuraband");
 }
 
@@ -309,7 +350,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_contract, start, stop),
-        cmocka_unit_test_setup_teardown(test_watch_ends_with_its_server, start, stop),
+        cmocka_unit_test_setup_teardown(test_watch, start, stop),
+        cmocka_unit_test_setup_teardown(test_purge_ends_the_server, start, stop),
         cmocka_unit_test_setup_teardown(test_denied, start, stop),
         cmocka_unit_test_setup_teardown(test_changes, start, stop),
         cmocka_unit_test_setup_teardown(test_nobody_answers, start, stop),
