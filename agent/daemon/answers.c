@@ -130,6 +130,6 @@ json_t *answer_status(struct daemon *d)
         "mode", p->mode == POLICY_MONITOR ? "monitor" : "enforce", "version", KURABAN_VERSION, "started",
         time_or_null(d->started_us), "policy", answer_policy_brief(d), "gate", gate_answer(d, &s), "usb", usb_answer(d),
         "media", media_answer(d), "journal", "sequence", (json_int_t)recorder_sequence(d->recorder), "state",
-        recorder_is_low(d->recorder) ? "low" : "normal", "pending", (json_int_t)recorder_pending(d->recorder),
+        recorder_state_name(d->recorder), "pending", (json_int_t)recorder_pending(d->recorder),
         "unrecorded", (json_int_t)recorder_unrecorded(d->recorder), "emergency", emergency_answer(d));
 }

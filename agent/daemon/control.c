@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-event.h>
@@ -103,6 +104,14 @@ static enum ctl_code on_policy(void *context, const struct ctl_call *call, json_
     return code_of(answer, ret);
 }
 
+static json_t *refused_words(const struct daemon *d)
+{
+    char text[640];
+
+    (void)snprintf(text, sizeof(text), "the file was refused; nothing has changed: %s", rulebook_complaint(d->rulebook));
+    return answer_foreign_text(text);
+}
+
 static enum ctl_code on_reload(void *context, const struct ctl_call *call, json_t **ret)
 {
     struct daemon *d = context;
@@ -115,8 +124,7 @@ static enum ctl_code on_reload(void *context, const struct ctl_call *call, json_
     if (r < 0)
         return failed(ret, strerrordesc_np(-r));
     if (r == RULEBOOK_E_REFUSED) {
-        *ret = json_pack("{s:s, s:o}", "message", "the file was refused; nothing has changed", "findings",
-                         rulebook_findings(d->rulebook));
+        *ret = json_pack("{s:o, s:o}", "message", refused_words(d), "findings", rulebook_findings(d->rulebook));
         return CTL_CODE_FAILED;
     }
     return code_of(json_pack("{s:s, s:o, s:o}", "message", "the policy rules now", "policy", answer_policy_brief(d),

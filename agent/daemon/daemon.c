@@ -39,6 +39,7 @@
 enum {
     TICK_US = 2 * 1000 * 1000,
     TICKS_PER_MINUTE = 30,
+    SELF_TEST_AGAIN_US = 5 * 1000 * 1000,
     CLOCK_JUMP_US = 60 * 1000 * 1000,
 };
 
@@ -97,11 +98,13 @@ void daemon_apply_policy(struct daemon *d)
     int64_t now = clock_wall_us();
 
     recorder_set_policy(d->recorder, p);
-    /* USB first: media ask which rule authorized their device. The gate last, so that no medium is judged by the old one. */
+    /* USB before media, which ask which rule authorized their device; the gate before media, which give it their verdicts. */
     if (d->usb)
         usb_manager_set_policy(d->usb, p, now);
     if (d->gate && gate_set_policy(d->gate, p) < 0)
         log_error("gate.policy", "error=could-not-be-applied");
+    if (d->gate)
+        wire_gate_probe_overlay(d);
     if (d->block)
         (void)block_manager_set_policy(d->block, p, now);
     daemon_changed(d);
@@ -134,6 +137,7 @@ int daemon_reload(struct daemon *d)
         record(d, AUDIT_POLICY_LOADED, false, NULL);
     } else {
         record(d, AUDIT_POLICY_REJECTED, true, r < 0 ? strerrordesc_np(-r) : rulebook_complaint(d->rulebook));
+        daemon_changed(d);
     }
     return r;
 }
@@ -191,9 +195,12 @@ static int on_self_test(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct daemon *d = userdata;
 
+    uint64_t next_us = (uint64_t)d->config->self_test_seconds * 1000000;
+
     (void)usec;
-    (void)wire_gate_self_test(d);
-    (void)sd_event_source_set_time(source, clock_boottime_us() + (uint64_t)d->config->self_test_seconds * 1000000);
+    if (!wire_gate_self_test(d) && next_us > SELF_TEST_AGAIN_US)
+        next_us = SELF_TEST_AGAIN_US;
+    (void)sd_event_source_set_time(source, clock_boottime_us() + next_us);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -205,18 +212,23 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
     return 0;
 }
 
-static int start_timers(struct daemon *d)
+/* Before any thread: the kernel gives a signal to whichever thread does not block it, and there the default is the end. */
+static int hold_signals(void)
 {
     sigset_t mask;
-    int r;
 
     (void)sigemptyset(&mask);
     (void)sigaddset(&mask, SIGTERM);
     (void)sigaddset(&mask, SIGINT);
     (void)sigaddset(&mask, SIGHUP);
-    if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
-        return -errno;
-    r = sd_event_add_signal(d->loop, NULL, SIGTERM, NULL, NULL);
+    (void)signal(SIGPIPE, SIG_IGN); /* whoever reads our log may go away */
+    return sigprocmask(SIG_BLOCK, &mask, NULL) < 0 ? -errno : 0;
+}
+
+static int start_timers(struct daemon *d)
+{
+    int r = sd_event_add_signal(d->loop, NULL, SIGTERM, NULL, NULL);
+
     if (r >= 0)
         r = sd_event_add_signal(d->loop, NULL, SIGINT, NULL, NULL);
     if (r >= 0)
@@ -243,9 +255,21 @@ static int open_directory(const char *path, mode_t mode)
     return files_open_directory_at(AT_FDCWD, path, 0, mode);
 }
 
-static int open_roots(struct daemon *d)
+/* Who may write to the run directory answers in our place; who may write to the state directory chooses the last good policy. */
+static int check_directory(int fd, const char *path)
 {
     struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (st.st_uid == 0 && !(st.st_mode & 022))
+        return 0;
+    log_error("start.unsafe-directory", "path=%s must=belong to root and be writable by root alone", path);
+    return -EPERM;
+}
+
+static int open_roots(struct daemon *d)
+{
     int r;
 
     d->run_fd = open_directory(d->config->run_directory, 0755);
@@ -257,11 +281,8 @@ static int open_roots(struct daemon *d)
         return d->run_fd < 0 ? d->run_fd : d->state_fd;
     if (d->proc_fd < 0 || d->sys_fd < 0 || d->dev_fd < 0)
         return -errno;
-    /* A run directory that others may write to would let an impostor answer in our place. */
-    r = fstat(d->run_fd, &st);
-    if (r < 0)
-        return -errno;
-    return st.st_uid == 0 && !(st.st_mode & 022) ? 0 : -EPERM;
+    r = check_directory(d->run_fd, d->config->run_directory);
+    return r < 0 ? r : check_directory(d->state_fd, d->config->state_directory);
 }
 
 static int start_records(struct daemon *d)
@@ -297,9 +318,17 @@ static int start_policy(struct daemon *d)
     recorder_set_policy(d->recorder, rulebook_policy(d->rulebook));
     if (rulebook_source(d->rulebook) != RULEBOOK_NONE)
         record(d, AUDIT_POLICY_LOADED, false, rulebook_source_name(rulebook_source(d->rulebook)));
-    if (r != 0)
+    if (r != 0) {
         record(d, AUDIT_POLICY_REJECTED, true, rulebook_complaint(d->rulebook));
+        log_error("policy.refused", "rules=%s error=%s", rulebook_source_name(rulebook_source(d->rulebook)),
+                  rulebook_complaint(d->rulebook));
+    }
     return 0;
+}
+
+static int start_sessions(struct daemon *d)
+{
+    return sessions_new(d->loop, on_people_changed, d, &d->sessions);
 }
 
 static int start_parts(struct daemon *d)
@@ -308,8 +337,8 @@ static int start_parts(struct daemon *d)
         const char *name;
         int (*start)(struct daemon *d);
     } parts[] = {
-        {"records", start_records},  {"policy", start_policy},   {"gate", wire_gate_start}, {"usb", wire_usb_start},
-        {"media", wire_media_start}, {"control", control_start}, {"timers", start_timers},
+        {"records", start_records}, {"policy", start_policy},    {"sessions", start_sessions}, {"gate", wire_gate_start},
+        {"usb", wire_usb_start},    {"media", wire_media_start}, {"control", control_start},   {"timers", start_timers},
     };
 
     for (size_t i = 0; i < ELEMENTS(parts); i++) {
@@ -347,10 +376,11 @@ static void stop_parts(struct daemon *d)
 
 static void daemon_done(struct daemon *d)
 {
-    stop_parts(d);
-    wire_gate_close(d);
+    /* Before the descriptors they watch are closed. */
     for (size_t i = 0; i < d->n_io; i++)
         sd_event_source_disable_unref(d->io[i]);
+    stop_parts(d);
+    wire_gate_close(d);
     sd_event_source_disable_unref(d->tick);
     sd_event_source_disable_unref(d->self_test);
     sd_event_unref(d->loop);
@@ -369,10 +399,8 @@ static int run(struct daemon *d)
         r = start_parts(d);
     if (r < 0)
         return r;
-    r = sessions_new(d->loop, on_people_changed, d, &d->sessions);
-    if (r < 0)
-        return r;
     daemon_apply_people(d);
+    wire_gate_probe_overlay(d);
     if (!wire_gate_self_test(d))
         log_error("start.not-enforcing", "see=kuraban-doctor");
     (void)sd_notify(0, "READY=1");
@@ -394,8 +422,10 @@ int kuraband_run(struct config *config)
         .dev_fd = -1,
         .started_us = clock_wall_us(),
     };
-    int r = open_roots(&d);
+    int r = hold_signals();
 
+    if (r >= 0)
+        r = open_roots(&d);
     if (r < 0)
         log_error("start.failed", "part=directories run=%s state=%s error=%s", config->run_directory,
                   config->state_directory, strerrorname_np(-r));

@@ -44,6 +44,9 @@ struct daemon {
 
     struct holder holder;
     struct gate *gate;
+    bool gate_begun;   /* marks may be set */
+    bool keeper_lost;  /* it died and could not be started again */
+    bool overlay_open; /* overlay mounts lead around the gate, or it could not be found out */
     bool self_test_ok;
     int64_t self_test_us;
 
@@ -97,10 +100,12 @@ void wire_gate_drain(struct daemon *d); /* everything the gate has decided goes 
 void wire_gate_stop(struct daemon *d);
 void wire_gate_close(struct daemon *d); /* purge: lets the groups go; else they stay with their keepers */
 bool wire_gate_self_test(struct daemon *d);
+void wire_gate_probe_overlay(struct daemon *d);
 void wire_gate_tick(struct daemon *d);
 /* control.c */
 int control_start(struct daemon *d);
 /* emergency.c */
+bool emergency_has_word(const char *command_line); /* the kernel's command line: kuraban.emergency as a word of its own */
 void emergency_read_boot(struct daemon *d);
 bool emergency_is_on(const struct daemon *d);
 int emergency_begin(struct daemon *d, uint32_t seconds, const char *reason, uint32_t uid);

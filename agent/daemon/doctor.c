@@ -25,8 +25,8 @@ enum {
 /* detail is English; the CLI translates by check name. */
 static void add(json_t *array, const char *check, bool ok, const char *severity, const char *detail)
 {
-    (void)json_array_append_new(array, json_pack("{s:s, s:b, s:s, s:s, s:{}}", "check", check, "ok", ok, "severity",
-                                                 severity, "detail", ok ? "" : detail, "values"));
+    (void)json_array_append_new(array, json_pack("{s:s, s:b, s:s, s:o, s:{}}", "check", check, "ok", ok, "severity",
+                                                 severity, "detail", answer_foreign_text(ok ? "" : detail), "values"));
 }
 
 static void look_at_policy(const struct daemon *d, json_t *array)
@@ -38,6 +38,8 @@ static void look_at_policy(const struct daemon *d, json_t *array)
         "no policy could be read; everything but input devices is refused");
     add(array, "policy.file", rulebook_source(d->rulebook) == RULEBOOK_FILE, "warning",
         rulebook_complaint(d->rulebook));
+    add(array, "policy.kept", rulebook_source(d->rulebook) == RULEBOOK_NONE || rulebook_is_kept(d->rulebook), "warning",
+        "no copy of the policy could be written; a start with a broken file would permit nothing");
     add(array, "policy.mode", p->mode == POLICY_ENFORCE, "warning", "monitor mode: nothing is refused");
     add(array, "policy.expired", !rulebook_is_expired(d->rulebook, now), "warning",
         "the policy has expired; it is still enforced");
@@ -80,6 +82,11 @@ static void look_at_gate(struct daemon *d, json_t *array)
     add(array, "gate.enforcing", s.enforcing, "error", "the gate does not enforce everywhere it should");
     add(array, "gate.overload", s.failures[GATE_FAILURE_OVERLOAD] == 0, "info",
         "opens were refused because too many waited");
+    if (rulebook_policy(d->rulebook)->n_stores > 0)
+        add(array, "store.overlay", !d->overlay_open, "error",
+            "on this kernel a file can be read around the guard through an overlay mount (docs/STORES.md)");
+    add(array, "gate.keeper", d->holder.keeper_socket >= 0 || d->holder.in_fd_store, "error",
+        "nobody keeps the gate: if kuraband dies, everything opens");
     look_at_stores(d, array);
 }
 
@@ -99,6 +106,8 @@ static void look_at_journal(const struct daemon *d, json_t *array)
 {
     add(array, "journal.space", !recorder_is_low(d->recorder), "error",
         "the disk is full: only refusals are recorded from the reserve");
+    add(array, "journal.written", !recorder_is_failing(d->recorder), "error",
+        "the journal cannot be written; see kuraband's log");
     add(array, "journal.unrecorded", recorder_unrecorded(d->recorder) == 0, "error",
         "decisions could not be recorded for want of space");
 }

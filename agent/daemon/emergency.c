@@ -21,14 +21,21 @@ enum {
     COMMAND_LINE_MAX = 64 * 1024
 };
 
-static bool has_word(char *line, const char *word)
+bool emergency_has_word(const char *command_line)
 {
-    char *rest = line;
-    const char *token;
+    static const char separators[] = " \t\n";
+    const size_t length = strlen(BOOT_WORD);
+    const char *at = command_line;
 
-    while ((token = strsep(&rest, " \t\n")))
-        if (strcmp(token, word) == 0)
+    while (*(at += strspn(at, separators))) {
+        size_t n = strcspn(at, separators);
+
+        if (n == 2 && strncmp(at, "--", n) == 0)
+            return false; /* what follows is for init */
+        if (n == length && strncmp(at, BOOT_WORD, n) == 0)
             return true;
+        at += n;
+    }
     return false;
 }
 
@@ -48,7 +55,7 @@ void emergency_read_boot(struct daemon *d)
 
     if (files_read_text_at(d->proc_fd, "cmdline", COMMAND_LINE_MAX, &line) < 0)
         return;
-    d->emergency_boot = has_word(line, BOOT_WORD);
+    d->emergency_boot = emergency_has_word(line);
     if (d->emergency_boot)
         record(d, "input devices are permitted for this boot", BOOT_WORD);
 }

@@ -27,7 +27,7 @@ struct recorder {
     sd_event_source *commit, *maintain;
     char policy_name[AUDIT_ID_MAX];
     uint64_t policy_version;
-    bool low;
+    bool low, failing, full;
 };
 
 static void on_recorded(void *context, const struct audit_event *e, uint64_t seq)
@@ -42,11 +42,26 @@ static void check_state(struct recorder *r)
 {
     bool low = journal_state(r->journal) == JOURNAL_LOW;
 
-    if (low == r->low)
-        return;
+    if (low != r->low)
+        log_warning(low ? "journal.full" : "journal.recovered", "sequence=%lu", journal_sequence(r->journal));
     r->low = low;
-    log_warning(low ? "journal.full" : "journal.recovered", "sequence=%lu", journal_sequence(r->journal));
-    r->options.on_full(r->options.context, low);
+    if (r->full == (low || r->failing))
+        return;
+    r->full = low || r->failing;
+    r->options.on_full(r->options.context, r->full);
+}
+
+/* A disk that fails is to the gate what a full one is: what cannot be recorded is not allowed where policy says so. */
+static void note_result(struct recorder *r, int result)
+{
+    bool failing = result < 0;
+
+    if (failing && !r->failing)
+        log_error("journal.write-failed", "error=%s", strerrorname_np(-result));
+    else if (!failing && r->failing)
+        log_warning("journal.written-again", "sequence=%lu", journal_sequence(r->journal));
+    r->failing = failing;
+    check_state(r);
 }
 
 static void plan_commit(struct recorder *r, uint64_t at_us)
@@ -66,9 +81,7 @@ static int commit(struct recorder *r)
 {
     int result = journal_commit(r->journal, clock_wall_us(), clock_boottime_us());
 
-    if (result < 0)
-        log_error("journal.write-failed", "error=%s", strerrorname_np(-result));
-    check_state(r);
+    note_result(r, result);
     return result;
 }
 
@@ -94,8 +107,7 @@ static int on_maintain(sd_event_source *source, uint64_t usec, void *userdata)
     struct recorder *r = userdata;
 
     (void)usec;
-    (void)journal_maintain(r->journal, clock_wall_us(), clock_boottime_us());
-    check_state(r);
+    note_result(r, journal_maintain(r->journal, clock_wall_us(), clock_boottime_us()));
     (void)sd_event_source_set_time(source, clock_boottime_us() + (r->low ? RETRY_DELAY_US : MAINTAIN_US));
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -125,6 +137,7 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret)
     journal.boottime_us = clock_boottime_us();
     journal.recorded = on_recorded;
     journal.recorded_context = r;
+    journal.ops = options->ops;
     e = journal_open(options->state_directory, &journal, &r->journal);
     if (e >= 0)
         e = add_timers(r);
@@ -185,7 +198,8 @@ void recorder_add(struct recorder *r, struct audit_event *e)
         log_error("journal.append-failed", "action=%s error=%s", audit_action_name(e->action),
                   strerrorname_np(-result));
     check_state(r);
-    plan_commit(r, clock_boottime_us() + COMMIT_DELAY_US);
+    /* While nothing can be written, the retry that is planned is soon enough. */
+    plan_commit(r, clock_boottime_us() + (r->full ? RETRY_DELAY_US : COMMIT_DELAY_US));
 }
 
 int recorder_sync(struct recorder *r)
@@ -208,6 +222,21 @@ uint64_t recorder_pending(const struct recorder *r)
 bool recorder_is_low(const struct recorder *r)
 {
     return r->low;
+}
+
+bool recorder_is_failing(const struct recorder *r)
+{
+    return r->failing;
+}
+
+bool recorder_is_full(const struct recorder *r)
+{
+    return r->full;
+}
+
+const char *recorder_state_name(const struct recorder *r)
+{
+    return r->failing ? "failing" : r->low ? "low" : "normal";
 }
 
 uint64_t recorder_unrecorded(const struct recorder *r)

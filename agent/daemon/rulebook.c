@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/files.h"
+#include "daemon/answers.h"
 #include "policy/findings.h"
 #include "policy/policy.h"
 
@@ -36,6 +37,7 @@ struct rulebook {
     size_t document_size;
     struct policy_findings findings;
     char complaint[512];
+    bool kept;
 };
 
 const char *rulebook_source_name(enum rulebook_source source)
@@ -189,12 +191,12 @@ static int take(struct rulebook *b, int dirfd, const char *name, enum rulebook_s
     size_t size = 0;
     int r = read_document(dirfd, name, &bytes, &size);
 
+    policy_findings_done(&b->findings);
+    b->findings = (struct policy_findings){0};
     if (r < 0) {
         complain(b, r == -EPERM ? "must belong to root and be writable by root alone" : strerrordesc_np(-r));
         return r;
     }
-    policy_findings_done(&b->findings);
-    b->findings = (struct policy_findings){0};
     r = policy_load(b->file, bytes, size, &b->findings, &p);
     if (r == 0)
         r = policy_resolve(p, &names, &b->findings);
@@ -218,10 +220,13 @@ int rulebook_reload(struct rulebook *b)
 
     b->complaint[0] = '\0';
     r = take(b, AT_FDCWD, b->file, RULEBOOK_FILE);
-    if (r != 0)
-        return r;
+    if (r != 0) {
+        if (b->source == RULEBOOK_FILE)
+            b->source = RULEBOOK_LAST_GOOD; /* the file is no longer what rules */
+        return r == -ENOMEM ? r : RULEBOOK_E_REFUSED;
+    }
     /* When the copy cannot be written the document rules all the same; only a later start with a broken file would miss it. */
-    (void)files_write_atomic_at(b->state_directory, LAST_GOOD, b->document, b->document_size, 0600);
+    b->kept = files_write_atomic_at(b->state_directory, LAST_GOOD, b->document, b->document_size, 0600) >= 0;
     return 0;
 }
 
@@ -233,9 +238,9 @@ int rulebook_open(struct rulebook *b)
     if (r == 0)
         return 0;
     memcpy(complaint, b->complaint, sizeof(complaint));
-    (void)take(b, b->state_directory, LAST_GOOD, RULEBOOK_LAST_GOOD);
+    b->kept = take(b, b->state_directory, LAST_GOOD, RULEBOOK_LAST_GOOD) == 0;
     memcpy(b->complaint, complaint, sizeof(complaint)); /* of the file, not of the copy */
-    return r == -ENOMEM ? r : RULEBOOK_E_REFUSED;
+    return r;
 }
 
 struct policy *rulebook_policy(const struct rulebook *b)
@@ -263,6 +268,11 @@ const char *rulebook_complaint(const struct rulebook *b)
     return b->complaint;
 }
 
+bool rulebook_is_kept(const struct rulebook *b)
+{
+    return b->kept;
+}
+
 json_t *rulebook_findings(const struct rulebook *b)
 {
     json_t *array = json_array();
@@ -270,10 +280,10 @@ json_t *rulebook_findings(const struct rulebook *b)
     for (size_t i = 0; array && i < b->findings.n; i++) {
         const struct policy_finding *f = &b->findings.items[i];
 
-        (void)json_array_append_new(array, json_pack("{s:s, s:I, s:I, s:s}", "severity",
+        (void)json_array_append_new(array, json_pack("{s:s, s:I, s:I, s:o}", "severity",
                                                      f->severity == POLICY_ERROR ? "error" : "warning", "line",
                                                      (json_int_t)f->at.line, "column", (json_int_t)f->at.column,
-                                                     "message", f->message));
+                                                     "message", answer_foreign_text(f->message)));
     }
     return array;
 }

@@ -16,12 +16,12 @@ struct rulebook;
 enum rulebook_source {
     RULEBOOK_NONE = 0,  /* no document could ever be read: everything is refused */
     RULEBOOK_FILE,      /* the configured file, as it is now */
-    RULEBOOK_LAST_GOOD, /* the copy of the last good one; the file on disk is missing or was refused */
+    RULEBOOK_LAST_GOOD, /* the last good one; the file on disk is missing or was refused */
 };
 const char *rulebook_source_name(enum rulebook_source source);
 
 enum {
-    RULEBOOK_E_REFUSED = 1, /* the file was refused; what ruled rules on */
+    RULEBOOK_E_REFUSED = 1, /* the file is missing, unreadable or was refused; what ruled rules on */
 };
 
 /* file and state_directory are borrowed. 0 or -ENOMEM; nothing is read yet. */
@@ -30,7 +30,7 @@ struct rulebook *rulebook_free(struct rulebook *b);
 
 /* At start: the file, else the last good copy. 0: from the file; RULEBOOK_E_REFUSED: see rulebook_findings(). */
 int rulebook_open(struct rulebook *b);
-/* The file again. 0 when the document in it rules now. */
+/* The file again. 0 when the document in it rules now; RULEBOOK_E_REFUSED; -ENOMEM. */
 int rulebook_reload(struct rulebook *b);
 
 struct policy *rulebook_policy(const struct rulebook *b); /* borrowed; with RULEBOOK_NONE one that permits nothing */
@@ -41,3 +41,5 @@ bool rulebook_is_expired(const struct rulebook *b, int64_t wall_us);
 struct json_t *rulebook_findings(const struct rulebook *b);
 /* The first error as one line, "" when none. */
 const char *rulebook_complaint(const struct rulebook *b);
+/* Is what rules in the state directory as well, for a start with a broken file? */
+bool rulebook_is_kept(const struct rulebook *b);

@@ -23,7 +23,8 @@
 
 enum {
     SELF_TEST_DEADLINE_MS = 5000,
-    EVENTS_PER_TURN = 512, /* then other sources of the loop get their turn */
+    EVENTS_PER_TURN = 512,   /* then other sources of the loop get their turn */
+    EVENTS_PER_DRAIN = 8192, /* more than the gate's ring holds */
 };
 
 /* A build tree has the keeper beside the daemon; an installed daemon has it in libexec. */
@@ -104,31 +105,55 @@ static int on_gate_events(sd_event_source *source, int fd, uint32_t events, void
     return 0;
 }
 
+/* No more than the ring can hold: who opens files without end must not keep us here. */
 void wire_gate_drain(struct daemon *d)
 {
     struct audit_event e;
 
-    while (gate_next_event(d->gate, &e) > 0)
+    for (int i = 0; i < EVENTS_PER_DRAIN && gate_next_event(d->gate, &e) > 0; i++)
         recorder_add(d->recorder, &e);
 }
 
 static int watch_keeper(struct daemon *d);
 
-/* The keeper died: without one, our own death would open everything. */
+static void record_keeper(struct daemon *d, int result)
+{
+    struct audit_event e;
+
+    audit_event_init(&e, AUDIT_GATE_LOST_MARK);
+    e.alarm = true;
+    audit_set(e.message, sizeof(e.message),
+              result < 0 ? "the keeper died and cannot be started: the guard would not outlive kuraband"
+                         : "the keeper died and was started again");
+    recorder_add(d->recorder, &e);
+    log_warning(result < 0 ? "gate.keeper-lost" : "gate.keeper-renewed", "error=%s",
+                result < 0 ? strerrorname_np(-result) : "");
+}
+
+/* Without a keeper our own death would open everything. Told once when it fails; tried again at each tick. */
+static void renew_keeper(struct daemon *d)
+{
+    int r = holder_renew(&d->holder);
+
+    gate_set_keeper(d->gate, d->holder.keeper);
+    if (r >= 0)
+        r = watch_keeper(d);
+    if (r >= 0 || !d->keeper_lost)
+        record_keeper(d, r);
+    d->keeper_lost = r < 0;
+}
+
 static int on_keeper_gone(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
     struct daemon *d = userdata;
-    int r;
 
     (void)source;
     (void)fd;
     if (!(events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)))
         return 0;
     d->keeper_gone = sd_event_source_disable_unref(d->keeper_gone);
-    r = holder_renew(&d->holder);
-    gate_set_keeper(d->gate, d->holder.keeper);
-    log_warning("gate.keeper-renewed", "result=%d", r);
-    return r < 0 ? 0 : watch_keeper(d);
+    renew_keeper(d);
+    return 0;
 }
 
 static int watch_keeper(struct daemon *d)
@@ -152,6 +177,7 @@ int wire_gate_start(struct daemon *d)
 
     if (r < 0)
         return r;
+    d->gate_begun = true;
     r = gate_set_policy(d->gate, rulebook_policy(d->rulebook));
     if (r < 0)
         return r;
@@ -161,6 +187,14 @@ int wire_gate_start(struct daemon *d)
     gate_set_journal_full(d->gate, recorder_is_full(d->recorder));
     r = sd_event_add_io(d->loop, &d->io[d->n_io++], gate_event_fd(d->gate), EPOLLIN, on_gate_events, d);
     return r < 0 ? r : watch_keeper(d);
+}
+
+/* Only where there are stores; it takes a mount namespace, so not at each self-test. */
+void wire_gate_probe_overlay(struct daemon *d)
+{
+    d->overlay_open = false;
+    if (rulebook_policy(d->rulebook)->n_stores > 0)
+        d->overlay_open = gate_overlay_probe(d->gate, SELF_TEST_DEADLINE_MS) < GATE_OVERLAY_REFUSED;
 }
 
 bool wire_gate_self_test(struct daemon *d)
@@ -177,24 +211,28 @@ bool wire_gate_self_test(struct daemon *d)
 void wire_gate_tick(struct daemon *d)
 {
     (void)gate_tick(d->gate);
-    if (!d->keeper_gone && d->config->keeper == CONFIG_ON && holder_renew(&d->holder) == 0)
-        (void)watch_keeper(d);
+    if (d->keeper_lost)
+        renew_keeper(d);
 }
 
 void wire_gate_stop(struct daemon *d)
 {
+    struct audit_event e;
+
     if (!d->gate)
         return;
     gate_stop(d->gate);
-    if (d->recorder)
-        wire_gate_drain(d);
+    /* Nobody adds any more, so all of it. */
+    while (d->recorder && gate_next_event(d->gate, &e) > 0)
+        recorder_add(d->recorder, &e);
     d->gate = gate_free(d->gate);
 }
 
+/* A start that failed before anything was guarded leaves no keeper behind. After that it does: what is guarded stays so (H1). */
 void wire_gate_close(struct daemon *d)
 {
     d->keeper_gone = sd_event_source_disable_unref(d->keeper_gone);
-    if (d->purge)
+    if (d->purge || (!d->gate_begun && !d->holder.inherited))
         holder_release(&d->holder);
     else
         holder_close(&d->holder);

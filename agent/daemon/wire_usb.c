@@ -14,6 +14,7 @@
 #include "daemon/daemon.h"
 #include "daemon/recorder.h"
 #include "daemon/rulebook.h"
+#include "daemon/sessions.h"
 #include "device/block.h"
 #include "device/usb.h"
 #include "kern/udev.h"
@@ -93,6 +94,8 @@ int wire_usb_start(struct daemon *d)
         .callbacks = {.context = d, .report = on_report},
         .policy = rulebook_policy(d->rulebook),
     };
+    const struct decide_person *people;
+    size_t n = 0;
     int r;
 
     if (d->config->usb == CONFIG_OFF)
@@ -105,6 +108,9 @@ int wire_usb_start(struct daemon *d)
     if (r < 0)
         return r;
     usb_manager_set_emergency(d->usb, emergency_is_on(d), clock_wall_us());
+    people = sessions_people(d->sessions, &n);
+    /* Before devices are decided: one whose rule names people must not be taken away and given back at each start. */
+    (void)usb_manager_set_persons(d->usb, people, n, clock_wall_us());
     r = open_events(d);
     if (r < 0)
         return r;
