@@ -166,13 +166,15 @@ static void adopt(struct gate *g, const struct view *v, int fd, const struct obj
 
 static void answer(struct gate *g, int group, int fd, const struct verdict *v)
 {
-    int r = fanotify_answer(group, fd, v->kind == VERDICT_ALLOW);
+    int r;
 
+    /* Counted first: whoever was answered may look at once. */
     atomic_fetch_add_explicit(&g->decisions, 1, memory_order_relaxed);
     if (v->kind != VERDICT_ALLOW)
         atomic_fetch_add_explicit(&g->denied, 1, memory_order_relaxed);
     else if (v->ruled != VERDICT_ALLOW)
         atomic_fetch_add_explicit(&g->would_refuse, 1, memory_order_relaxed);
+    r = fanotify_answer(group, fd, v->kind == VERDICT_ALLOW);
     if (r == -ENOENT)
         atomic_fetch_add_explicit(&g->gone, 1, memory_order_relaxed);
     else if (r < 0)
