@@ -88,8 +88,8 @@ size_t usb_manager_count(const struct usb_manager *m);
 const struct usb_device *usb_manager_get(const struct usb_manager *m,
                                          size_t i); /* in order of arrival; NULL past the end */
 const struct usb_device *usb_manager_find(const struct usb_manager *m, const char *port);
-/* The device that owns a path below /sys/devices (with or without "/sys"): its own interface must be the next step of the path.
- * NULL when that device is not known, also when only a hub above it is. */
+/* The device that owns a path below devices/ (with or without "/sys/" or "/"): the path is the device's own, or its own interface
+ * is the next step. NULL when that device is not known, also when only a hub above it is. */
 const struct usb_device *usb_manager_find_owner(const struct usb_manager *m, const char *syspath);
 size_t usb_manager_hubs(const struct usb_manager *m); /* root hubs */
 bool usb_manager_guarded(

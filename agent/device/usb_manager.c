@@ -466,13 +466,16 @@ const struct usb_device *usb_manager_find(const struct usb_manager *m, const cha
 /* Only ".../1-2/1-2:1.0/…" belongs to 1-2. ".../1-2/1-2.3/1-2.3:1.0/…" does not: it belongs to a device that is not known. */
 const struct usb_device *usb_manager_find_owner(const struct usb_manager *m, const char *syspath)
 {
-    syspath += text_starts(syspath, "/sys/") ? strlen("/sys/") : 0;
+    syspath += text_starts(syspath, "/sys/") ? strlen("/sys/") : text_starts(syspath, "/") ? 1 : 0;
     for (size_t i = 0; i < m->n_devices; i++) {
         const struct usb_node *n = &m->devices[i]->node;
         size_t path = strlen(n->path), name = strlen(n->name);
 
-        if (strncmp(syspath, n->path, path) == 0 && syspath[path] == '/' &&
-            strncmp(syspath + path + 1, n->name, name) == 0 && syspath[path + 1 + name] == ':')
+        if (strncmp(syspath, n->path, path) != 0)
+            continue;
+        if (syspath[path] == '\0')
+            return m->devices[i];
+        if (syspath[path] == '/' && strncmp(syspath + path + 1, n->name, name) == 0 && syspath[path + 1 + name] == ':')
             return m->devices[i];
     }
     return NULL;

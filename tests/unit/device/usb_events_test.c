@@ -315,6 +315,9 @@ static void owner_of_a_block_device(void **state)
     (void)snprintf(path, sizeof(path), "%s/1-5.3:1.0/host0/target0:0:0/0:0:0:0/block/sda/sda1", device);
     assert_ptr_equal(usb_manager_find_owner(x->m, path), fixture_device(x, "1-5.3"));
     assert_ptr_equal(usb_manager_find_owner(x->m, path + strlen("/sys/")), fixture_device(x, "1-5.3"));
+    /* As exit_info tells it: the device itself, below "/devices". */
+    strstr(path, "/1-5.3:")[0] = '\0';
+    assert_ptr_equal(usb_manager_find_owner(x->m, path + strlen("/sys")), fixture_device(x, "1-5.3"));
     /* Not yet known behind the same hub: it must not inherit the hub's verdict. */
     fake_usb_syspath("1-5.4", device, sizeof(device));
     (void)snprintf(path, sizeof(path), "%s/1-5.4:1.0/host0/block/sda", device);
