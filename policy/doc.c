@@ -116,11 +116,13 @@ void doc_hint(struct doc *d, const char *hint, ...)
     policy_findings_hint(d->findings, "%s", text);
 }
 
-/* A third of the word may be wrong, at least one letter. */
+/* A third of the word may be wrong, at least one letter, never all of them. */
 static bool is_nearer(const char *written, const char *known, size_t *best)
 {
-    size_t cap = strlen(written) / 3 + 2, distance;
+    size_t length = strlen(written), cap = length / 3 + 2, distance;
 
+    if (cap > length)
+        cap = length;
     if (cap > *best)
         cap = *best;
     distance = text_distance(written, known, cap);

@@ -96,6 +96,10 @@ int doc_get_choice(struct doc *d, const yaml_node_t *node, const struct doc_choi
         if (used + strlen(c->name) + 3 < sizeof(names))
             used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used > 0 ? ", " : "", c->name);
     }
+    if (is_null(node)) {
+        doc_error(d, node, N_("the value is missing, one of: %s"), names);
+        return DOC_E_INVALID;
+    }
     doc_error(d, node, N_("'%s' is none of: %s"), text, names);
     doc_hint_near(d, text, choices);
     return DOC_E_INVALID;

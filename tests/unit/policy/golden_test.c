@@ -1,0 +1,96 @@
+/*
+ * Every document below tests/data/policy/bad is refused and every one below warn is accepted, with exactly the findings of the
+ * .expected file beside it: LINE:COL, message and hint.
+ */
+#include "test.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "policy/findings.h"
+
+static char *slurp(const char *folder, const char *name, size_t *ret_size)
+{
+    char path[512];
+    char *bytes = malloc(1U << 20);
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), KURABAN_TEST_DATA "/policy/%s/%s", folder, name);
+    f = fopen(path, "re");
+    if (!f || !bytes)
+        fail_msg("%s cannot be read", path);
+    *ret_size = fread(bytes, 1, (1U << 20) - 1, f);
+    bytes[*ret_size] = 0;
+    (void)fclose(f);
+    return bytes;
+}
+
+static void check(const char *folder, const char *name, int expected_result)
+{
+    struct policy_findings findings = {0};
+    struct policy *p = NULL;
+    _cleanup_free_ char *bytes = NULL, *expected = NULL, *seen = NULL;
+    size_t size = 0, expected_size = 0, seen_size = 0;
+    char sidecar[300];
+    FILE *out = open_memstream(&seen, &seen_size);
+    int r;
+
+    bytes = slurp(folder, name, &size);
+    (void)snprintf(sidecar, sizeof(sidecar), "%.*s.expected", (int)(strlen(name) - 5), name);
+    expected = slurp(folder, sidecar, &expected_size);
+    r = policy_load(name, (const uint8_t *)bytes, size, &findings, &p);
+    policy_findings_print(&findings, out, name, NULL, 0);
+    assert_int_equal(fclose(out), 0);
+    if (r != expected_result || strcmp(seen, expected) != 0)
+        fail_msg("%s/%s gives %d and:\n%s", folder, name, r, seen);
+    assert_true((r == 0) == (p != NULL));
+    assert_true((r == 0) == (findings.n_errors == 0));
+    (void)policy_unref(p);
+    policy_findings_done(&findings);
+}
+
+static void check_folder(const char *folder, int expected_result, size_t at_least)
+{
+    const struct dirent *entry;
+    char path[512];
+    size_t n = 0;
+    DIR *dir;
+
+    (void)snprintf(path, sizeof(path), KURABAN_TEST_DATA "/policy/%s", folder);
+    dir = opendir(path);
+    assert_non_null(dir);
+    while ((entry = readdir(dir))) {
+        size_t length = strlen(entry->d_name);
+
+        if (length < 6 || strcmp(entry->d_name + length - 5, ".yaml") != 0)
+            continue;
+        check(folder, entry->d_name, expected_result);
+        n++;
+    }
+    (void)closedir(dir);
+    assert_true(n >= at_least);
+}
+
+static void test_bad_documents(void **state)
+{
+    (void)state;
+    check_folder("bad", POLICY_E_INVALID, 80);
+}
+
+static void test_odd_documents(void **state)
+{
+    (void)state;
+    check_folder("warn", 0, 11);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bad_documents),
+        cmocka_unit_test(test_odd_documents),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
