@@ -83,7 +83,7 @@ static void look_at_gate(struct daemon *d, json_t *array)
     add(array, "gate.overload", s.failures[GATE_FAILURE_OVERLOAD] == 0, "info",
         "opens were refused because too many waited");
     if (rulebook_policy(d->rulebook)->n_stores > 0)
-        add(array, "store.overlay", !d->overlay_open, "error",
+        add(array, "overlay", !d->overlay_open, "error",
             "on this kernel a file can be read around the guard through an overlay mount (docs/STORES.md)");
     add(array, "gate.keeper", d->holder.keeper_socket >= 0 || d->holder.in_fd_store, "error",
         "nobody keeps the gate: if kuraband dies, everything opens");

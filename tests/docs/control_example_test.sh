@@ -45,4 +45,10 @@ compare STATUS . '^(emergency|gate.self_test.at|policy.valid_until) ' kuraban --
 compare DEVICES 'map(select(.kind == "medium"))' '^$' kuraban --json devices
 compare WHY . '^\[\]\.device' kuraban --json why
 compare DOCTOR . '^$' kuraban --json doctor
+
+# Every check that kuraband names has words for people.
+if kuraban doctor | grep -E '^[^ ]+ +([a-z.-]+) +\1$'; then
+    echo "DOCTOR: these checks have no words in agent/cli/doctor_words.c"
+    failures=$((failures + 1))
+fi
 exit "$failures"
