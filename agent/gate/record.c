@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "gate/internal.h"
 #include "policy/policy.h"
 
@@ -69,15 +68,6 @@ void record_report(struct gate *g, enum audit_action action, bool alarm, const c
     record_push(g, r);
 }
 
-static void set_printable(char *field, size_t size, const char *value)
-{
-    char *safe = value ? text_make_printable(value, strlen(value)) : NULL;
-
-    if (safe)
-        audit_set(field, size, safe);
-    free(safe);
-}
-
 static void set_object(struct audit_event *e, const struct record *r)
 {
     if (r->medium) {
@@ -94,8 +84,8 @@ static void set_object(struct audit_event *e, const struct record *r)
     }
     if (r->has_store)
         audit_set(e->store, sizeof(e->store), r->view->policy->stores[r->store].id);
-    set_printable(e->path, sizeof(e->path), r->path);
-    set_printable(e->program, sizeof(e->program), r->program);
+    audit_set(e->path, sizeof(e->path), r->path);
+    audit_set(e->program, sizeof(e->program), r->program);
 }
 
 static void set_asker(struct audit_event *e, const struct asker *a)
@@ -133,7 +123,7 @@ static void to_event(const struct record *r, struct audit_event *e)
     e->execute = r->execute;
     set_asker(e, &r->asker);
     set_object(e, r);
-    set_printable(e->message, sizeof(e->message), r->message);
+    audit_set(e->message, sizeof(e->message), r->message);
 }
 
 /* Decisions that found no place in the ring. */
