@@ -84,7 +84,8 @@ static void decide_by_rules(const struct policy *p, const struct decide_usb_fact
 
         if (select_usb(&rule->match, facts) != MISMATCH_NONE)
             continue;
-        depends = depends || match_depends(&rule->who, &rule->when, rule->until_us) || rule->unique_serial;
+        depends = depends || match_depends(&rule->who, &rule->when, rule->until_us) ||
+                  (rule->unique_serial && rule->allow != POLICY_REFUSE);
         if (decide_usb_mismatch(p, i, facts) != MISMATCH_NONE)
             continue;
         decide_by_rule(p, rule, facts, ret);
