@@ -1,0 +1,111 @@
+"""The package, installed by dpkg on a machine that runs: what it brings, a start in monitor mode, and after a switch to
+enforcement a reboot that comes up enforcing, with a keyboard that types."""
+
+from guard import POLICY_FILE, Guard, usb
+from vm import wait_for
+
+PROFILE = "agent"
+SECONDS = 420
+
+FILES = {
+    "programs": ["/usr/bin/kuraban", "/usr/sbin/kuraband", "/usr/libexec/kuraban/kuraban-keeper"],
+    "the udev helper": ["/usr/libexec/kuraban/kuraban-udev"],
+    "units": ["/lib/systemd/system/kuraband.service", "/lib/systemd/system/kuraban-keeper.socket"],
+    "udev rules": [
+        "/lib/udev/rules.d/60-kuraban-exits.rules",
+        "/lib/udev/rules.d/61-kuraban-hide.rules",
+        "/lib/udev/rules.d/72-kuraban-nodes.rules",
+    ],
+    "the configuration": ["/etc/kuraban/kuraban.yaml"],
+    "man pages": [
+        "/usr/share/man/man1/kuraban.1.gz",
+        "/usr/share/man/man5/kuraban-policy.5.gz",
+        "/usr/share/man/man7/kuraban.7.gz",
+        "/usr/share/man/man8/kuraband.8.gz",
+    ],
+    "the completion": ["/usr/share/bash-completion/completions/kuraban"],
+    "the translation": ["/usr/share/locale/ja/LC_MESSAGES/kuraban.mo"],
+    "documents": ["/usr/share/doc/kuraban-agent/copyright", "/usr/share/doc/kuraban-agent/README.ja.md"],
+}
+
+
+def check_files(t):
+    for what, paths in FILES.items():
+        missing = [path for path in paths if t.vm.run(["test", "-s", path]).rc != 0]
+        t.check(f"the package brings {what}", not missing, f"missing: {missing}")
+    result = t.vm.run("dpkg --verify kuraban-agent; dpkg -s kuraban-agent | grep ^Status")
+    t.check("dpkg finds the package whole", result.out == "Status: install ok installed\n", result)
+    result = t.vm.run("stat -c '%a %U' /run/kuraban /var/lib/kuraban /run/kuraban/control.sock /run/kuraban/keeper.sock")
+    expected = ["755 root", "700 root", "666 root", "600 root"]
+    t.check("its directories and sockets have the right owners", result.out.splitlines() == expected, result)
+
+
+def check_monitor(t, guard):
+    """The policy that the installation made from the devices present."""
+    for unit in ("kuraband.service", "kuraban-keeper.socket", "kuraban-keeper.service"):
+        result = t.vm.run(["systemctl", "is-active", unit])
+        t.check(f"{unit} runs", result.out.strip() == "active", result)
+    text = t.vm.check_run(["cat", POLICY_FILE])
+    t.check("the generated policy only watches", "mode: monitor" in text, text)
+    t.check("and knows the keyboard", "0627:0001" in text, text)
+    result = t.vm.run(["kuraban", "policy", "check", POLICY_FILE])
+    t.check("it passes policy check", result.rc == 0, result)
+    status = guard.status()
+    t.check("status says that nothing is enforced", status["enforcing"] is False and status["mode"] == "monitor", status)
+    result = t.vm.run(["kuraban", "status"], user="tanaka", env={"LANG": "ja_JP.UTF-8"})
+    t.check("an ordinary user may ask, and is answered in Japanese", result.rc == 0 and "ポリシー" in result.out, result)
+    result = t.vm.run(["kuraban", "reload"], user="tanaka")
+    t.check("but may change nothing", result.rc != 0, result)
+
+
+def check_enforcing(t, guard):
+    """After the reboot."""
+    status = guard.status()
+    t.check("after a reboot status says enforcing", status["enforcing"] is True, status)
+    t.check("by the policy of the administrator", status["policy"]["name"] == "テスト", status["policy"])
+    t.check("the gate proved itself", status["gate"]["self_test"]["ok"] is True, status["gate"])
+    defaults = t.vm.check_run("cat /sys/bus/usb/devices/usb*/authorized_default /sys/bus/usb/devices/usb*/interface_authorized_default")
+    t.check("the root hubs authorize nothing by themselves", set(defaults.split()) == {"0"}, defaults)
+    saved = t.vm.check_run("cat /var/lib/kuraban/usb-defaults")
+    t.check("what they had before is kept", saved.count("\n1 1 devices/") == len(defaults.split()) / 2, saved)
+    order = t.vm.check_run("systemctl show -p ActiveEnterTimestampMonotonic --value kuraband.service udisks2.service getty@tty1.service")
+    times = [int(word) for word in order.split()]
+    t.check("it is ready before udisks and before anybody can log in", times[0] <= min(times[1:]), times)
+    verified = guard.verify()
+    t.check("the journal goes on across the reboot, whole", verified["ok"] is True and verified["rc"] == 0, verified)
+    result = t.vm.run(["kuraban", "doctor", "--json"])
+    t.check("doctor finds no error", '"severity": "error"' not in result.out or result.rc == 0, result)
+
+
+def check_keyboard(t, guard):
+    device = guard.device(kind="usb", vendor="0627", product="0001")
+    t.check("the keyboard is allowed by its rule", device and device["rule"] == "keyboard", device)
+    t.check("and authorized", device and device["authorized"] is True, device)
+    t.vm.put(
+        "/run/read-key",
+        "import glob, os, select, struct, sys\n"
+        "fds = [os.open(p, os.O_RDONLY) for p in glob.glob('/dev/input/by-id/usb-QEMU*-event-kbd')]\n"
+        "print('ready', len(fds), flush=True)\n"
+        "while True:\n"
+        "    for fd in select.select(fds, [], [])[0]:\n"
+        "        _, _, kind, code, value = struct.unpack('qqHHi', os.read(fd, 24))\n"
+        "        if kind == 1 and value == 1:\n"
+        "            print('key', code, flush=True)\n"
+        "            sys.exit(0)\n",
+    )
+    job = t.vm.spawn(["python3", "/run/read-key"], timeout=30)
+    wait_for(lambda: "ready 1" in job.output(), "the key reader")
+    t.vm.send_keys(["k"])
+    result = job.wait()
+    t.check("a key that is pressed arrives (KEY_K is 37)", "key 37" in result.out, result)
+
+
+def run(t):
+    guard = Guard(t)
+    check_files(t)
+    check_monitor(t, guard)
+    guard.enforce(usb())
+    t.check("after a reload the same machine enforces", guard.status()["enforcing"] is True, guard.status())
+    t.vm.reboot()
+    check_enforcing(t, guard)
+    check_keyboard(t, guard)
