@@ -150,11 +150,12 @@ int policy_source_line(const uint8_t *bytes, size_t size, struct policy_position
     if (length > 0 && source[length - 1] == '\r')
         length--;
     length = length < 4096 ? length : 4096; /* a line nobody reads to its end */
-    line = strndup((const char *)source, length);
+    line = calloc(1, length + 1);
     caret = malloc(length * 2 + 2);
     if (!line || !caret)
         return -ENOMEM;
-    for (; line[used]; used++) {
+    memcpy(line, source, length);
+    for (; used < length; used++) {
         unsigned width = width_of((uint8_t)line[used]);
 
         column += width > 0;

@@ -1,0 +1,146 @@
+/* What is generated loads without errors, keeps what must be kept, and is not fooled by what devices call themselves. */
+#include "test.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "policy/findings.h"
+#include "policy/generate.h"
+
+#define EXACT(c, s, p)                                                                                                 \
+    {                                                                                                                  \
+        .class_ = (c), .subclass = (s), .protocol = (p)                                                                \
+    }
+
+static const struct policy_interface keyboard[] = {EXACT(3, 1, 1), EXACT(3, 0, 0)}, mouse[] = {EXACT(3, 1, 2)},
+                                     hub[] = {EXACT(9, 0, 1), EXACT(9, 0, 2)}, stick[] = {EXACT(8, 6, 0x50)},
+                                     camera[] = {EXACT(0xe, 1, 0), EXACT(0xe, 2, 0), EXACT(0xe, 2, 0)},
+                                     bad_usb[] = {EXACT(3, 1, 1), EXACT(8, 6, 0x50)};
+
+#define DEVICE(v, p, s, n, h, c, list)                                                                                 \
+    {                                                                                                                  \
+        .vendor = (v), .product = (p), .serial = (s), .name = (n), .hash = (h), .connect_type = (c),                   \
+        .interfaces = (list), .n_interfaces = ELEMENTS(list)                                                           \
+    }
+
+static const struct policy_generate_device present[] = {
+    DEVICE(0x1d6b, 2, "", "Hub", "h0", "", hub),
+    DEVICE(0x781, 0x5583, "4C53", "Ultra", "h1", "hotplug", stick),
+    DEVICE(0x46d, 0xc077, "", "Mouse", "h2", "hotplug", mouse),
+    DEVICE(0x46d, 0xc31c, "", "キーボード", "h3", "hardwired", keyboard),
+    DEVICE(0x46d, 0xc077, "", "Mouse", "h2", "hotplug", mouse), /* the same model again */
+    DEVICE(0x46d, 0x825, "AB\x1b[2J", "evil\n# : {name: \"x\"", "h4", "hotplug", camera),
+    DEVICE(0x666, 1, "X", "types and stores", "h5", "hotplug", bad_usb),
+    DEVICE(0x777, 1, "Y", "unreadable", "", "", stick),
+    DEVICE(0x888, 1, "it's: \"7\"", "- &a *b !c", "h6", "hotplug", camera),
+};
+
+static const struct policy_generate_options options = {
+    .organization = "city: example", .name = "生成", .zone = POLICY_ZONE_LGWAN, .mode = POLICY_MONITOR};
+
+static struct policy *load(const struct buf *b)
+{
+    struct policy_findings findings = {0};
+    struct policy *p = NULL;
+
+    if (policy_load("generated", b->data, b->size, &findings, &p) != 0) {
+        policy_findings_print(&findings, stderr, "generated", b->data, b->size);
+        fail_msg("does not load:\n%.*s", (int)b->size, (const char *)b->data);
+    }
+    assert_int_equal(findings.n, 0);
+    policy_findings_done(&findings);
+    return p;
+}
+
+static void test_present_devices(void **state)
+{
+    static const char *const ids[] = {"keyboard-1", "input-1", "hub-1", "device-1", "device-2"};
+    struct buf b;
+    struct policy *p;
+
+    (void)state;
+    buf_init(&b, POLICY_DOCUMENT_MAX);
+    assert_int_equal(policy_generate(&options, present, ELEMENTS(present), &b), 0);
+    p = load(&b);
+    assert_string_equal(p->organization, "city: example");
+    assert_string_equal(p->name, "生成");
+    assert_int_equal(p->mode, POLICY_MONITOR);
+    assert_int_equal(p->zone, POLICY_ZONE_LGWAN);
+    assert_int_equal(p->n_usb, ELEMENTS(ids));
+    for (size_t i = 0; i < ELEMENTS(ids); i++) {
+        assert_string_equal(p->usb[i].id, ids[i]);
+        assert_int_equal(p->usb[i].allow, POLICY_USE);
+        assert_int_equal(p->usb[i].match.interfaces.op, POLICY_SET_EQUALS);
+        for (size_t k = 0; k < p->usb[i].match.interfaces.n; k++)
+            assert_int_not_equal(p->usb[i].match.interfaces.items[k].class_, 8);
+    }
+    assert_string_equal(p->usb[0].name, "キーボード");
+    assert_string_equal(p->usb[0].match.connect_types.items[0], "hardwired");
+    assert_int_equal(p->usb[1].match.connect_types.n, 0); /* a mouse may be moved to another port */
+    assert_null(p->usb[3].name);
+    assert_int_equal(p->usb[3].match.serials.n, 0);
+    assert_string_equal(p->usb[3].match.hashes.items[0], "h4");
+    assert_int_equal(p->usb[3].match.interfaces.n, 3);
+    assert_string_equal(p->usb[4].match.serials.items[0], "it's: \"7\"");
+    assert_string_equal(p->usb[4].name, "- &a *b !c");
+    (void)policy_unref(p);
+    buf_done(&b);
+}
+
+/* The proposal is in comments; with the marks taken off it is a list of rules that load. */
+static void test_storage_is_proposed(void **state)
+{
+    struct buf b, uncommented;
+    struct policy *p;
+    char *line;
+
+    (void)state;
+    buf_init(&b, POLICY_DOCUMENT_MAX);
+    buf_init(&uncommented, POLICY_DOCUMENT_MAX);
+    assert_int_equal(policy_generate(&options, present, ELEMENTS(present), &b), 0);
+    assert_int_equal(buf_add(&b, "", 1), 0);
+    assert_int_equal(buf_printf(&uncommented, "format: kuraban-policy/1\norganization: c\nname: n\nversion: 1\n"
+                                              "mode: monitor\nusb:\n"),
+                     0);
+    line = strstr((char *)b.data, "#   ");
+    assert_non_null(line);
+    for (; line; line = strstr(line + 1, "\n#   ") ? strstr(line + 1, "\n#   ") + 1 : NULL)
+        assert_int_equal(buf_printf(&uncommented, "%.*s\n", (int)strcspn(line + 4, "\n"), line + 4), 0);
+    p = load(&uncommented);
+    assert_int_equal(p->n_usb, 2);
+    assert_string_equal(p->usb[0].id, "storage-1");
+    assert_int_equal(p->usb[0].allow, POLICY_READ);
+    assert_string_equal(p->usb[0].match.serials.items[0], "4C53");
+    assert_int_equal(p->usb[1].match.devices.items[0].vendor, 0x666); /* what types and stores is storage */
+    (void)policy_unref(p);
+    buf_done(&uncommented);
+    buf_done(&b);
+}
+
+static void test_nothing_present(void **state)
+{
+    struct buf b, small;
+    struct policy *p;
+
+    (void)state;
+    buf_init(&b, POLICY_DOCUMENT_MAX);
+    assert_int_equal(policy_generate(&options, NULL, 0, &b), 0);
+    p = load(&b);
+    assert_int_equal(p->n_usb, 0);
+    (void)policy_unref(p);
+    buf_done(&b);
+    buf_init(&small, 64);
+    assert_int_equal(policy_generate(&options, present, ELEMENTS(present), &small), -ENOBUFS);
+    buf_done(&small);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_present_devices),
+        cmocka_unit_test(test_storage_is_proposed),
+        cmocka_unit_test(test_nothing_present),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
