@@ -46,6 +46,28 @@ compare DEVICES 'map(select(.kind == "medium"))' '^$' kuraban --json devices
 compare WHY . '^\[\]\.device' kuraban --json why
 compare DOCTOR . '^$' kuraban --json doctor
 
+# The request bytes that the page shows are answered with code 0 by the real daemon.
+if ! sed -n '/^Example, a STATUS/,/^## Answers/p' docs/PROTOCOL.control.md | grep -E '^([0-9a-f]{2} +)+[0-9a-f]{2}$' |
+    /usr/bin/python3 -c '
+import socket, struct, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(10)
+s.connect(sys.argv[1])
+lines = [bytes.fromhex(line) for line in sys.stdin]
+assert len(lines) == 2, lines
+for request in lines:
+    s.sendall(request)
+    head = s.recv(12, socket.MSG_WAITALL)
+    length, kind, flags, code = struct.unpack("<IHHI", head)
+    assert (kind, flags, code) == (0x8000, 0, 0), head
+    answer = s.recv(length - 4, socket.MSG_WAITALL)
+    assert answer[:1] in b"{[", answer
+    print("EXAMPLE:", request.hex(" "), "->", len(answer), "bytes of JSON")
+' "$stage/run/control.sock"; then
+    echo "EXAMPLE: the requests shown are not answered"
+    failures=$((failures + 1))
+fi
+
 # Every check that kuraband names has words for people.
 if kuraban doctor | grep -E '^[^ ]+ +([a-z.-]+) +\1$'; then
     echo "DOCTOR: these checks have no words in agent/cli/doctor_words.c"
