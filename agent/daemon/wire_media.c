@@ -117,27 +117,18 @@ static void fill_gate_medium(struct gate_medium *g, dev_t device, const struct m
     audit_set(g->node, sizeof(g->node), m->node);
 }
 
-static void on_guard(void *context, int fd, dev_t device, const struct medium *m)
+static int on_guard(void *context, int fd, dev_t device, const struct medium *m)
 {
     struct daemon *d = context;
     struct gate_medium g;
-    bool known = wire_media_is_guarded(d, device);
-    struct audit_event e;
     int r;
 
     fill_gate_medium(&g, device, m);
     r = gate_guard_medium(d->gate, fd, &g);
     if (r >= 0)
         r = remember_guarded(d, device);
-    if (known && r >= 0)
-        return;
-    audit_event_init(&e, AUDIT_GATE_MARKED);
-    fill_medium(&e, m);
-    e.alarm = r < 0;
-    if (r < 0)
-        audit_set(e.message, sizeof(e.message), "the filesystem could not be marked; its medium stays read-only");
-    recorder_add(d->recorder, &e);
     daemon_changed(d);
+    return r < 0 ? r : 0;
 }
 
 static void on_unguard(void *context, dev_t device)

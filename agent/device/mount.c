@@ -161,8 +161,7 @@ static int guard(struct mount_manager *mm, const struct mount_place *place, dev_
         mm->guarded = g;
         mm->guarded[mm->n_guarded++] = (struct guarded){.device = device};
     }
-    mm->config.guard(mm->config.context, fd, device, m);
-    return 0;
+    return mm->config.guard(mm->config.context, fd, device, m);
 }
 
 static const char *outcome(int r)
@@ -255,6 +254,9 @@ static int handle_medium(struct mount_manager *mm, const struct mount_entry *e, 
         if (r == MOUNT_E_TIMEOUT)
             mm->config.report(mm->config.context, MOUNT_REPORT_FAILED, e, pid, m, &m->verdict,
                               "cannot be guarded: the path does not answer");
+        /* Who may read, when, and that nothing is run from it: without the mark nobody asks. */
+        if (r < 0 && block_manager_mode(mm->config.block) != EXIT_MODE_MONITOR)
+            return detach(mm, k, e, pid, m, &m->verdict, MOUNT_REPORT_FAILED, "could not be guarded; detached");
     }
     if (m->verdict.kind != VERDICT_ALLOW) {
         r = detach(mm, k, e, pid, m, &m->verdict, MOUNT_REPORT_DETACHED, "a refused medium was mounted; detached");

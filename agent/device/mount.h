@@ -40,8 +40,9 @@ struct mount_manager_config {
     struct mount_ops ops;
     /* A filesystem of the medium is mounted: mark it. fd is O_PATH, the root of the mount (directory or file), closed after
      * the call: fanotify_mark(…, FAN_MARK_FILESYSTEM, …, "/proc/self/fd/N"). Called for every new mount, also of a refused
-     * medium before it is detached, because programs inside keep what they have open; must be idempotent. */
-    void (*guard)(void *context, int fd, dev_t device, const struct medium *m);
+     * medium before it is detached, because programs inside keep what they have open; must be idempotent. Negative: it could
+     * not be marked, and the mount is detached. */
+    int (*guard)(void *context, int fd, dev_t device, const struct medium *m);
     /* The last mount of the device is gone, or the medium itself. */
     void (*unguard)(void *context, dev_t device);
     /* m is NULL for network and FUSE; pid names a process of another mount namespace, 0 is our own. */

@@ -66,7 +66,7 @@ static void on_mount(void *context, enum mount_report what, const struct mount_e
     x->mount_reports[what]++;
 }
 
-static void on_guard(void *context, int fd, dev_t device, const struct medium *m)
+static int on_guard(void *context, int fd, dev_t device, const struct medium *m)
 {
     struct fixture *x = context;
     struct stat st;
@@ -77,6 +77,7 @@ static void on_guard(void *context, int fd, dev_t device, const struct medium *m
     x->guarded_device = st.st_dev;
     assert_int_equal(st.st_dev, device);
     x->guarded++;
+    return 0;
 }
 
 static void on_unguard(void *context, dev_t device)

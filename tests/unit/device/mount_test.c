@@ -26,6 +26,7 @@ struct fixture {
     char text[1024]; /* of self/mountinfo, edited by the fake detach */
     int detach_result, read_only_result;
     unsigned detached, unguarded, guarded, read_only, reports[4];
+    int guard_result;
     int last_id;
     pid_t last_pid;
     char rule_id[64], message[128];
@@ -90,13 +91,14 @@ static int fake_open(void *context, const struct mount_place *place, int *ret_fd
     return *ret_fd < 0 ? -errno : 0;
 }
 
-static void on_guard(void *context, int fd, dev_t device, const struct medium *m)
+static int on_guard(void *context, int fd, dev_t device, const struct medium *m)
 {
     struct fixture *x = context;
 
     assert_true(fd >= 0);
     assert_int_equal(device, m->device);
     x->guarded++;
+    return x->guard_result;
 }
 
 static void on_unguard(void *context, dev_t device)
@@ -188,6 +190,19 @@ static void test_allowed_medium_is_guarded(void **state)
     mounts(x, ROOT);
     assert_int_equal(mount_manager_refresh(x->mm, 4), 0);
     assert_int_equal(x->unguarded, 1);
+}
+
+static void test_unguardable_medium_is_detached(void **state)
+{
+    struct fixture *x = *state;
+
+    start(x, EXIT_MODE_LISTED);
+    x->guard_result = -ENOMEM;
+    mounts(x, ROOT STICK_RO);
+    assert_int_equal(mount_manager_refresh(x->mm, 2), 0);
+    assert_int_equal(x->guarded, 1);
+    assert_int_equal(x->detached, 1);
+    assert_int_equal(x->reports[MOUNT_REPORT_FAILED], 1);
 }
 
 static void test_refused_medium_is_detached(void **state)
@@ -359,6 +374,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_allowed_medium_is_guarded),
+        TEST(test_unguardable_medium_is_detached),
         TEST(test_refused_medium_is_detached),
         TEST(test_policy_change_detaches),
         TEST(test_writable_mount_loses_its_write),
