@@ -73,8 +73,9 @@ static int begin_rule(struct doc *d, const struct yaml_node_s *node, void *objec
 
 static int end_rule(struct doc *d, const struct yaml_node_s *node, void *object)
 {
-    const struct policy_medium_rule *rule = object;
+    struct policy_medium_rule *rule = object;
 
+    rule->has_exec = doc_find(d, node, "exec") != NULL;
     load_check_verdict(d, node, rule->id);
     if (rule->exec && rule->allow == POLICY_REFUSE)
         doc_error(d, doc_find(d, node, "exec"), N_("nothing can be executed from a refused medium"));

@@ -125,7 +125,7 @@ struct policy_medium_rule {
     struct policy_position at;
     struct policy_medium_match match;
     enum policy_allow allow; /* REFUSE or READ or EXPORT */
-    bool exec;
+    bool exec, has_exec;     /* without: as the section says */
     bool monitor;
     struct policy_who who;
     struct policy_when when;

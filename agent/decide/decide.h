@@ -48,7 +48,8 @@ struct verdict {
      * dot). Lives as long as the snapshot; NULL only when zeroed. */
     const char *rule;
     /* Media of USB devices: id of the media rule that permitted it as well, "" when none did. Its people and hours are asked
-     * again at each open, like those of `rule`. Held here, because a verdict may outlive the snapshot. */
+     * again at each open, like those of `rule`. Held here, because a verdict may outlive the snapshot. When a media rule with
+     * `monitor` would have refused (ruled DENY, kind ALLOW, not monitor): `rule` is that one, this the device's, in force. */
     char medium_rule[POLICY_ID_MAX + 1];
     bool cacheable; /* does not depend on who asks, when, or with what; says nothing of other kinds of open */
     bool monitor;   /* mode: monitor or the rule's monitor: nothing is to be restricted */

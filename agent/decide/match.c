@@ -90,6 +90,30 @@ static size_t count_present(const struct policy_interfaces *wanted, const struct
     return present;
 }
 
+/* Does everything that fits `inner` fit `outer`? Wildcards stand from the right only, so two patterns nest or are apart. */
+static bool is_within(const struct policy_interface *inner, const struct policy_interface *outer)
+{
+    return inner->class_ == outer->class_ &&
+           (outer->any_subclass || (!inner->any_subclass && inner->subclass == outer->subclass)) &&
+           (outer->any_protocol || (!inner->any_protocol && inner->protocol == outer->protocol));
+}
+
+/* Each listed one has an interface of its own (Hall's condition, which is enough for patterns that nest). */
+static bool has_as_many(const struct policy_interfaces *wanted, const struct decide_interface *have, size_t n)
+{
+    for (size_t i = 0; i < wanted->n; i++) {
+        size_t demanded = 0, present = 0;
+
+        for (size_t k = 0; k < wanted->n; k++)
+            demanded += is_within(&wanted->items[k], &wanted->items[i]);
+        for (size_t k = 0; k < n; k++)
+            present += match_interface(&wanted->items[i], &have[k]);
+        if (present < demanded)
+            return false;
+    }
+    return true;
+}
+
 static bool all_listed(const struct policy_interfaces *wanted, const struct decide_interface *have, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -122,7 +146,7 @@ bool match_interfaces(const struct policy_interfaces *wanted, const struct decid
     case POLICY_SET_NONE_OF:
         return present == 0;
     case POLICY_SET_EQUALS:
-        return n == wanted->n && present == wanted->n && all_listed(wanted, have, n);
+        return n == wanted->n && has_as_many(wanted, have, n);
     case POLICY_SET_EQUALS_ORDERED:
         return equal_ordered(wanted, have, n);
     case POLICY_SET_MATCH_ALL:

@@ -97,7 +97,7 @@ static void by_medium_rule(const struct policy *p, const struct policy_medium_ru
     if (reason == REASON_RULE && r->allow != POLICY_REFUSE)
         reason = match_conditions(&r->who, &r->when, r->until_us, facts->persons, facts->n_persons, &facts->now);
     verdict_set(ret, p, r->monitor, r->id, reason == REASON_RULE ? allow : POLICY_REFUSE, reason);
-    ret->exec = ret->ruled == VERDICT_ALLOW && (r->exec || p->media.exec);
+    ret->exec = ret->ruled == VERDICT_ALLOW && (r->has_exec ? r->exec : p->media.exec);
 }
 
 /* media.rules from the first: true and the verdict when one decides. *depends is set when a rule that speaks of the medium
@@ -145,9 +145,22 @@ static void by_usb_rule(const struct policy *p, const struct policy_usb_rule *r,
     ret->exec = ret->ruled == VERDICT_ALLOW && p->media.exec;
 }
 
+/* The refusal is to be recorded and nothing more: what the device's rule grants, and restricts, stays as it is. */
+static void note_refusal(struct verdict *v, const struct verdict *refined)
+{
+    strncpy(v->medium_rule, v->rule, sizeof(v->medium_rule) - 1);
+    v->ruled = VERDICT_DENY;
+    v->rule = refined->rule;
+    v->reason = refined->reason;
+}
+
 /* What the device's rule permits, a media rule may take away again, or make less of. */
 static void refine(struct verdict *v, const struct verdict *refined)
 {
+    if (refined->ruled == VERDICT_DENY && refined->kind == VERDICT_ALLOW && !v->monitor) {
+        note_refusal(v, refined);
+        return;
+    }
     if (refined->ruled == VERDICT_DENY) {
         *v = *refined;
         return;

@@ -51,6 +51,14 @@ static bool consult_media_rules(const struct policy *p, const char *id, const st
     return false;
 }
 
+/* Nothing is written to media, nothing executed from those that do not say so, whoever may read. */
+static enum verdict_reason medium_reason(const struct decide_open_facts *facts, enum verdict_reason of_rule)
+{
+    if (facts->write)
+        return REASON_WRITE;
+    return of_rule == REASON_RULE && facts->execute && !facts->medium->exec ? REASON_EXECUTE : of_rule;
+}
+
 /* The rules that let the medium in also say who may read it, and when: they are asked again for each opener. A rule that is no
  * longer in the policy lets nobody in. */
 static void consult_medium_rules(const struct policy *p, const struct verdict *medium,
@@ -68,9 +76,26 @@ static void consult_medium_rules(const struct policy *p, const struct verdict *m
         return;
     }
     ret->depends = ret->depends || second.depends;
+    /* A second rule that only records does not lift what the first one refuses. */
+    if (second.monitor && !ret->monitor && medium_reason(facts, REASON_RULE) != REASON_RULE)
+        return;
     if (ret->reason == REASON_RULE && second.reason != REASON_RULE)
         *ret =
             (struct opinion){.rule = second.rule, .monitor = second.monitor, .depends = true, .reason = second.reason};
+}
+
+/* A media rule that only records would have refused the medium; the rule of its device let it in and goes on restricting. */
+static void open_noted(const struct policy *p, const struct decide_open_facts *facts, struct verdict *ret)
+{
+    const struct verdict *medium = facts->medium;
+    struct opinion o = {.rule = medium->rule, .reason = REASON_UNKNOWN};
+
+    (void)consult_usb_rules(p, medium->medium_rule, facts, &o);
+    o.reason = medium_reason(facts, o.reason);
+    if (o.reason != REASON_RULE)
+        verdict_set(ret, p, o.monitor, o.rule, POLICY_REFUSE, o.reason);
+    else
+        verdict_set(ret, p, true, medium->rule, POLICY_REFUSE, medium->reason);
 }
 
 static void open_medium(const struct policy *p, const struct decide_open_facts *facts, struct verdict *ret)
@@ -82,16 +107,17 @@ static void open_medium(const struct policy *p, const struct decide_open_facts *
         verdict_set(ret, p, false, "default", POLICY_REFUSE, REASON_UNKNOWN);
         return;
     }
+    if (medium->ruled != VERDICT_ALLOW && medium->kind == VERDICT_ALLOW && !medium->monitor && medium->medium_rule[0]) {
+        open_noted(p, facts, ret);
+        return;
+    }
     consult_medium_rules(p, medium, facts, &o);
     if (medium->ruled != VERDICT_ALLOW) {
         /* Not by the reason: "the rule says so" is one of a refusal as well. */
         verdict_set(ret, p, o.monitor, o.rule, POLICY_REFUSE, medium->reason);
         return;
     }
-    if (facts->write)
-        o.reason = REASON_WRITE;
-    else if (o.reason == REASON_RULE && facts->execute && !medium->exec)
-        o.reason = REASON_EXECUTE;
+    o.reason = medium_reason(facts, o.reason);
     verdict_set(ret, p, o.monitor, o.rule, o.reason == REASON_RULE ? POLICY_READ : POLICY_REFUSE, o.reason);
     ret->cacheable = ret->ruled == VERDICT_ALLOW && !o.depends && !facts->execute;
 }

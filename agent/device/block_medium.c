@@ -106,7 +106,8 @@ void medium_refresh(struct medium *m, const struct medium *fresh)
 static bool verdicts_differ(const struct verdict *a, const struct verdict *b)
 {
     return a->kind != b->kind || a->ruled != b->ruled || a->allow != b->allow || a->reason != b->reason ||
-           !text_equal(a->rule, b->rule);
+           a->exec != b->exec || a->cacheable != b->cacheable || a->monitor != b->monitor ||
+           !text_equal(a->rule, b->rule) || strcmp(a->medium_rule, b->medium_rule) != 0;
 }
 
 void medium_decide(struct block_manager *b, struct medium *m, int64_t wall_us)

@@ -84,6 +84,27 @@ static void test_interface_sets(void **state)
     }
 }
 
+/* As many of each: a second keyboard is another device. */
+static void test_interface_counts(void **state)
+{
+    static const struct decide_interface one_key[] = {I(8, 6, 0x50), I(3, 1, 1), I(8, 6, 0x50)},
+                                         two_keys[] = {I(8, 6, 0x50), I(3, 1, 1), I(3, 1, 1)},
+                                         uas_key[] = {I(8, 6, 0x62), I(3, 1, 1), I(8, 6, 0x50)},
+                                         uas_only[] = {I(8, 6, 0x62), I(3, 1, 1), I(8, 6, 0x62)};
+    struct policy_interface exact[] = {storage, storage, keyboard}, mixed[] = {any_storage, storage, any_input};
+    const struct policy_interfaces set = {.items = exact, .n = 3, .op = POLICY_SET_EQUALS};
+    const struct policy_interfaces wild = {.items = mixed, .n = 3, .op = POLICY_SET_EQUALS};
+
+    (void)state;
+    assert_true(match_interfaces(&set, one_key, 3));
+    assert_false(match_interfaces(&set, two_keys, 3));
+    assert_false(match_interfaces(&set, uas_key, 3));
+    assert_true(match_interfaces(&wild, one_key, 3));
+    assert_true(match_interfaces(&wild, uas_key, 3));
+    assert_false(match_interfaces(&wild, two_keys, 3));
+    assert_false(match_interfaces(&wild, uas_only, 3));
+}
+
 static void test_interface_wildcards(void **state)
 {
     static const struct {
@@ -281,10 +302,15 @@ static void test_names_are_complete(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_interface_sets), cmocka_unit_test(test_interface_wildcards),
-        cmocka_unit_test(test_device_ids),     cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_patterns),       cmocka_unit_test(test_people),
-        cmocka_unit_test(test_hours),          cmocka_unit_test(test_names_are_complete),
+        cmocka_unit_test(test_interface_sets),
+        cmocka_unit_test(test_interface_counts),
+        cmocka_unit_test(test_interface_wildcards),
+        cmocka_unit_test(test_device_ids),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_people),
+        cmocka_unit_test(test_hours),
+        cmocka_unit_test(test_names_are_complete),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

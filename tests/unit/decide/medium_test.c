@@ -115,6 +115,11 @@ static void test_media_rules_refine(void **state)
         {"allow: read", "[{id: m, allow: read, who: {users: [tanaka]}}]", POLICY_REFUSE, "m", "", false},
         {"allow: read", "[{id: m, refuse: true, who: {users: [tanaka]}}, {id: n, allow: read}]", POLICY_READ, "a", "n",
          false},
+        /* One that only records takes nothing away, and gives nothing that the device's rule does not. */
+        {"allow: read", "[{id: m, refuse: true, monitor: true}]", POLICY_READ, "m", "a", false},
+        {"allow: export", "[{id: m, allow: read, monitor: true, medium: {luks-only: true}}]", POLICY_EXPORT, "m", "a",
+         false},
+        {"allow: read, monitor: true", "[{id: m, refuse: true}]", POLICY_REFUSE, "m", "", false},
     };
 
     (void)state;
@@ -132,6 +137,56 @@ static void test_media_rules_refine(void **state)
         assert_string_equal(v.rule, cases[i].rule);
         assert_string_equal(v.medium_rule, cases[i].medium_rule);
         assert_int_equal(v.exec, cases[i].exec);
+        (void)policy_unref(p);
+    }
+}
+
+static void test_recorded_refusal_restricts_as_before(void **state)
+{
+    struct policy *p =
+        policy_of("usb: [{id: a, allow: read}]\nmedia: {rules: [{id: m, refuse: true, monitor: true}]}\n");
+    struct decide_medium_facts f = partition();
+    struct verdict v;
+
+    (void)state;
+    f.usb_rule = "a";
+    v = decided(p, &f);
+    assert_int_equal(v.kind, VERDICT_ALLOW);
+    assert_int_equal(v.ruled, VERDICT_DENY); /* recorded */
+    assert_false(v.monitor);                 /* but restricted: `a` is in force */
+    (void)policy_unref(p);
+}
+
+/* What a rule says of execution beats what the section says, in both directions. */
+static void test_exec_of_the_rule(void **state)
+{
+    static const struct {
+        const char *media;
+        const char *bus;
+        bool exec;
+    } cases[] = {
+        {"{exec: allow, rules: [{id: m, allow: read, exec: refuse}]}", "optical", false},
+        {"{exec: allow, rules: [{id: m, allow: read}]}", "optical", true},
+        {"{exec: refuse, rules: [{id: m, allow: read, exec: allow}]}", "optical", true},
+        {"{exec: allow, rules: [{id: m, allow: read, exec: refuse}]}", "usb", false},
+        {"{exec: allow, rules: [{id: m, allow: read}]}", "usb", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        struct decide_medium_facts f = partition();
+        char text[256];
+        struct policy *p;
+        struct verdict v;
+
+        f.bus = cases[i].bus;
+        f.usb_rule = strcmp(f.bus, "usb") == 0 ? "a" : NULL;
+        (void)snprintf(text, sizeof(text), "usb: [{id: a, allow: read}]\nmedia: %s\n", cases[i].media);
+        p = policy_of(text);
+        v = decided(p, &f);
+        assert_int_equal(v.kind, VERDICT_ALLOW);
+        if (v.exec != cases[i].exec)
+            fail_msg("case %zu", i);
         (void)policy_unref(p);
     }
 }
@@ -317,6 +372,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_usb_conditions),       cmocka_unit_test(test_media_rules_refine),
+        cmocka_unit_test(test_exec_of_the_rule),     cmocka_unit_test(test_recorded_refusal_restricts_as_before),
         cmocka_unit_test(test_usb_without_its_rule), cmocka_unit_test(test_classes),
         cmocka_unit_test(test_rules_before_classes), cmocka_unit_test(test_mounts),
         cmocka_unit_test(test_zero_means_no),

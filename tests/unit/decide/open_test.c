@@ -176,6 +176,55 @@ static void test_monitor(void **state)
     (void)policy_unref(all);
 }
 
+/* A media rule that only records refused it; the rule of the device lets it in and goes on restricting. */
+static void test_recorded_refusal(void **state)
+{
+    struct policy *p = resolved_policy_of(
+        "usb: [{id: ours, allow: read, who: {groups: [kazei]}}]\nmedia: {rules: [{id: m, refuse: true, monitor: true}]}\n");
+    struct verdict m = {.kind = VERDICT_ALLOW,
+                        .ruled = VERDICT_DENY,
+                        .allow = POLICY_READ,
+                        .reason = REASON_RULE,
+                        .rule = "m",
+                        .medium_rule = "ours"};
+    struct decide_open_facts f = {.kind = DECIDE_OBJECT_MEDIUM, .medium = &m, .subject.person = member, .now = office};
+
+    (void)state;
+    check(p, &f, RECORDED, REASON_RULE, "m", false);
+    f.write = true;
+    check(p, &f, DENIED, REASON_WRITE, "ours", false);
+    f.write = false;
+    f.execute = true;
+    check(p, &f, DENIED, REASON_EXECUTE, "ours", false);
+    f.execute = false;
+    f.subject.person = stranger;
+    check(p, &f, DENIED, REASON_WHO, "ours", false);
+    (void)strcpy(m.medium_rule, "gone");
+    check(p, &f, DENIED, REASON_UNKNOWN, "m", false);
+    (void)policy_unref(p);
+}
+
+/* Who may read is only recorded by the second rule; that nothing is written or executed is not its to lift. */
+static void test_recorded_condition(void **state)
+{
+    struct policy *p =
+        resolved_policy_of("usb: [{id: free, allow: read}]\nmedia: {rules: [{id: m, allow: read, monitor: "
+                           "true, who: {users: [tanaka]}}]}\n");
+    struct verdict m = medium_by("free");
+    struct decide_open_facts f = {
+        .kind = DECIDE_OBJECT_MEDIUM, .medium = &m, .subject.person = stranger, .now = office};
+
+    (void)state;
+    (void)strcpy(m.medium_rule, "m");
+    check(p, &f, RECORDED, REASON_WHO, "m", false);
+    f.write = true;
+    check(p, &f, DENIED, REASON_WRITE, "free", false);
+    f.write = false;
+    f.execute = true;
+    check(p, &f, DENIED, REASON_EXECUTE, "free", false);
+    (void)policy_unref(p);
+}
+
 static void test_full_journal(void **state)
 {
     static const struct {
@@ -258,9 +307,14 @@ static void test_local_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_media),        cmocka_unit_test(test_medium_conditions),
-        cmocka_unit_test(test_stores),       cmocka_unit_test(test_monitor),
-        cmocka_unit_test(test_full_journal), cmocka_unit_test(test_zero_means_no),
+        cmocka_unit_test(test_media),
+        cmocka_unit_test(test_medium_conditions),
+        cmocka_unit_test(test_stores),
+        cmocka_unit_test(test_monitor),
+        cmocka_unit_test(test_full_journal),
+        cmocka_unit_test(test_recorded_refusal),
+        cmocka_unit_test(test_recorded_condition),
+        cmocka_unit_test(test_zero_means_no),
         cmocka_unit_test(test_local_time),
     };
 

@@ -263,6 +263,28 @@ static void test_redecides(void **state)
     assert_int_equal(medium(x, 8, 17)->verdict.kind, VERDICT_DENY);
 }
 
+/* A new policy with the same rule and outcome may still say something else of execution or of who reads. */
+static void test_redecides_what_the_rule_grants(void **state)
+{
+    struct fixture *x = *state;
+    struct policy_medium_rule second = {.id = (char *)(uintptr_t) "second", .allow = POLICY_READ};
+
+    x->policy.media.exec = true;
+    start(x, EXIT_MODE_ON, NULL, 0);
+    plug(x, "5\n");
+    assert_int_equal(medium(x, 8, 17)->verdict.exec, true);
+    struct policy next = x->policy;
+    next.refs = 1;
+    next.media.exec = false;
+    next.media.rules = &second;
+    assert_int_equal(block_manager_set_policy(x->b, &next, 2), 0);
+    assert_int_equal(medium(x, 8, 17)->verdict.kind, VERDICT_ALLOW);
+    assert_int_equal(medium(x, 8, 17)->verdict.exec, false);
+    assert_string_equal(medium(x, 8, 17)->verdict.medium_rule, "second");
+    assert_int_equal(block_manager_set_policy(x->b, &x->policy, 3), 0);
+    assert_int_equal(medium(x, 8, 17)->verdict.exec, true);
+}
+
 static void test_monitor_mode(void **state)
 {
     struct fixture *x = *state;
@@ -422,6 +444,7 @@ int main(void)
         TEST(test_refused_when_it_cannot_be_made_read_only),
         TEST(test_removal_and_another_medium),
         TEST(test_redecides),
+        TEST(test_redecides_what_the_rule_grants),
         TEST(test_monitor_mode),
         TEST(test_monitor_leaves_foreign_flags),
         TEST(test_listed_touches_nothing_else),
