@@ -106,7 +106,7 @@ void doc_hint(struct doc *d, const char *hint, ...)
     int r;
 
     va_start(arguments, hint);
-    r = vasprintf(&text, d->findings->translate ? d->findings->translate(hint) : hint, arguments);
+    r = vasprintf(&text, policy_findings_translate(d->findings, hint), arguments);
     va_end(arguments);
     if (r < 0) {
         text = NULL;
@@ -168,7 +168,7 @@ static void tell_unknown_key(struct doc *d, const yaml_node_t *key, const struct
 
 const char *doc_translate(const struct doc *d, const char *message)
 {
-    return d->findings->translate ? d->findings->translate(message) : message;
+    return policy_findings_translate(d->findings, message);
 }
 
 static int load_list(struct doc *d, const yaml_node_t *node, const struct doc_field *f, void *object)

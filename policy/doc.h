@@ -125,7 +125,7 @@ int doc_get_choice(struct doc *d, const struct yaml_node_s *node, const struct d
 int doc_get_strings(struct doc *d, const struct yaml_node_s *node, size_t maximum, char ***ret, size_t *ret_n);
 
 struct policy_findings *doc_findings(struct doc *d);
-const char *doc_translate(const struct doc *d, const char *message);
+const char *doc_translate(const struct doc *d, const char *message) __attribute__((format_arg(2)));
 void doc_error(struct doc *d, const struct yaml_node_s *node, const char *message, ...)
     __attribute__((format(printf, 3, 4)));
 void doc_warning(struct doc *d, const struct yaml_node_s *node, const char *message, ...)

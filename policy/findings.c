@@ -26,6 +26,11 @@ bool policy_findings_full(const struct policy_findings *f)
     return f && (f->n >= POLICY_FINDINGS_MAX || f->n_errors >= POLICY_FINDINGS_MAX || f->incomplete);
 }
 
+const char *policy_findings_translate(const struct policy_findings *f, const char *message)
+{
+    return f->translate ? f->translate(message) : message;
+}
+
 /* The translated and finished message; NULL on ENOMEM. Names and values from the document are arguments: the message is
  * shown on terminals, so what they may do to one is taken out, unless the text is clean anyway. */
 static char *make_message(const struct policy_findings *f, const char *message, va_list arguments)
@@ -34,7 +39,7 @@ static char *make_message(const struct policy_findings *f, const char *message, 
 {
     char *text = NULL, *clean;
 
-    if (vasprintf(&text, f->translate ? f->translate(message) : message, arguments) < 0)
+    if (vasprintf(&text, policy_findings_translate(f, message), arguments) < 0)
         return NULL;
     if (text_is_printable_utf8(text))
         return text;
@@ -179,11 +184,6 @@ int policy_source_line(const uint8_t *bytes, size_t size, struct policy_position
     return 0;
 }
 
-static const char *translate(const struct policy_findings *f, const char *message)
-{
-    return f->translate ? f->translate(message) : message;
-}
-
 void policy_findings_print(const struct policy_findings *f, FILE *out, const char *file_name, const uint8_t *bytes,
                            size_t size)
 {
@@ -192,7 +192,8 @@ void policy_findings_print(const struct policy_findings *f, FILE *out, const cha
         _cleanup_free_ char *line = NULL, *caret = NULL;
 
         (void)fprintf(out, "%s:%u:%u: %s%s\n", file_name, item->at.line, item->at.column,
-                      item->severity == POLICY_ERROR ? "" : translate(f, N_("warning: ")), item->message);
+                      item->severity == POLICY_ERROR ? "" : policy_findings_translate(f, N_("warning: ")),
+                      item->message);
         if (bytes && policy_source_line(bytes, size, item->at, &line, &caret) == 0)
             (void)fprintf(out, "    %s\n    %s\n", line, caret);
         if (item->hint)

@@ -49,6 +49,9 @@ void policy_findings_add(struct policy_findings *f, enum policy_severity severit
                          const char *message, ...) __attribute__((format(printf, 4, 5)));
 void policy_findings_add_v(struct policy_findings *f, enum policy_severity severity, struct policy_position at,
                            const char *message, va_list arguments) __attribute__((format(printf, 4, 0)));
+/* The message in the language of the findings. */
+const char *policy_findings_translate(const struct policy_findings *f, const char *message)
+    __attribute__((format_arg(2)));
 /* Gives the finding added last a hint. */
 void policy_findings_hint(struct policy_findings *f, const char *hint, ...) __attribute__((format(printf, 2, 3)));
 bool policy_findings_full(const struct policy_findings *f);

@@ -1,9 +1,11 @@
 #pragma once
 
-#include <stdio.h>
+#include "test.h"
+
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "decide/decide.h"
 #include "policy/findings.h"
 
 /* A policy from the part of a document that a test is about. */
