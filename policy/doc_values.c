@@ -130,7 +130,7 @@ static int get_number(struct doc *d, const yaml_node_t *node, uint64_t minimum, 
     if (maximum == 0)
         maximum = INT64_MAX; /* what JSON readers and SQLite can hold */
     r = text_to_u64(text, maximum, &value);
-    if (r == -EINVAL) {
+    if (r == -EINVAL || (text[0] == '0' && text[1])) { /* 010 is eight to other readers of YAML */
         doc_error(d, node, N_("a number expected, found '%s'"), text);
         return DOC_E_INVALID;
     }

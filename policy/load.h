@@ -20,6 +20,7 @@ int load_minute(struct doc *d, const struct yaml_node_s *node, const struct doc_
 int load_digest(struct doc *d, const struct yaml_node_s *node, const struct doc_field *f,
                 void *target); /* policy_program */
 int load_path(struct doc *d, const struct yaml_node_s *node, const struct doc_field *f, void *target); /* char * */
+int load_check_match(struct doc *d, const struct yaml_node_s *node, void *object); /* the end of a `match` */
 void load_clear_string(void *target);
 void load_clear_set(void *target);
 void load_clear_interfaces(void *target);

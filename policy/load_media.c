@@ -48,7 +48,7 @@ static const struct doc_field match_fields[] = {
     SET("uuid", uuids, NULL, N_("UUID of the filesystem")),
 };
 static const struct doc_schema match_schema = {
-    .what = N_("match"), .fields = match_fields, .n = ELEMENTS(match_fields)};
+    .what = N_("match"), .fields = match_fields, .n = ELEMENTS(match_fields), .end = load_check_match};
 
 static const struct doc_choice medium_choices[] = {
     {"refuse", POLICY_REFUSE}, {"read", POLICY_READ}, {"export", POLICY_EXPORT}, {NULL, 0}};

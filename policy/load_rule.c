@@ -31,6 +31,15 @@ int load_id(struct doc *d, const struct yaml_node_s *node, const struct doc_fiel
     return 0;
 }
 
+/* An empty match would speak of everything; whoever means that leaves it out. */
+int load_check_match(struct doc *d, const struct yaml_node_s *node, void *object)
+{
+    (void)object;
+    if (doc_count(node) == 0)
+        doc_error(d, node, N_("'match' is empty: give what to match, or leave it out for everything"));
+    return 0;
+}
+
 static int end_who(struct doc *d, const struct yaml_node_s *node, void *object)
 {
     struct policy_who *who = object;

@@ -40,7 +40,7 @@ static const struct doc_field match_fields[] = {
      .text = N_("interface types class:subclass:protocol")},
 };
 static const struct doc_schema match_schema = {
-    .what = N_("match"), .fields = match_fields, .n = ELEMENTS(match_fields)};
+    .what = N_("match"), .fields = match_fields, .n = ELEMENTS(match_fields), .end = load_check_match};
 
 static const struct doc_choice allow_choices[] = {
     {"refuse", POLICY_REFUSE}, {"read", POLICY_READ}, {"use", POLICY_USE}, {"export", POLICY_EXPORT}, {NULL, 0}};

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit/export.h"
 #include "audit/record.h"
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -59,23 +60,10 @@ static const char *const columns[][2] = {
     {"message", "message"},
 };
 
-static void put_cell(FILE *out, const char *text)
-{
-    (void)fputc('"', out);
-    if (*text && strchr("=+-@\t\r", *text))
-        (void)fputc('\'', out);
-    for (; *text; text++) {
-        if (*text == '"')
-            (void)fputc('"', out);
-        (void)fputc(*text, out);
-    }
-    (void)fputc('"', out);
-}
-
 static void put_value(FILE *out, const json_t *value)
 {
     if (json_is_string(value))
-        put_cell(out, json_string_value(value));
+        (void)export_csv_field(out, json_string_value(value)); /* errors are looked for at the end of the record */
     else if (json_is_integer(value))
         (void)fprintf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
     else if (json_is_boolean(value))

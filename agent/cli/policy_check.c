@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/i18n.h"
 #include "cli/policy_file.h"
 #include "cli/value.h"
+#include "policy/warn.h"
 
 struct checked {
     const char *path;
@@ -69,6 +71,8 @@ enum cli_exit cli_policy_check(struct cli *c, const struct cli_arguments *a)
     if (r < 0)
         return unreadable(c, k.path, r);
     r = policy_load(k.path, k.bytes, k.size, &k.findings, &k.policy);
+    if (r == 0)
+        policy_warn_expiry(k.policy, clock_wall_us(), &k.findings);
     if (r < 0) {
         cli_error(c, "%s", strerror(-r));
         code = CLI_FAILED;

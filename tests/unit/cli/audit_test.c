@@ -22,6 +22,7 @@ static int setup(void **state)
     fixture_event(f, &e, true);
     e.uid = 2000;
     audit_set(e.path, sizeof(e.path), "=cmd|' /C calc'!A1\033[2J\"");
+    audit_set(e.program, sizeof(e.program), "＝1+1");
     assert_int_equal(journal_append(f->journal, &e), JOURNAL_OK);
     fixture_close(f);
     (void)snprintf(config_path, sizeof(config_path), "%s/kuraban.yaml", f->path);
@@ -134,6 +135,7 @@ static void test_export_csv(void **state)
     assert_int_equal(strncmp(r.out, "sequence,time,action,", 21), 0);
     /* No formula, quotes doubled. */
     assert_non_null(strstr(r.out, ",\"'=cmd|"));
+    assert_non_null(strstr(r.out, "\"'＝1+1\"")); /* full-width, as a Japanese spreadsheet takes it */
     assert_non_null(strstr(r.out, "\"\"\","));
     cli_run_done(&r);
 }

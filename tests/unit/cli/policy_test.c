@@ -164,6 +164,22 @@ static void test_nothing_is_written(void **state)
     assert_string_equal(fake_usb_get(&bus, "1-2", NULL, "authorized"), "1");
 }
 
+static void test_check_warns_of_expiry(void **state)
+{
+    struct cli_run r;
+
+    (void)state;
+    write_file(
+        policy_path,
+        "format: kuraban-policy/1\norganization: o\nname: n\nversion: 1\nmode: monitor\nvalid: {until: 2001-01-01}\n"
+        "usb:\n  - {id: old, allow: read, until: 2001-01-01}\n");
+    r = RUN(config_path, bus.root, "policy", "check", policy_path);
+    assert_int_equal(r.code, CLI_OK);
+    assert_non_null(strstr(r.out, "the policy has expired"));
+    assert_non_null(strstr(r.out, "rule 'old' has expired"));
+    cli_run_done(&r);
+}
+
 static void test_doctor_warns_of_the_keyboard(void **state)
 {
     struct cli_run r;
@@ -213,6 +229,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_input_that_was_there_is_permitted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_badusb_is_not, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_is_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_check_warns_of_expiry, setup, teardown),
         cmocka_unit_test_setup_teardown(test_doctor_warns_of_the_keyboard, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_such_device, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_usb_at_all, setup, teardown),
