@@ -84,6 +84,7 @@ static enum ctl_code on_why(void *context, const struct ctl_call *call, json_t *
         uid = call->peer->uid;
     if (uid != call->peer->uid && call->peer->uid != 0)
         return CTL_CODE_DENIED;
+    wire_gate_drain(d); /* who was refused a moment ago asks about just that */
     return code_of(refusals_answer(d->refusals, uid, all, count), ret);
 }
 
@@ -108,7 +109,8 @@ static json_t *refused_words(const struct daemon *d)
 {
     char text[640];
 
-    (void)snprintf(text, sizeof(text), "the file was refused; nothing has changed: %s", rulebook_complaint(d->rulebook));
+    (void)snprintf(text, sizeof(text), "the file was refused; nothing has changed: %s",
+                   rulebook_complaint(d->rulebook));
     return answer_foreign_text(text);
 }
 

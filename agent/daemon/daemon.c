@@ -107,6 +107,7 @@ void daemon_apply_policy(struct daemon *d)
         wire_gate_probe_overlay(d);
     if (d->block)
         (void)block_manager_set_policy(d->block, p, now);
+    wire_media_tell_gate(d);
     daemon_changed(d);
 }
 
@@ -132,9 +133,11 @@ int daemon_reload(struct daemon *d)
     int r = rulebook_reload(d->rulebook);
 
     if (r == 0) {
+        /* Told first: what is decided anew bears its name. */
+        recorder_set_policy(d->recorder, rulebook_policy(d->rulebook));
+        record(d, AUDIT_POLICY_LOADED, false, NULL);
         daemon_apply_policy(d);
         emergency_apply(d); /* the first policy ends the state without one */
-        record(d, AUDIT_POLICY_LOADED, false, NULL);
     } else {
         record(d, AUDIT_POLICY_REJECTED, true, r < 0 ? strerrordesc_np(-r) : rulebook_complaint(d->rulebook));
         daemon_changed(d);
@@ -337,8 +340,9 @@ static int start_parts(struct daemon *d)
         const char *name;
         int (*start)(struct daemon *d);
     } parts[] = {
-        {"records", start_records}, {"policy", start_policy},    {"sessions", start_sessions}, {"gate", wire_gate_start},
-        {"usb", wire_usb_start},    {"media", wire_media_start}, {"control", control_start},   {"timers", start_timers},
+        {"records", start_records}, {"policy", start_policy}, {"sessions", start_sessions},
+        {"gate", wire_gate_start},  {"usb", wire_usb_start},  {"media", wire_media_start},
+        {"control", control_start}, {"timers", start_timers},
     };
 
     for (size_t i = 0; i < ELEMENTS(parts); i++) {

@@ -61,14 +61,15 @@ struct daemon {
     struct udev_source *block_events;
     uint64_t reasserted;
     struct guarded {
-        uint64_t device; /* dev_t of a filesystem on a medium that the gate holds */
+        uint64_t device;     /* block device of a medium whose filesystem the gate holds */
+        uint64_t filesystem; /* st_dev there: btrfs has its own */
     } * guarded;
     size_t n_guarded;
 
     bool emergency_boot;         /* kuraban.emergency on the kernel's command line */
     uint64_t emergency_until_us; /* boottime; 0 = none */
 
-    struct sd_event_source *tick, *self_test, *io[8], *keeper_gone;
+    struct sd_event_source *tick, *self_test, *io[8], *keeper_gone, *gate_rest;
     size_t n_io;
     uint64_t ticks;
     int64_t clock_offset_us; /* wall clock minus boottime, as last seen */
@@ -91,6 +92,7 @@ void wire_usb_stop(struct daemon *d);
 int wire_media_start(struct daemon *d);
 void wire_media_stop(struct daemon *d);
 void wire_media_tick(struct daemon *d);
+void wire_media_tell_gate(struct daemon *d); /* verdicts of guarded media, after a new policy */
 bool wire_media_is_guarded(const struct daemon *d, uint64_t device);
 /* wire_gate.c */
 int wire_gate_open(struct daemon *d); /* takes over what a dead daemon left, before anything else opens descriptors */
@@ -105,7 +107,8 @@ void wire_gate_tick(struct daemon *d);
 /* control.c */
 int control_start(struct daemon *d);
 /* emergency.c */
-bool emergency_has_word(const char *command_line); /* the kernel's command line: kuraban.emergency as a word of its own */
+bool emergency_has_word(
+    const char *command_line); /* the kernel's command line: kuraban.emergency as a word of its own */
 void emergency_read_boot(struct daemon *d);
 bool emergency_is_on(const struct daemon *d);
 int emergency_begin(struct daemon *d, uint32_t seconds, const char *reason, uint32_t uid);

@@ -18,7 +18,7 @@ struct recorder_options {
     struct sd_event *loop;
     int state_directory; /* borrowed */
     bool journald;
-    struct refusals *refusals; /* borrowed */
+    struct refusals *refusals;     /* borrowed */
     const struct journal_ops *ops; /* NULL: the kernel */
     /* The journal takes nothing but refusals any more (full, or it cannot be written), or everything again. */
     void (*on_full)(void *context, bool full);
@@ -39,8 +39,8 @@ int recorder_sync(struct recorder *r);
 
 uint64_t recorder_sequence(const struct recorder *r); /* last durable record */
 uint64_t recorder_pending(const struct recorder *r);  /* records not durable yet */
-bool recorder_is_low(const struct recorder *r);     /* only refusals are taken, for want of space */
-bool recorder_is_failing(const struct recorder *r); /* the last commit failed for another reason; it is tried again */
-bool recorder_is_full(const struct recorder *r);    /* either: what on_full() was told last */
+bool recorder_is_low(const struct recorder *r);       /* only refusals are taken, for want of space */
+bool recorder_is_failing(const struct recorder *r);   /* the last commit failed for another reason; it is tried again */
+bool recorder_is_full(const struct recorder *r);      /* either: what on_full() was told last */
 const char *recorder_state_name(const struct recorder *r); /* "normal" "low" "failing" */
 uint64_t recorder_unrecorded(const struct recorder *r);

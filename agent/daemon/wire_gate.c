@@ -25,6 +25,7 @@ enum {
     SELF_TEST_DEADLINE_MS = 5000,
     EVENTS_PER_TURN = 512,   /* then other sources of the loop get their turn */
     EVENTS_PER_DRAIN = 8192, /* more than the gate's ring holds */
+    REST_US = 10 * 1000,     /* half of the recorder's delay; the ring holds 4096, so 400 000 decisions a second */
 };
 
 /* A build tree has the keeper beside the daemon; an installed daemon has it in libexec. */
@@ -92,17 +93,41 @@ void wire_gate_record_takeover(struct daemon *d)
     recorder_add(d->recorder, &e);
 }
 
+static int on_rested(sd_event_source *timer, uint64_t usec, void *userdata)
+{
+    (void)timer;
+    (void)usec;
+    return sd_event_source_set_enabled(userdata, SD_EVENT_ON);
+}
+
+/* One decision after a while is taken at once. In a storm the loop would otherwise wake for each of them and take the processor from
+ * the program that waits for the next: measured, a third of an open's price. Where no timer can be had nothing rests. */
+static int rest(struct daemon *d, sd_event_source *source)
+{
+    uint64_t until = clock_boottime_us() + REST_US;
+    int r;
+
+    if (d->gate_rest) {
+        r = sd_event_source_set_time(d->gate_rest, until);
+        if (r >= 0)
+            r = sd_event_source_set_enabled(d->gate_rest, SD_EVENT_ONESHOT);
+    } else {
+        r = sd_event_add_time(d->loop, &d->gate_rest, CLOCK_BOOTTIME, until, 1, on_rested, source);
+    }
+    return r < 0 ? 0 : sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
 static int on_gate_events(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
     struct daemon *d = userdata;
     struct audit_event e;
+    int taken = 0;
 
-    (void)source;
     (void)fd;
     (void)events;
-    for (int i = 0; i < EVENTS_PER_TURN && gate_next_event(d->gate, &e) > 0; i++)
+    for (; taken < EVENTS_PER_TURN && gate_next_event(d->gate, &e) > 0; taken++)
         recorder_add(d->recorder, &e);
-    return 0;
+    return taken < EVENTS_PER_TURN ? rest(d, source) : 0;
 }
 
 /* No more than the ring can hold: who opens files without end must not keep us here. */
@@ -219,6 +244,7 @@ void wire_gate_stop(struct daemon *d)
 {
     struct audit_event e;
 
+    d->gate_rest = sd_event_source_disable_unref(d->gate_rest);
     if (!d->gate)
         return;
     gate_stop(d->gate);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
@@ -34,6 +35,8 @@ static void fill_medium(struct audit_event *e, const struct medium *m)
     audit_set(e->device_node, sizeof(e->device_node), m->node);
 }
 
+static void tell_gate(struct daemon *d, const struct medium *m);
+
 static void on_block_report(void *context, enum block_report what, const struct medium *m, const char *message)
 {
     static const enum audit_action actions[] = {
@@ -47,8 +50,10 @@ static void on_block_report(void *context, enum block_report what, const struct 
 
     audit_event_init(&e, (size_t)what < ELEMENTS(actions) ? actions[what] : AUDIT_DEVICE_FAILED);
     fill_medium(&e, m);
-    if (what == BLOCK_REPORT_DECIDED)
+    if (what == BLOCK_REPORT_DECIDED) {
         event_set_verdict(&e, &m->verdict);
+        tell_gate(d, m);
+    }
     e.alarm = what == BLOCK_REPORT_REASSERTED || what == BLOCK_REPORT_FAILED;
     d->reasserted += what == BLOCK_REPORT_REASSERTED;
     if (message)
@@ -92,17 +97,21 @@ bool wire_media_is_guarded(const struct daemon *d, uint64_t device)
     return guarded_index(d, device) < d->n_guarded;
 }
 
-static int remember_guarded(struct daemon *d, dev_t device)
+static int remember_guarded(struct daemon *d, dev_t device, dev_t filesystem)
 {
     struct guarded *grown;
 
-    if (wire_media_is_guarded(d, device))
+    size_t i = guarded_index(d, device);
+
+    if (i < d->n_guarded) {
+        d->guarded[i].filesystem = filesystem;
         return 0;
+    }
     grown = reallocarray(d->guarded, d->n_guarded + 1, sizeof(*grown));
     if (!grown)
         return -ENOMEM;
     d->guarded = grown;
-    d->guarded[d->n_guarded++].device = device;
+    d->guarded[d->n_guarded++] = (struct guarded){.device = device, .filesystem = filesystem};
     return 0;
 }
 
@@ -121,12 +130,15 @@ static int on_guard(void *context, int fd, dev_t device, const struct medium *m)
 {
     struct daemon *d = context;
     struct gate_medium g;
+    struct stat st;
     int r;
 
-    fill_gate_medium(&g, device, m);
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    fill_gate_medium(&g, st.st_dev, m);
     r = gate_guard_medium(d->gate, fd, &g);
     if (r >= 0)
-        r = remember_guarded(d, device);
+        r = remember_guarded(d, device, st.st_dev);
     daemon_changed(d);
     return r < 0 ? r : 0;
 }
@@ -136,10 +148,28 @@ static void on_unguard(void *context, dev_t device)
     struct daemon *d = context;
     size_t i = guarded_index(d, device);
 
-    (void)gate_unguard_medium(d->gate, device);
-    if (i < d->n_guarded)
+    if (i < d->n_guarded) {
+        (void)gate_unguard_medium(d->gate, d->guarded[i].filesystem);
         d->guarded[i] = d->guarded[--d->n_guarded];
+    }
     daemon_changed(d);
+}
+
+static void tell_gate(struct daemon *d, const struct medium *m)
+{
+    size_t i = guarded_index(d, m->device);
+    struct gate_medium g;
+
+    if (i >= d->n_guarded)
+        return;
+    fill_gate_medium(&g, d->guarded[i].filesystem, m);
+    (void)gate_update_medium(d->gate, &g); /* not there: a rule that is gone refuses */
+}
+
+void wire_media_tell_gate(struct daemon *d)
+{
+    for (size_t i = 0; d->block && i < block_manager_count(d->block); i++)
+        tell_gate(d, block_manager_at(d->block, i));
 }
 
 static const char *usb_rule_of(void *context, const char *syspath)

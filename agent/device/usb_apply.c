@@ -222,7 +222,7 @@ static int view_interfaces(struct usb_manager *m, struct usb_device *d, struct i
     if (m->kern->list_interfaces(m->kern->context, &d->node, &names) != 0 || plan_interfaces(m, d, &names, steps))
         return -EIO;
     for (size_t i = 0; i < names.n; i++) {
-        bool is;
+        bool is = false;
         int r = read_flag(m, d, steps[i].name, &is);
 
         if (r < 0)

@@ -275,6 +275,26 @@ int gate_guard_medium(struct gate *g, int dirfd, const struct gate_medium *m)
     return 0;
 }
 
+int gate_update_medium(struct gate *g, const struct gate_medium *m)
+{
+    struct view *v;
+    int r;
+
+    if (!view_find_medium(g->view, m->device))
+        return -ENOENT;
+    r = view_new(g->view, &v);
+    if (r < 0)
+        return r;
+    r = view_put_medium(v, m);
+    if (r < 0) {
+        (void)view_unref(v);
+        return r;
+    }
+    publish(g, v);
+    ask_again(g);
+    return 0;
+}
+
 int gate_unguard_medium(struct gate *g, dev_t device)
 {
     struct view *v;

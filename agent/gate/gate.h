@@ -58,11 +58,13 @@ struct gate_medium {
  * returns. Never for FUSE and network filesystems. 0, -ENOBUFS past 256 media, -ENOMEM, or the kernel's -errno: then it is not
  * guarded and the caller detaches it. */
 int gate_guard_medium(struct gate *g, int dirfd, const struct gate_medium *m);
+/* What is known of a medium that is guarded already: another verdict, another policy's rule. 0; -ENOENT when it is not guarded. */
+int gate_update_medium(struct gate *g, const struct gate_medium *m);
 /* Forgets it. The mark itself dies with the filesystem; until then its files are refused. 0 or -ENOENT. */
 int gate_unguard_medium(struct gate *g, dev_t device);
 
 /* Swaps the policy (keeps its own reference), resolves and marks its stores, drops every ignore mark. Media keep the verdict they
- * were given until gate_guard_medium() is called again with the new one. */
+ * were given until gate_update_medium() brings the new one; a rule that is no longer there refuses until then. */
 int gate_set_policy(struct gate *g, struct policy *p);
 /* The journal can take nothing but refusals (decide_open_facts.journal_full). */
 void gate_set_journal_full(struct gate *g, bool full);

@@ -57,7 +57,7 @@ value() {
 holds() { # EXPRESSION verb…: the answer fulfils it
     local expression=$1
     shift
-    kuraban "$@" --json 2> /dev/null | jq -e "$expression" > /dev/null
+    jq -e "$expression" > /dev/null 2>&1 < <(kuraban "$@" --json 2> /dev/null) # by the answer, not the exit code
 }
 
 expect() { # what EXPRESSION verb…
@@ -148,7 +148,8 @@ stage_make() {
     mkdir "$stage/programs" "$stage/stick.d"
     mkdir -m 0777 "$mount" "$store" "$stage/outside"
     echo 'notice' > "$stage/stick.d/notice.txt"
-    chmod 0777 "$stage/stick.d" "$stage/stick.d/notice.txt"
+    cp /bin/true "$stage/stick.d/tool"
+    chmod 0777 "$stage/stick.d" "$stage/stick.d"/*
     truncate -s 8M "$stage/stick.img"
     mkfs.ext4 -q -L STICK -d "$stage/stick.d" "$stage/stick.img"
     loop=$(losetup --find --show "$stage/stick.img")
@@ -164,7 +165,7 @@ answers() { kuraban status > /dev/null 2>&1; }
 guarded() { holds 'any(.[]; .kind == "medium" and .guarded)' devices; }
 
 daemon_launch() {
-    "$KURABAN_BUILD/bin/kuraband" --config "$stage/kuraban.yaml" --foreground >> "$log" 2>&1 < /dev/null &
+    "${programs:-$KURABAN_BUILD/bin}/kuraband" --config "$stage/kuraban.yaml" --foreground >> "$log" 2>&1 < /dev/null &
     daemon_pid=$!
     disown "$daemon_pid"
 }
@@ -184,18 +185,15 @@ plug() {
     eventually "the stick's mark" 10 guarded
 }
 
-# Whoever runs the keeper's program for this stage: it has the listening socket of our run directory.
+# The keepers of this stage: they inherit their daemon's error stream, which is our log.
 keepers() {
-    local inode
-    for inode in $(awk -v path="/keeper.sock" 'substr($8, length($8) - length(path) + 1) == path {print $7}' /proc/net/unix); do
-        find /proc/[0-9]*/fd -lname "socket:\[$inode\]" 2> /dev/null | sed 's,^/proc/\([0-9]*\)/.*,\1,'
-    done | sort -u | while read -r pid; do
-        grep -qz '^--grace=' "/proc/$pid/cmdline" 2> /dev/null && is_ours "$pid" && echo "$pid"
-    done
+    local file
+    while read -r file; do
+        if [ "$(readlink "${file%/comm}/fd/2" 2> /dev/null)" = "$log" ]; then
+            basename "${file%/comm}"
+        fi
+    done < <(grep -lx kuraban-keeper /proc/[0-9]*/comm 2> /dev/null)
 }
-
-# The keeper inherits its daemon's error stream, which is this stage's log.
-is_ours() { [ "$(readlink "/proc/$1/fd/2" 2> /dev/null)" = "$log" ]; }
 
 let_go() {
     local pid
