@@ -52,11 +52,9 @@ enum gate_overlay gate_overlay_probe(struct gate *g, int deadline_ms)
 
     if (mkdirat(g->options.run_fd, SELFTEST_PROBE_DIRECTORY, 0700) < 0 && errno != EEXIST)
         return GATE_OVERLAY_UNKNOWN;
-    child = fork();
+    child = selftest_child(g->options.run_fd, probe);
     if (child < 0)
         return GATE_OVERLAY_UNKNOWN;
-    if (child == 0)
-        _exit(probe(g->options.run_fd));
     status = selftest_wait(child, deadline_ms);
     (void)unlinkat(g->options.run_fd, SELFTEST_PROBE_DIRECTORY, AT_REMOVEDIR);
     switch (status) {

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -56,6 +57,25 @@ static int open_canaries(int run_fd)
     return 0;
 }
 
+/* A child that waits for an answer must not outlive a killed daemon: it would hold the groups and the keeper's connection, so that the
+ * keeper takes the daemon for alive and nobody ever answers. */
+static void child_run(pid_t parent, int run_fd, int (*task)(int run_fd))
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || dup2(run_fd, STDIN_FILENO) < 0 ||
+        syscall(SYS_close_range, STDIN_FILENO + 1, ~0U, 0) < 0)
+        _exit(SELFTEST_CHILD_FAILED);
+    _exit(task(STDIN_FILENO));
+}
+
+pid_t selftest_child(int run_fd, int (*task)(int run_fd))
+{
+    pid_t parent = getpid(), child = fork();
+
+    if (child == 0)
+        child_run(parent, run_fd, task);
+    return child;
+}
+
 int selftest_wait(pid_t child, int deadline_ms)
 {
     _cleanup_close_ int pid_fd = (int)syscall(SYS_pidfd_open, child, 0);
@@ -79,13 +99,11 @@ const char *selftest_canary_name(enum gate_group which)
 
 int gate_self_test(struct gate *g, int deadline_ms)
 {
-    pid_t child = fork();
+    pid_t child = selftest_child(g->options.run_fd, open_canaries);
     bool passed;
 
     if (child < 0)
         return -errno;
-    if (child == 0)
-        _exit(open_canaries(g->options.run_fd));
     passed = selftest_wait(child, deadline_ms) == 0;
     if (g->self_test_passed != passed || !passed)
         record_report(
