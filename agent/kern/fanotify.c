@@ -40,10 +40,11 @@ const struct fanotify_ops fanotify_kernel = {.init = kernel_init, .mark = kernel
 
 int fanotify_new_guard(const struct fanotify_ops *ops)
 {
-    /* O_RDONLY is what makes the lease probe work; O_NOATIME keeps the gate from writing to what it guards. */
+    /* O_RDONLY is what makes the lease probe work; O_NOATIME keeps the gate from writing to what it guards. O_NONBLOCK: where somebody
+     * holds a lease, the kernel refuses his opener instead of letting the reader wait for him. */
     return ops->init(FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS |
                          FAN_REPORT_TID,
-                     O_RDONLY | O_LARGEFILE | O_CLOEXEC | O_NOATIME);
+                     O_RDONLY | O_LARGEFILE | O_CLOEXEC | O_NOATIME | O_NONBLOCK);
 }
 
 int fanotify_new_names(const struct fanotify_ops *ops)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/stat.h>
@@ -316,6 +317,42 @@ static void test_racing_writers_never_get_in(void **state)
         assert_int_equal(machine_wait(children[i]), i % 2 ? EPERM : 0);
 }
 
+static int lease_taken[2];
+
+static int hold_write_lease(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (signal(SIGIO, SIG_IGN) == SIG_ERR || fd < 0 || fcntl(fd, F_SETLEASE, F_WRLCK) < 0 ||
+        write(lease_taken[1], "", 1) != 1)
+        return errno;
+    for (;;)
+        (void)pause();
+}
+
+/* The owner of a file may take a lease on it. Opening the event's descriptor breaks it, and would wait lease-break-time (45 s) in the
+ * reader: everything guarded would wait with it. */
+static void test_lease_does_not_hold_the_reader(void **state)
+{
+    pid_t holder;
+    char c;
+
+    (void)state;
+    assert_int_equal(pipe2(lease_taken, O_CLOEXEC), 0);
+    machine_write("stick/leased", "mine", 0666);
+    assert_int_equal(chown(machine_path("stick/leased"), USER, USER), 0);
+    machine_make_read_only("stick");
+    guard("stick", VERDICT_ALLOW, false); /* false: asked each time */
+    holder = machine_start(hold_write_lease, machine_path("stick/leased"), USER);
+    close(lease_taken[1]); /* a holder that fails ends the wait */
+    assert_int_equal(read(lease_taken[0], &c, 1), 1);
+    assert_int_equal(machine_try(machine_open_read, machine_path("stick/leased"), USER), EPERM);
+    assert_int_equal(machine_try(machine_open_read, machine_path("stick/file"), USER), 0);
+    assert_int_equal(kill(holder, SIGKILL), 0);
+    assert_int_equal(machine_wait(holder), -1);
+    close(lease_taken[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +369,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_self_test_notices_a_lost_mark, begin, end),
         cmocka_unit_test_setup_teardown(test_tick_notices_a_lost_medium_mark, begin, end),
         cmocka_unit_test_setup_teardown(test_racing_writers_never_get_in, begin, end),
+        cmocka_unit_test_setup_teardown(test_lease_does_not_hold_the_reader, begin, end),
     };
 
     machine_begin();

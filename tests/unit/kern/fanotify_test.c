@@ -86,6 +86,7 @@ static void test_flags(void **state)
     assert_true(last.flags & FAN_UNLIMITED_QUEUE); /* a full queue would allow */
     assert_true((last.flags & FAN_ALL_CLASS_BITS) == FAN_CLASS_CONTENT);
     assert_true((last.mask & O_ACCMODE) == O_RDONLY); /* or the lease probe cannot work */
+    assert_true(last.mask & O_NONBLOCK);              /* or a lease holds the reader */
     assert_int_equal(fanotify_guard_filesystem(&ops, 9, 3, "."), 0);
     assert_true(last.flags == (FAN_MARK_ADD | FAN_MARK_FILESYSTEM));
     assert_true(last.mask == (FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM));
