@@ -14,6 +14,12 @@ static bool is_choice(enum policy_set_operator op, size_t n)
     return op == POLICY_SET_ONE_OF || op == POLICY_SET_MATCH_ALL || (op != POLICY_SET_NONE_OF && n == 1);
 }
 
+/* Two long lists are not compared: a document of the largest size must load in well under a second. */
+static bool is_quick(size_t a, size_t b)
+{
+    return a * b <= 1000000;
+}
+
 static bool has_string(const struct policy_strings *set, const char *text)
 {
     for (size_t i = 0; i < set->n; i++)
@@ -26,7 +32,8 @@ static bool covers_strings(const struct policy_strings *first, const struct poli
 {
     if (first->n == 0)
         return true;
-    if (later->n == 0 || !is_choice(first->op, first->n) || !is_choice(later->op, later->n))
+    if (later->n == 0 || !is_choice(first->op, first->n) || !is_choice(later->op, later->n) ||
+        !is_quick(first->n, later->n))
         return false;
     for (size_t i = 0; i < later->n; i++)
         if (!has_string(first, later->items[i]))
@@ -47,7 +54,8 @@ static bool covers_ids(const struct policy_usb_ids *first, const struct policy_u
 {
     if (first->n == 0)
         return true;
-    if (later->n == 0 || !is_choice(first->op, first->n) || !is_choice(later->op, later->n))
+    if (later->n == 0 || !is_choice(first->op, first->n) || !is_choice(later->op, later->n) ||
+        !is_quick(first->n, later->n))
         return false;
     for (size_t i = 0; i < later->n; i++) {
         bool covered = false;

@@ -61,32 +61,12 @@ static const char *mismatch_words(enum decide_mismatch m)
         [MISMATCH_LABEL] = N_("other label"),
         [MISMATCH_UUID] = N_("other UUID"),
         [MISMATCH_CAPACITY] = N_("too large"),
+        [MISMATCH_WHO] = N_("refuses other people"),
+        [MISMATCH_WHEN] = N_("refuses at other hours"),
+        [MISMATCH_EXPIRED] = N_("has ended"),
     };
 
     return (unsigned)m < ELEMENTS(words) && words[m] ? _(words[m]) : "";
-}
-
-static const char *mismatch_name(enum decide_mismatch m)
-{
-    static const char *const names[] = {
-        [MISMATCH_NONE] = "none",
-        [MISMATCH_DEVICE] = "device",
-        [MISMATCH_SERIAL] = "serial",
-        [MISMATCH_NAME] = "name",
-        [MISMATCH_HASH] = "hash",
-        [MISMATCH_PARENT_HASH] = "parent-hash",
-        [MISMATCH_PORT] = "port",
-        [MISMATCH_CONNECT_TYPE] = "connect",
-        [MISMATCH_INTERFACES] = "interfaces",
-        [MISMATCH_BUS] = "bus",
-        [MISMATCH_PATH] = "path",
-        [MISMATCH_FILESYSTEM] = "filesystem",
-        [MISMATCH_LABEL] = "label",
-        [MISMATCH_UUID] = "uuid",
-        [MISMATCH_CAPACITY] = "capacity",
-    };
-
-    return (unsigned)m < ELEMENTS(names) && names[m] ? names[m] : "unknown";
 }
 
 static const char *allow_name(enum policy_allow allow)
@@ -106,9 +86,9 @@ static json_t *describe_rules(const struct policy *policy, const struct decide_u
         const struct policy_usb_rule *rule = &policy->usb[i];
         enum decide_mismatch m = decide_usb_mismatch(policy, i, facts);
 
-        (void)json_array_append_new(rules,
-                                    json_pack("{s:s, s:i, s:b, s:s}", "id", rule->id, "line", (int)rule->at.line,
-                                              "decides", text_equal(rule->id, v->rule), "mismatch", mismatch_name(m)));
+        (void)json_array_append_new(rules, json_pack("{s:s, s:i, s:b, s:s}", "id", rule->id, "line", (int)rule->at.line,
+                                                     "decides", text_equal(rule->id, v->rule), "mismatch",
+                                                     decide_mismatch_name(m)));
     }
     return rules;
 }
@@ -132,7 +112,7 @@ static void tell_rules(struct cli *c, const json_t *rules)
         enum decide_mismatch m = MISMATCH_NONE;
         char line[32];
 
-        while (m < MISMATCH_CAPACITY && !text_equal(mismatch_name(m), name))
+        while (m + 1 < MISMATCH_COUNT_ && !text_equal(decide_mismatch_name(m), name))
             m++;
         (void)snprintf(line, sizeof(line), _("line %" PRIi64), value_number(rule, "line"));
         table_add(t, (const char *[]){line, value_string(rule, "id"),
