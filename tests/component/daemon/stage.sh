@@ -55,9 +55,11 @@ value() {
 }
 
 holds() { # EXPRESSION verb…: the answer fulfils it
-    local expression=$1
+    local expression=$1 answer
     shift
-    jq -e "$expression" > /dev/null 2>&1 < <(kuraban "$@" --json 2> /dev/null) # by the answer, not the exit code
+    answer=$(kuraban "$@" --json 2> /dev/null) || : # by the answer, not the exit code
+    [ -n "$answer" ] || return 1 # jq 1.6 -e says yes to nothing
+    jq -e "$expression" > /dev/null 2>&1 <<< "$answer"
 }
 
 expect() { # what EXPRESSION verb…
@@ -181,7 +183,7 @@ daemon_kill() { # SIGNAL
 }
 
 plug() {
-    mount "$loop" "$mount" 2> /dev/null || mount -o ro "$loop" "$mount"
+    mountpoint -q "$mount" || mount "$loop" "$mount" 2> /dev/null || mount -o ro "$loop" "$mount"
     eventually "the stick's mark" 10 guarded
 }
 
