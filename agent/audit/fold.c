@@ -8,12 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/flood.h"
 #include "base/cleanup.h"
 
 enum {
     FOLD_BURST = 10,
     FOLD_ENTRIES = 256,
-    FOLD_WINDOW_US = 10 * 1000 * 1000
+    FOLD_WINDOW_US = 10 * 1000 * 1000,
+    FOLD_REFUSED = 300,
+    FOLD_ALLOWED = 3000,
 };
 
 struct fold_entry {
@@ -30,6 +33,7 @@ struct fold {
     fold_emit emit;
     void *context;
     struct fold_entry *entries;
+    struct flood flood;
 };
 
 int fold_new(const struct fold_limits *limits, fold_emit emit, void *context, struct fold **ret)
@@ -46,6 +50,9 @@ int fold_new(const struct fold_limits *limits, fold_emit emit, void *context, st
         f->limits.window_us = FOLD_WINDOW_US;
     if (f->limits.entries == 0)
         f->limits.entries = FOLD_ENTRIES;
+    f->flood.refused = f->limits.refused > 0 ? f->limits.refused : FOLD_REFUSED;
+    f->flood.allowed = f->limits.allowed > 0 ? f->limits.allowed : FOLD_ALLOWED;
+    f->flood.window_us = f->limits.window_us;
     f->emit = emit;
     f->context = context;
     f->entries = calloc(f->limits.entries, sizeof(*f->entries));
@@ -212,13 +219,12 @@ static int make_room(struct fold *f, struct fold_entry **ret)
     return 0;
 }
 
-int fold_offer(struct fold *f, const struct audit_event *e, uint64_t now_us)
+/* The first `burst` of a window pass. */
+static int offer(struct fold *f, const struct audit_event *e, uint64_t hash, uint32_t burst, uint64_t now_us)
 {
-    uint64_t hash = event_hash(e);
-    struct fold_entry *entry;
+    struct fold_entry *entry = find(f, e, hash);
     int r;
 
-    entry = find(f, e, hash);
     if (entry && entry_ended(f, entry, now_us)) {
         r = entry_emit(f, entry);
         if (r < 0)
@@ -233,7 +239,7 @@ int fold_offer(struct fold *f, const struct audit_event *e, uint64_t now_us)
         *entry = (struct fold_entry){.used = true, .hash = hash, .window_start_us = now_us, .event = *e};
     }
     entry->last_us = now_us;
-    if (entry->passed < f->limits.burst) {
+    if (entry->passed < burst) {
         entry->passed++;
         return FOLD_PASS;
     }
@@ -242,4 +248,23 @@ int fold_offer(struct fold *f, const struct audit_event *e, uint64_t now_us)
     entry->event = *e;
     entry->held += e->count > 1 ? e->count : 1;
     return FOLD_HELD;
+}
+
+int fold_offer(struct fold *f, const struct audit_event *e, uint64_t now_us)
+{
+    uint64_t hash = event_hash(e);
+    const struct fold_entry *entry = find(f, e, hash);
+    struct audit_event summary;
+    int r;
+
+    /* What is being counted already stays counted with its path, whatever else the person does. */
+    if ((entry && entry->passed >= f->limits.burst && !entry_ended(f, entry, now_us)) ||
+        flood_is_below(&f->flood, e, now_us)) {
+        r = offer(f, e, hash, f->limits.burst, now_us);
+        if (r == FOLD_PASS)
+            flood_count(&f->flood, e, now_us);
+        return r;
+    }
+    flood_summarize(e, &summary);
+    return offer(f, &summary, event_hash(&summary), 0, now_us);
 }

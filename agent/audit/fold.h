@@ -14,6 +14,8 @@ struct fold_limits {
     uint32_t burst;     /* passed on per window; 0 = 10 */
     uint64_t window_us; /* 0 = 10 s */
     size_t entries;     /* different events remembered; 0 = 256 */
+    /* Opens of one person that are passed on per window, refused and allowed ones (flood.h); 0 = 300 and 3000. */
+    uint32_t refused, allowed;
 };
 
 /* Takes an event to be recorded: >= 0, or -errno which is forwarded; a counted event then stays counted. */

@@ -42,7 +42,9 @@ static void make_event(struct audit_event *e, unsigned long n)
 
 static int measure_journal(int state, unsigned int batch, double seconds, struct figure *ret)
 {
-    struct journal_options options = {.wall_us = clock_wall_us(), .boottime_us = clock_boottime_us()};
+    struct journal_options options = {.fold = {.refused = UINT32_MAX, .allowed = UINT32_MAX},
+                                      .wall_us = clock_wall_us(),
+                                      .boottime_us = clock_boottime_us()};
     struct journal *j = NULL;
     unsigned long records = 0, commits = 0;
     struct audit_event e;

@@ -167,6 +167,76 @@ static void test_clock_going_back_ends_the_window(void **state)
     assert_null(fold_free(NULL));
 }
 
+/* Another path each time: past the limit one event with the count, and others' events are passed on as before. */
+static void test_one_person_cannot_flood(void **state)
+{
+    struct sink sink = {0};
+    struct fold_limits limits = {.refused = 20, .allowed = 40};
+    struct fold *f = NULL;
+    unsigned int passed = 0;
+    struct audit_event e;
+
+    (void)state;
+    assert_int_equal(fold_new(&limits, take, &sink, &f), 0);
+    for (unsigned int i = 0; i < 1000; i++) {
+        char path[16];
+
+        (void)snprintf(path, sizeof(path), "/%u", i);
+        e = event(path);
+        e.has_uid = e.has_login_uid = true;
+        e.uid = i; /* of a namespace of their own */
+        e.login_uid = 1000;
+        audit_set(e.store, sizeof(e.store), "juki");
+        passed += fold_offer(f, &e, S + i) == FOLD_PASS;
+    }
+    assert_int_equal(passed, 20);
+    e.allowed = true; /* counted by itself */
+    assert_int_equal(fold_offer(f, &e, S + 1000), FOLD_PASS);
+    e.allowed = false;
+    e.login_uid = e.uid = 2000;
+    assert_int_equal(fold_offer(f, &e, S + 1000), FOLD_PASS);
+    e = event("/alarm");
+    e.has_uid = e.alarm = true;
+    e.uid = 1000;
+    assert_int_equal(fold_offer(f, &e, S + 1000), FOLD_PASS);
+    assert_int_equal(fold_expire(f, 20 * S), 0);
+    assert_int_equal(sink.counted, 980);
+    assert_string_equal(sink.last.path, "");
+    assert_string_equal(sink.last.store, "juki");
+    assert_int_equal(sink.last.login_uid, 1000);
+    e = event("/again"); /* a new window */
+    e.has_uid = e.has_login_uid = true;
+    e.uid = e.login_uid = 1000;
+    assert_int_equal(fold_offer(f, &e, 20 * S), FOLD_PASS);
+    fold_free(f);
+}
+
+/* More persons at once than are remembered: no window starts anew, the rest share one limit. */
+static void test_many_persons_cannot_flood(void **state)
+{
+    struct sink sink = {0};
+    struct fold_limits limits = {.refused = 2};
+    struct fold *f = NULL;
+    unsigned int passed = 0;
+
+    (void)state;
+    assert_int_equal(fold_new(&limits, take, &sink, &f), 0);
+    for (unsigned int i = 0; i < 5000; i++) {
+        char path[16];
+        struct audit_event e;
+
+        (void)snprintf(path, sizeof(path), "/%u", i);
+        e = event(path);
+        e.has_uid = true;
+        e.uid = i % 1000;
+        passed += fold_offer(f, &e, S + i) == FOLD_PASS;
+    }
+    assert_int_equal(fold_flush(f), 0);
+    assert_int_equal(passed, 2 * (64 + 1));
+    assert_int_equal(passed + sink.counted, 5000);
+    fold_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +244,8 @@ int main(void)
         cmocka_unit_test(test_what_differs_is_not_folded),
         cmocka_unit_test(test_full_table_loses_nothing),
         cmocka_unit_test(test_failed_emit_keeps_the_count),
+        cmocka_unit_test(test_one_person_cannot_flood),
+        cmocka_unit_test(test_many_persons_cannot_flood),
         cmocka_unit_test(test_clock_going_back_ends_the_window),
     };
 

@@ -53,6 +53,7 @@ static inline int fixture_setup(void **state)
     f->dir = -1;
     f->wall_us = 1795395723000004; /* 2026-11-23T01:02:03.000004Z */
     f->boottime_us = 1000 * FIXTURE_SECOND;
+    f->options.fold.refused = f->options.fold.allowed = UINT32_MAX; /* fold_test.c has the limits */
     f->options.boot_id = "6d012a34-8c0b-4849-b656-6217fdcb05e0";
     *state = f;
     return 0;

@@ -1,0 +1,84 @@
+/*
+ * Owns: the limit of records per person.
+ * Must not: decide what is the same (fold.c), or limit what no person chooses: alarms, devices, what root changes.
+ */
+#include "audit/flood.h"
+
+#include <string.h>
+
+static bool is_limited(const struct audit_event *e)
+{
+    return e->action == AUDIT_FILE_OPEN && e->has_verdict && !e->alarm && e->has_uid;
+}
+
+static bool is_refused(const struct audit_event *e)
+{
+    return !e->allowed || e->would_refuse;
+}
+
+/* The login uid stays what it is when somebody takes the uids of a namespace of their own, one after the other. */
+static uid_t person_of(const struct audit_event *e)
+{
+    return e->has_login_uid ? e->login_uid : e->uid;
+}
+
+static bool has_ended(const struct flood *f, const struct flood_person *p, uint64_t now_us)
+{
+    /* Events of several threads come a little out of order; a clock that really went back ends the window. */
+    if (now_us < p->window_start_us)
+        return p->window_start_us - now_us >= f->window_us;
+    return now_us - p->window_start_us >= f->window_us;
+}
+
+/* A window that runs is never given up for another person: that would reset it. */
+static struct flood_person *find(struct flood *f, const struct audit_event *e, uint64_t now_us)
+{
+    struct flood_person *free_place = NULL, *last = &f->persons[FLOOD_PERSONS];
+    bool refused = is_refused(e);
+
+    for (size_t i = 0; i < FLOOD_PERSONS; i++) {
+        struct flood_person *p = &f->persons[i];
+
+        if (p->used && has_ended(f, p, now_us))
+            p->used = false;
+        if (p->used && p->uid == person_of(e) && p->refused == refused)
+            return p;
+        if (!p->used && !free_place)
+            free_place = p;
+    }
+    if (free_place) {
+        *free_place =
+            (struct flood_person){.used = true, .refused = refused, .uid = person_of(e), .window_start_us = now_us};
+        return free_place;
+    }
+    if (!last->used || has_ended(f, last, now_us))
+        *last = (struct flood_person){.used = true, .refused = true, .window_start_us = now_us};
+    return last;
+}
+
+bool flood_is_below(struct flood *f, const struct audit_event *e, uint64_t now_us)
+{
+    const struct flood_person *p;
+
+    if (!is_limited(e))
+        return true;
+    p = find(f, e, now_us);
+    return p->passed < (p->refused ? f->refused : f->allowed);
+}
+
+void flood_count(struct flood *f, const struct audit_event *e, uint64_t now_us)
+{
+    if (is_limited(e))
+        find(f, e, now_us)->passed++;
+}
+
+void flood_summarize(const struct audit_event *e, struct audit_event *ret)
+{
+    *ret = *e;
+    memset(ret->path, 0, sizeof(ret->path));
+    memset(ret->program, 0, sizeof(ret->program));
+    ret->program_device = ret->program_inode = 0;
+    ret->pid = 0;
+    ret->start_time = 0;
+    audit_set(ret->message, sizeof(ret->message), "more different opens than are recorded one by one");
+}
