@@ -15,6 +15,7 @@ struct entry {
     dev_t device;
     ino_t inode; /* 0: free; no filesystem hands out inode 0 */
     uint32_t store;
+    uint64_t life;
 };
 
 struct inodes {
@@ -84,12 +85,13 @@ static int grow(struct inodes *t)
     return 0;
 }
 
-static int add_locked(struct inodes *t, dev_t device, ino_t inode, uint32_t store)
+static int add_locked(struct inodes *t, dev_t device, ino_t inode, uint64_t life, uint32_t store)
 {
     struct entry *e = slot_of(t->entries, t->capacity, device, inode);
 
     if (e->inode != 0) {
         e->store = store;
+        e->life = life;
         return 0;
     }
     if (t->count >= t->maximum)
@@ -101,35 +103,45 @@ static int add_locked(struct inodes *t, dev_t device, ino_t inode, uint32_t stor
             return r;
         e = slot_of(t->entries, t->capacity, device, inode);
     }
-    *e = (struct entry){device, inode, store};
+    *e = (struct entry){.device = device, .inode = inode, .store = store, .life = life};
     t->count++;
     return 1;
 }
 
-int inodes_add(struct inodes *t, dev_t device, ino_t inode, uint32_t store)
+int inodes_add(struct inodes *t, dev_t device, ino_t inode, uint64_t life, uint32_t store)
 {
     int r;
 
     if (inode == 0)
         return -EINVAL;
     (void)pthread_rwlock_wrlock(&t->lock);
-    r = add_locked(t, device, inode, store);
+    r = add_locked(t, device, inode, life, store);
     (void)pthread_rwlock_unlock(&t->lock);
     return r;
 }
 
-int inodes_find(struct inodes *t, dev_t device, ino_t inode, uint32_t *ret_store)
+static int find(struct inodes *t, dev_t device, ino_t inode, const uint64_t *life, uint32_t *ret_store)
 {
     const struct entry *e;
     int found;
 
     (void)pthread_rwlock_rdlock(&t->lock);
     e = slot_of(t->entries, t->capacity, device, inode);
-    found = e->inode != 0;
+    found = e->inode != 0 && (!life || e->life == *life);
     if (found)
         *ret_store = e->store;
     (void)pthread_rwlock_unlock(&t->lock);
     return found;
+}
+
+int inodes_find(struct inodes *t, dev_t device, ino_t inode, uint32_t *ret_store)
+{
+    return find(t, device, inode, NULL, ret_store);
+}
+
+int inodes_find_life(struct inodes *t, dev_t device, ino_t inode, uint64_t life, uint32_t *ret_store)
+{
+    return find(t, device, inode, &life, ret_store);
 }
 
 size_t inodes_count(struct inodes *t)

@@ -59,8 +59,27 @@ struct stores {
     struct store *items;
 };
 
+/* What a file handle holds beside the inode's number is its generation: a number that was freed is soon given to another file, which
+ * has no mark. 0 where the filesystem makes no handles. */
+static uint64_t life_of(int dirfd, const char *name)
+{
+    union {
+        struct file_handle handle;
+        uint8_t bytes[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+    } u = {.handle.handle_bytes = MAX_HANDLE_SZ};
+    uint64_t life = 0xcbf29ce484222325U;
+    int mount_id;
+
+    if (name_to_handle_at(dirfd, name, &u.handle, &mount_id, name[0] ? 0 : AT_EMPTY_PATH) < 0)
+        return 0;
+    for (size_t i = 0; i < u.handle.handle_bytes && i < MAX_HANDLE_SZ; i++)
+        life = (life ^ u.bytes[sizeof(struct file_handle) + i]) * 0x100000001b3U;
+    return life;
+}
+
 static int guard_file(struct stores *s, size_t i, int dirfd, const char *name)
 {
+    uint64_t life = life_of(dirfd, name); /* before the mark: a swap in between leaves a life that matches nothing */
     struct stat st;
     int r = fanotify_guard_inode(s->options.ops, s->options.group, dirfd, name, false);
 
@@ -71,7 +90,7 @@ static int guard_file(struct stores *s, size_t i, int dirfd, const char *name)
     /* Whatever has the name now: a swap raises an event of its own. */
     if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : -errno;
-    r = inodes_add(s->inodes, st.st_dev, st.st_ino, (uint32_t)i);
+    r = inodes_add(s->inodes, st.st_dev, st.st_ino, life, (uint32_t)i);
     return r < 0 ? r : 0;
 }
 
@@ -111,7 +130,7 @@ static int guard_tree(struct stores *s, size_t i, int dirfd, int depth)
     if (r >= 0 && s->options.names >= 0)
         r = fanotify_watch_names(s->options.ops, s->options.names, dirfd, NULL);
     if (r >= 0)
-        r = inodes_add(s->inodes, st.st_dev, st.st_ino, (uint32_t)i);
+        r = inodes_add(s->inodes, st.st_dev, st.st_ino, life_of(dirfd, ""), (uint32_t)i);
     if (r < 0)
         return r;
     fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -301,7 +320,8 @@ enum stores_place stores_find(struct stores *s, int fd, const struct stat *st, s
     bool shared = false;
     uint32_t store;
 
-    if (inodes_find(s->inodes, st->st_dev, st->st_ino, &store)) {
+    if (inodes_find(s->inodes, st->st_dev, st->st_ino, &store) &&
+        inodes_find_life(s->inodes, st->st_dev, st->st_ino, life_of(fd, ""), &store)) {
         *ret_store = store;
         return STORES_IS;
     }
@@ -333,7 +353,7 @@ int stores_adopt(struct stores *s, int fd, const struct stat *st, size_t store)
         return -errno;
     if (now.st_nlink > 1)
         return -EMLINK;
-    r = inodes_add(s->inodes, st->st_dev, st->st_ino, (uint32_t)store);
+    r = inodes_add(s->inodes, st->st_dev, st->st_ino, life_of(fd, ""), (uint32_t)store);
     return r < 0 ? r : 0;
 }
 

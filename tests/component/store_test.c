@@ -17,6 +17,7 @@
 #include "base/digest.h"
 #include "fake/machine.h"
 #include "gate/gate.h"
+#include "gate/stores.h"
 #include "kern/fanotify.h"
 #include "policy/policy.h"
 
@@ -116,7 +117,7 @@ static int begin_own(void **state)
 }
 
 /* The store is one directory of a filesystem that holds other things as well. */
-static int begin_shared(void **state)
+static int begin_shared_alone(void **state)
 {
     (void)state;
     begin("disk/srv/juki");
@@ -128,6 +129,12 @@ static int begin_shared(void **state)
     machine_write("disk/elsewhere", "public", 0644);
     (void)mkdir(machine_path("disk/out"), 0777);
     (void)chmod(machine_path("disk/out"), 0777);
+    return 0;
+}
+
+static int begin_shared(void **state)
+{
+    (void)begin_shared_alone(state);
     start_gate();
     assert_string_equal(gate_store_state(gate, 0), "inodes");
     return 0;
@@ -421,6 +428,41 @@ static void test_new_files_are_guarded_at_once(void **state)
     assert_int_equal(machine_try(create, in_store("foreign"), USER), EPERM);
 }
 
+/* A number that a deleted file left is given to the next one, which nobody has marked yet. No gate here: nobody else may set the mark. */
+static void test_reused_inode_is_a_new_file(void **state)
+{
+    struct stores *s;
+    struct stat before, now = {0};
+    size_t which;
+    int fd;
+
+    (void)state;
+    assert_int_equal(
+        stores_new(&policy,
+                   &(struct stores_options){.ops = &fanotify_kernel, .group = stores, .names = -1, .proc_fd = proc_fd},
+                   &s),
+        0);
+    assert_int_equal(stat(in_store("file"), &before), 0);
+    fd = open(in_store("file"), O_PATH | O_CLOEXEC);
+    assert_int_equal(stores_find(s, fd, &before, &which), STORES_IS);
+    close(fd);
+    assert_int_equal(unlink(in_store("file")), 0);
+    for (int i = 0; i < 64 && now.st_ino != before.st_ino; i++) {
+        char name[24];
+
+        (void)snprintf(name, sizeof(name), "next-%d", i);
+        assert_int_equal(mknod(in_store(name), S_IFREG | 0666, 0), 0);
+        fd = open(in_store(name), O_PATH | O_CLOEXEC);
+        assert_int_equal(fstat(fd, &now), 0);
+        if (now.st_ino != before.st_ino)
+            close(fd);
+    }
+    assert_int_equal(now.st_ino, before.st_ino);
+    assert_int_equal(stores_find(s, fd, &now, &which), STORES_NEW);
+    close(fd);
+    (void)stores_unref(s);
+}
+
 static size_t inode_marks(void)
 {
     struct gate_status s;
@@ -489,6 +531,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_elsewhere_is_not_asked, begin_shared, end),
         cmocka_unit_test_setup_teardown(test_what_leaves_stays_guarded, begin_shared, end),
         cmocka_unit_test_setup_teardown(test_new_files_are_guarded_at_once, begin_shared, end),
+        cmocka_unit_test_setup_teardown(test_reused_inode_is_a_new_file, begin_shared_alone, end),
         cmocka_unit_test_setup_teardown(test_new_directories_and_moved_in_trees, begin_shared, end),
         cmocka_unit_test_setup_teardown(test_foreign_file_linked_in_is_guarded_by_both_names, begin_shared, end),
         cmocka_unit_test_setup_teardown(test_lost_marks_are_noticed_and_set_again, begin_shared, end),

@@ -14,8 +14,8 @@ static void test_add_find_grow(void **state)
     assert_int_equal(inodes_find(t, 1, 1, &store), 0);
     assert_int_equal(store, 99);
     for (ino_t i = 1; i <= 500; i++) {
-        assert_int_equal(inodes_add(t, 7, i, (uint32_t)(i % 3)), 1);
-        assert_int_equal(inodes_add(t, 8, i, 5), 1); /* the same inode of another filesystem */
+        assert_int_equal(inodes_add(t, 7, i, i + 100, (uint32_t)(i % 3)), 1);
+        assert_int_equal(inodes_add(t, 8, i, 0, 5), 1); /* the same inode of another filesystem */
     }
     assert_int_equal(inodes_count(t), 1000);
     for (ino_t i = 1; i <= 500; i++) {
@@ -25,11 +25,13 @@ static void test_add_find_grow(void **state)
         assert_int_equal(store, 5);
     }
     assert_int_equal(inodes_find(t, 9, 1, &store), 0);
-    assert_int_equal(inodes_add(t, 7, 501, 0), -ENOBUFS);
-    assert_int_equal(inodes_add(t, 7, 500, 2), 0); /* known ones may still change */
+    assert_int_equal(inodes_add(t, 7, 501, 0, 0), -ENOBUFS);
+    assert_int_equal(inodes_add(t, 7, 500, 77, 2), 0); /* known ones may still change */
     assert_int_equal(inodes_find(t, 7, 500, &store), 1);
+    assert_int_equal(inodes_find_life(t, 7, 500, 600, &store), 0); /* the file that had the number before */
+    assert_int_equal(inodes_find_life(t, 7, 500, 77, &store), 1);
     assert_int_equal(store, 2);
-    assert_int_equal(inodes_add(t, 7, 0, 0), -EINVAL);
+    assert_int_equal(inodes_add(t, 7, 0, 0, 0), -EINVAL);
     assert_null(inodes_free(t));
 }
 
