@@ -7,6 +7,7 @@
 #include <locale.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* In the order of setlocale(3). */
 static const char *wanted_locale(void)
@@ -27,10 +28,16 @@ const char *i18n_translate(const char *message)
     return gettext(message);
 }
 
+/* A catalogue holds format strings: whoever chooses root's chooses what root's process does, and su(1) keeps this variable. */
+static const char *catalogues(void)
+{
+    const char *directory = geteuid() == 0 ? NULL : secure_getenv("KURABAN_LOCALE_DIR");
+
+    return directory && *directory ? directory : KURABAN_LOCALE_DIR;
+}
+
 void i18n_init(void)
 {
-    const char *directory = secure_getenv("KURABAN_LOCALE_DIR");
-
     if (!setlocale(LC_ALL, "")) {
         const char *wanted = wanted_locale();
 
@@ -38,7 +45,7 @@ void i18n_init(void)
         if (wanted && setlocale(LC_ALL, "C.UTF-8"))
             (void)setenv("LANGUAGE", wanted, 0);
     }
-    (void)bindtextdomain("kuraban", directory && *directory ? directory : KURABAN_LOCALE_DIR);
+    (void)bindtextdomain("kuraban", catalogues());
     (void)bind_textdomain_codeset("kuraban", "UTF-8");
     (void)textdomain("kuraban");
 }
