@@ -362,6 +362,9 @@ static int start_parts(struct daemon *d)
 
 static void stop_parts(struct daemon *d)
 {
+    /* Its name goes while the journal's lock and the keeper still say that nobody else is here. */
+    if (d->control)
+        (void)unlinkat(d->run_fd, CTL_SOCKET_NAME, 0);
     d->control = ctl_server_free(d->control);
     if (d->purge && d->block)
         (void)block_manager_release(d->block);

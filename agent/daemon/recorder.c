@@ -38,6 +38,16 @@ static void on_recorded(void *context, const struct audit_event *e, uint64_t seq
         journald_send(NULL, e, seq); /* a mirror: the journal is the record */
 }
 
+/* Space and retention are looked at after delay_us at the latest. */
+static void plan_maintain(struct recorder *r, uint64_t delay_us)
+{
+    uint64_t planned = 0, at_us = clock_boottime_us() + delay_us;
+
+    if (!r->maintain || (sd_event_source_get_time(r->maintain, &planned) >= 0 && planned <= at_us))
+        return;
+    (void)sd_event_source_set_time(r->maintain, at_us);
+}
+
 static void check_state(struct recorder *r)
 {
     bool low = journal_state(r->journal) == JOURNAL_LOW;
@@ -48,6 +58,8 @@ static void check_state(struct recorder *r)
     if (r->full == (low || r->failing))
         return;
     r->full = low || r->failing;
+    if (r->full)
+        plan_maintain(r, RETRY_DELAY_US);
     r->options.on_full(r->options.context, r->full);
 }
 
@@ -108,7 +120,7 @@ static int on_maintain(sd_event_source *source, uint64_t usec, void *userdata)
 
     (void)usec;
     note_result(r, journal_maintain(r->journal, clock_wall_us(), clock_boottime_us()));
-    (void)sd_event_source_set_time(source, clock_boottime_us() + (r->low ? RETRY_DELAY_US : MAINTAIN_US));
+    (void)sd_event_source_set_time(source, clock_boottime_us() + (r->full ? RETRY_DELAY_US : MAINTAIN_US));
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -182,6 +194,7 @@ void recorder_set_policy(struct recorder *r, struct policy *p)
     audit_set(r->policy_name, sizeof(r->policy_name), p->name);
     r->policy_version = p->version;
     journal_set_limits(r->journal, &limits);
+    plan_maintain(r, 0);
 }
 
 void recorder_add(struct recorder *r, struct audit_event *e)

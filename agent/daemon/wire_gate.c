@@ -67,7 +67,10 @@ int wire_gate_open(struct daemon *d)
         break;
     }
     r = holder_open(&options, &d->holder);
-    if (r < 0)
+    if (r == -EBUSY)
+        log_error("start.failed", "part=holder run=%s error=EBUSY: another kuraband runs here",
+                  d->config->run_directory);
+    else if (r < 0)
         log_error("start.failed", "part=holder keeper=%s error=%s", keeper, strerrorname_np(-r));
     return r;
 }

@@ -367,13 +367,18 @@ void gate_set_journal_full(struct gate *g, bool full)
         ask_again(g);
 }
 
+/* A refused medium is detached as soon as it is mounted: its mark is there for programs that were inside, and dies with the filesystem
+ * when the last of them is gone. That is no loss. */
 static bool media_are_marked(struct gate *g)
 {
     bool whole = true;
 
-    for (size_t i = 0; i < g->view->n_media; i++)
-        whole &=
-            fanotify_has_filesystem_mark(g->options.proc_fd, g->group[GATE_EXITS], g->view->media[i].m.device) == 1;
+    for (size_t i = 0; i < g->view->n_media; i++) {
+        const struct gate_medium *m = &g->view->media[i].m;
+
+        whole &= m->verdict.kind != VERDICT_ALLOW ||
+                 fanotify_has_filesystem_mark(g->options.proc_fd, g->group[GATE_EXITS], m->device) == 1;
+    }
     return whole;
 }
 

@@ -60,7 +60,7 @@ exits 2 kuraban nonsense
 exits 0 kuraban emergency --seconds 60 --reason "test of the way back"
 expect "an emergency" '.emergency.seconds_left > 0 and .emergency.boot == false' status
 kuraban sync > /dev/null
-kuraban audit show --json | grep -q "test of the way back" || fail "the emergency is not in the journal"
+recorded "test of the way back" || fail "the emergency is not in the journal"
 
 # A name that is not text must not silence the answers.
 name=$store/$(printf 'x\xff\xfe"\n')
@@ -77,5 +77,5 @@ eventually "the reload by SIGHUP" 10 holds '.policy.version == 2' status
 daemon_kill TERM
 exits 3 kuraban status
 exits 0 kuraban audit verify
-kuraban audit show --json | grep -q daemon-stopped || fail "the stop is not in the journal"
+recorded daemon-stopped || fail "the stop is not in the journal"
 finished

@@ -70,6 +70,8 @@ expect() { # what EXPRESSION verb…
     fail "$what: $1"
 }
 
+recorded() { grep -q -- "$1" < <(kuraban audit show --json); } # PATTERN in the journal
+
 exits() { # code command…: runs it, output in $stage/out
     local want=$1 got=0
     shift
@@ -172,9 +174,11 @@ daemon_launch() {
     disown "$daemon_pid"
 }
 
-daemon_start() {
+daemon_start() { daemon_start_until enforcing; }
+
+daemon_start_until() { # CONDITION
     daemon_launch
-    wait_until 20 "${1:-enforcing}" || { cat "$log" >&2; fail "kuraband does not come up"; }
+    wait_until 20 "$1" || { cat "$log" >&2; fail "kuraband does not come up"; }
 }
 
 daemon_kill() { # SIGNAL
@@ -196,6 +200,9 @@ keepers() {
         fi
     done < <(grep -lx kuraban-keeper /proc/[0-9]*/comm 2> /dev/null)
 }
+
+one_keeper() { [ "$(keepers | wc -l)" = 1 ]; }
+no_keeper() { [ -z "$(keepers)" ]; }
 
 let_go() {
     local pid
