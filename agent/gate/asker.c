@@ -69,8 +69,7 @@ static int read_identity(const struct gate *g, const struct asker_kept *k, bool 
     f->person_known = true;
     if (fstatat(k->pid_fd, "exe", &f->asker.exe, 0) < 0)
         return -errno;
-    f->steered =
-        f->status.tracer != 0 || (store && proc_same_user_namespace(k->pid_fd, g->userns_device, g->userns_inode) != 1);
+    f->steered = f->status.tracer != 0 || (store && proc_same_user_namespace(k->pid_fd, g->userns_inode) != 1);
     f->exe_known = true;
     return 0;
 }

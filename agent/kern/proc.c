@@ -330,11 +330,14 @@ int proc_path_of_fd(int proc_fd, int fd, char *ret, size_t size)
     return 0;
 }
 
-int proc_same_user_namespace(int pid_fd, dev_t reference_device, ino_t reference_inode)
+int proc_same_user_namespace(int pid_fd, ino_t reference)
 {
-    struct stat st;
+    char ours[32], theirs[32];
+    ssize_t n = readlinkat(pid_fd, "ns/user", theirs, sizeof(theirs) - 1);
 
-    if (fstatat(pid_fd, "ns/user", &st, 0) < 0)
+    if (n < 0)
         return -errno;
-    return st.st_dev == reference_device && st.st_ino == reference_inode;
+    theirs[n] = '\0';
+    (void)snprintf(ours, sizeof(ours), "user:[%lu]", (unsigned long)reference);
+    return strcmp(ours, theirs) == 0;
 }

@@ -53,6 +53,7 @@ int proc_open_exe_for_reading(int pid_fd);
  * -ENAMETOOLONG leaves a cut text. */
 int proc_path_of_fd(int proc_fd, int fd, char *ret, size_t size);
 
-/* In the same user namespace as reference (an open /proc/self/ns/user)? Inside its own, any user may change what
- * /proc/PID/exe shows (PR_SET_MM_MAP with CAP_CHECKPOINT_RESTORE there). 1, 0 or -errno. */
-int proc_same_user_namespace(int pid_fd, dev_t reference_device, ino_t reference_inode);
+/* In the user namespace with this inode (of /proc/self/ns/user; all namespaces are in one filesystem)? Inside its own, any user may
+ * change what /proc/PID/exe shows (PR_SET_MM_MAP with CAP_CHECKPOINT_RESTORE there). Reads the link, "user:[INODE]", which costs half
+ * of following it. 1, 0 or -errno. */
+int proc_same_user_namespace(int pid_fd, ino_t reference);

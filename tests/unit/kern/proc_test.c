@@ -4,8 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct proc_status status;
@@ -117,11 +120,46 @@ static void test_self(void **state)
     assert_int_equal(strlen(path), 3);
     assert_int_equal(proc_open(proc, 0), -ESRCH);
     assert_int_equal(stat("/proc/self/ns/user", &ours), 0);
-    assert_int_equal(proc_same_user_namespace(pid, ours.st_dev, ours.st_ino), 1);
-    assert_int_equal(proc_same_user_namespace(pid, ours.st_dev, ours.st_ino + 1), 0);
+    assert_int_equal(proc_same_user_namespace(pid, ours.st_ino), 1);
+    assert_int_equal(proc_same_user_namespace(pid, ours.st_ino + 1), 0);
+    assert_int_equal(proc_same_user_namespace(exe, ours.st_ino), -ENOTDIR);
     close(exe);
     close(pid);
     close(proc);
+}
+
+/* A process that has really left our user namespace. */
+static void test_other_user_namespace(void **state)
+{
+    int proc = open("/proc", O_PATH | O_DIRECTORY), ready[2], pid, same;
+    struct stat ours;
+    pid_t child;
+    char left = 0;
+
+    (void)state;
+    assert_int_equal(stat("/proc/self/ns/user", &ours), 0);
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        left = unshare(CLONE_NEWUSER) == 0 ? 'y' : 'n';
+        (void)!write(ready[1], &left, 1);
+        (void)pause();
+        _exit(0);
+    }
+    assert_int_equal(read(ready[0], &left, 1), 1);
+    pid = proc_open(proc, child);
+    assert_true(pid >= 0);
+    same = proc_same_user_namespace(pid, ours.st_ino);
+    (void)kill(child, SIGKILL);
+    (void)waitpid(child, NULL, 0);
+    close(ready[0]);
+    close(ready[1]);
+    close(pid);
+    close(proc);
+    if (left == 'n')
+        skip_because("this machine makes no user namespaces");
+    assert_int_equal(same, 0);
 }
 
 int main(void)
@@ -133,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_start_time),
         cmocka_unit_test(test_id),
         cmocka_unit_test(test_self),
+        cmocka_unit_test(test_other_user_namespace),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
