@@ -1,21 +1,43 @@
 # shellcheck shell=bash
 # The cases of tests/bench/run: what is measured where, and against what it is compared.
 
-readonly cold_opens=200
+readonly cold_opens=400
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' GIT_OPTIONAL_LOCKS=0
 
 put() { printf '%s\t%s\t%s\n' "$round" "$1" "$2" >> "$values"; } # case number
 
-warm() { # case directory processes [prefix…]
+# All processes together: wall time for one open.
+many() { # case directory processes [prefix…]
     local case=$1 dir=$2 processes=$3
     shift 3
     put "$case" "$("$@" "$stage/bin/opens" warm "$dir" "$((opens / processes))" "$processes")"
 }
 
+# One at a time: the median as the case, the mean as case-mean.
+each() { # case [prefix…] -- words of opens
+    local case=$1 figures
+    local -a prefix=()
+    shift
+    while [ "$1" != -- ]; do
+        prefix+=("$1")
+        shift
+    done
+    shift
+    figures=$("${prefix[@]}" "$stage/bin/opens" "$@")
+    put "$case" "${figures% *}"
+    put "$case-mean" "${figures#* }"
+}
+
+warm() { # case directory [prefix…]
+    local case=$1 dir=$2
+    shift 2
+    each "$case" "$@" -- one "$dir" "$opens"
+}
+
 cold() { # case directory [prefix…]
     local case=$1 dir=$2
     shift 2
-    put "$case" "$("$@" "$stage/bin/opens" cold "$dir" "$cold_opens" "$((round * cold_opens))")"
+    each "$case" "$@" -- cold "$dir" "$cold_opens" "$((round * cold_opens))"
 }
 
 # Microseconds of a command, the better of two: the first may find its own files cold.
@@ -34,7 +56,7 @@ timed() { # case command…
 # Also unguarded, while nobody listens anywhere: what "elsewhere" is compared with.
 measure_alone() { # case
     for ((round = 0; round < rounds; round++)); do
-        warm "$1" "$stage/plain" 1
+        warm "$1" "$stage/plain"
     done
 }
 
@@ -42,13 +64,13 @@ measure_before() { measure_alone before; }
 measure_after() { measure_alone after; }
 
 round_opens() {
-    warm plain-warm "$stage/plain" 1
-    warm floor-warm "$stage/floor" 1
-    warm exit-warm "$stage/exit" 1
-    warm store-warm "$stage/store" 1
-    warm shared-warm "$stage/disk/store" 1
-    warm elsewhere-warm "$stage/disk" 1
-    [ "$peer" = no ] || warm peer-warm "$stage/peer" 1 in_peer
+    warm plain-warm "$stage/plain"
+    warm floor-warm "$stage/floor"
+    warm exit-warm "$stage/exit"
+    warm store-warm "$stage/store"
+    warm shared-warm "$stage/disk/store"
+    warm elsewhere-warm "$stage/disk"
+    [ "$peer" = no ] || warm peer-warm "$stage/peer" in_peer
     cold plain-cold "$stage/plain"
     cold floor-cold "$stage/floor"
     cold exit-cold "$stage/exit"
@@ -56,11 +78,11 @@ round_opens() {
     cold shared-cold "$stage/disk/store"
     cold elsewhere-cold "$stage/disk"
     [ "$peer" = no ] || cold peer-cold "$stage/peer" in_peer
-    warm plain-8 "$stage/plain" 8
-    warm floor-8 "$stage/floor" 8
-    warm exit-8 "$stage/exit" 8
-    warm store-8 "$stage/store" 8
-    [ "$peer" = no ] || warm peer-8 "$stage/peer" 8 in_peer
+    many plain-8 "$stage/plain" 8
+    many floor-8 "$stage/floor" 8
+    many exit-8 "$stage/exit" 8
+    many store-8 "$stage/store" 8
+    [ "$peer" = no ] || many peer-8 "$stage/peer" 8 in_peer
 }
 
 compile() { # directory: some translation units, two at a time, objects elsewhere
@@ -143,6 +165,10 @@ store-warm|floor-warm|kuraban, store on its own filesystem
 shared-warm|floor-warm|kuraban, store on a shared filesystem
 peer-warm|floor-warm|fapolicyd
 store-warm|peer-warm|kuraban, store on its own filesystem
+plain-warm-mean|-|mean instead of median: unguarded
+floor-warm-mean|plain-warm-mean|mean: listener that only answers
+store-warm-mean|floor-warm-mean|mean: kuraban, store
+peer-warm-mean|floor-warm-mean|mean: fapolicyd
 exit-warm|peer-warm|kuraban, medium
 END
     table_of "Each file once, ns:" << 'END'

@@ -3,14 +3,18 @@
  *
  *   opens warm DIR N PROCESSES     each process opens its own DIR/warm/PROCESS N times; prints ns of wall time for one
  *                                  open of all processes together (so two cores can halve it)
- *   opens cold DIR N FIRST         DIR/cold/FIRST…FIRST+N-1, each once; their inodes are in memory already, so what is cold
- *                                  is what the guard knows, not the disk
+ *   opens one DIR N                DIR/warm/0, N times; prints the median and the mean of one open, ns. The median says what
+ *                                  the path costs; the mean has the processor time that others took in between
+ *   opens cold DIR N FIRST         the same with DIR/cold/FIRST…FIRST+N-1, each once; their inodes are in memory already, so
+ *                                  what is cold is what the guard knows, not the disk
  *   opens answer DIR     allows every open on DIR's filesystem until it is killed; prints "ready"
  *
  * Must not: use anything of the gate; the floor would then measure our own code.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +24,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/text.h"
 
 enum {
-    PROCESSES_MAX = 64
+    PROCESSES_MAX = 64,
+    OPENS_MAX = 100000000
 };
 
 static double now_ns(void)
@@ -97,23 +103,50 @@ static double warm(const char *dir, uint64_t opens, unsigned processes)
     return (now_ns() - begin) / ((double)opens * processes);
 }
 
-static double cold(const char *dir, uint64_t opens, uint64_t first)
+static int compare(const void *a, const void *b)
 {
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void print_times(double *times, uint64_t n)
+{
+    double sum = 0;
+
+    for (uint64_t i = 0; i < n; i++)
+        sum += times[i];
+    qsort(times, n, sizeof(*times), compare);
+    printf("%.0f %.0f\n", times[n / 2], sum / (double)n);
+}
+
+/* first: of the cold files, or UINT64_MAX for the warm one. */
+static void each(const char *dir, uint64_t n, uint64_t first)
+{
+    _cleanup_free_ double *times = calloc(n, sizeof(*times));
+    bool warm_one = first == UINT64_MAX;
     char path[512];
     struct stat st;
-    double begin = 0;
 
-    for (int pass = 0; pass < 2; pass++) {
-        begin = now_ns();
-        for (uint64_t i = first; i < first + opens; i++) {
-            (void)snprintf(path, sizeof(path), "%s/cold/%llu", dir, (unsigned long long)i);
-            if (pass == 1)
+    if (!times)
+        die("memory");
+    for (int pass = 0; pass < 2; pass++)
+        for (uint64_t i = 0; i < n; i++) {
+            double begin;
+
+            (void)snprintf(path, sizeof(path), "%s/%s/%llu", dir, warm_one ? "warm" : "cold",
+                           (unsigned long long)(warm_one ? 0 : first + i));
+            if (pass == 0 && warm_one && i < 20)
                 open_close(path);
-            else if (stat(path, &st) < 0)
+            else if (pass == 0 && stat(path, &st) < 0)
                 die(path);
+            if (pass == 0)
+                continue;
+            begin = now_ns();
+            open_close(path);
+            times[i] = now_ns() - begin;
         }
-    }
-    return (now_ns() - begin) / (double)opens;
+    print_times(times, n);
 }
 
 __attribute__((noreturn)) static void answer_forever(int group)
@@ -152,7 +185,7 @@ __attribute__((noreturn)) static void answer(const char *dir)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: opens warm DIR N PROCESSES | cold DIR N FIRST | answer DIR\n");
+    fprintf(stderr, "usage: opens warm DIR N PROCESSES | one DIR N | cold DIR N FIRST | answer DIR\n");
     return 2;
 }
 
@@ -165,12 +198,14 @@ int main(int argc, char **argv)
         return usage();
     if (argc == 3 && strcmp(argv[1], "answer") == 0)
         answer(argv[2]);
-    if (argc != 5 || n == 0)
+    if (argc < 4 || n == 0 || n > OPENS_MAX || (argc == 4) != (strcmp(argv[1], "one") == 0))
         return usage();
-    if (strcmp(argv[1], "warm") == 0 && last > 0 && last <= PROCESSES_MAX)
+    if (argc == 4)
+        each(argv[2], n, UINT64_MAX);
+    else if (strcmp(argv[1], "warm") == 0 && last > 0 && last <= PROCESSES_MAX)
         printf("%.0f\n", warm(argv[2], n, (unsigned)last));
     else if (strcmp(argv[1], "cold") == 0)
-        printf("%.0f\n", cold(argv[2], n, last));
+        each(argv[2], n, last);
     else
         return usage();
     return 0;

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # The stage of tests/bench/run: images, mounts, the listeners. finish() undoes all of it, also when a step fails.
 
-stage='' floor_pid='' kuraband_pid='' fapolicyd_pid='' values='' loops=()
+stage='' floor_pid='' kuraband_pid='' fapolicyd_pid='' values=''
+declare -A loops=()
 # Equal images: what is guarded how. "disk" has a store that is a directory (inode marks) and a file elsewhere.
 readonly images=(plain floor exit store disk peer)
 
@@ -38,21 +39,27 @@ make_images() {
     truncate -s 256M "$stage/model.img"
     mkfs.ext3 -q -N 60000 "$stage/model.img"
     mkdir "$stage/model"
-    mount -t ext3 -o loop "$stage/model.img" "$stage/model"
+    attach model
+    mount -t ext3 "$(loop_of model)" "$stage/model"
     fill_image "$stage/model"
-    umount "$stage/model"
+    wait_until 10 umount "$stage/model" # whoever watches mounts may have it open for a moment
     for name in "${images[@]}"; do
         cp --sparse=always "$stage/model.img" "$stage/$name.img"
-        loops+=("$(losetup --find --show "$stage/$name.img")")
+        attach "$name"
         mkdir "$stage/$name"
     done
 }
 
-loop_of() {
-    local i
-    for i in "${!images[@]}"; do
-        [ "${images[i]}" != "$1" ] || echo "${loops[i]}"
+loop_of() { echo "${loops[$1]}"; }
+
+# Numbers of our own: a guard of somebody else on this machine may still list a low one that was its stick's, and would guard ours.
+attach() { # image
+    local number=$((100 + RANDOM % 400))
+    until [ ! -e "/sys/block/loop$number/loop" ] && losetup "/dev/loop$number" "$stage/$1.img" 2> /dev/null; do
+        number=$((number + 1))
+        [ $number -lt 600 ] || die "no loop device for $1"
     done
+    loops[$1]=/dev/loop$number
 }
 
 stage_make() {
@@ -183,13 +190,12 @@ listeners_stop() {
     kuraband_pid='' floor_pid='' fapolicyd_pid=''
 }
 
-# Whoever listens where the keeper does; none when there is no keeper.
+# It inherits its daemon's error stream, which is our log; none when there is no keeper.
 keeper_pid() {
-    local inode
-    inode=$(awk -v path="$stage/run/keeper.sock" '$8 == path {print $7; exit}' /proc/net/unix)
-    if [ -n "$inode" ]; then
-        find /proc/[0-9]*/fd -lname "socket:\[$inode\]" 2> /dev/null | sed -n '1s,^/proc/\([0-9]*\)/.*,\1,p'
-    fi
+    local pid
+    for pid in $(pgrep -x kuraban-keeper); do
+        [ "$(readlink "/proc/$pid/fd/2")" != "$stage/kuraband.log" ] || echo "$pid"
+    done
 }
 
 finish() {
@@ -199,7 +205,7 @@ finish() {
     [ -n "$stage" ] || exit "$code"
     listeners_stop
     for name in model "${images[@]}"; do
-        mountpoint -q "$stage/$name" && umount "$stage/$name"
+        mountpoint -q "$stage/$name" && wait_until 10 umount "$stage/$name"
     done
     for loop in "${loops[@]}"; do
         blockdev --setrw "$loop"
