@@ -62,15 +62,33 @@ static bool starts_formula(const char *text)
     return false;
 }
 
+/* Bytes at text that are a control character: of ASCII, but for white space, or of Latin-1 (a terminal takes U+009B for ESC [). */
+static size_t control_length(const char *text)
+{
+    unsigned char first = (unsigned char)text[0], second = first ? (unsigned char)text[1] : 0;
+
+    if (first == 0xc2 && second >= 0x80 && second < 0xa0)
+        return 2;
+    return (first < 0x20 && !strchr("\t\r\n", first)) || first == 0x7f;
+}
+
 int export_csv_field(FILE *out, const char *text)
 {
     if (fputc('"', out) == EOF)
         return -EIO;
     if (text && starts_formula(text) && fputc('\'', out) == EOF)
         return -EIO;
-    for (; text && *text; text++)
-        if ((*text == '"' && fputc('"', out) == EOF) || fputc(*text, out) == EOF)
+    for (; text && *text; text++) {
+        size_t control = control_length(text);
+
+        if (control > 0) {
+            if (fputs("�", out) == EOF)
+                return -EIO;
+            text += control - 1;
+        } else if ((*text == '"' && fputc('"', out) == EOF) || fputc(*text, out) == EOF) {
             return -EIO;
+        }
+    }
     return fputc('"', out) == EOF ? -EIO : 0;
 }
 

@@ -150,6 +150,10 @@ static void test_csv_fields(void **state)
     check_field("\tx", "\"'\tx\"");
     check_field("＝1+1", "\"'＝1+1\"");
     check_field("a=1", "\"a=1\"");
+    /* Ours are printable; those of a journal from elsewhere must not steer a terminal. */
+    check_field("\033[2J\177", "\"�[2J�\"");
+    check_field("a\302\2332J", "\"a�2J\"");
+    check_field("列\tb", "\"列\tb\"");
 }
 
 static int to_csv(void *context, json_t *record, const char *line, size_t size)
