@@ -153,6 +153,32 @@ static void test_link_is_not_followed(void **state)
     assert_null(rulebook_free(b));
 }
 
+/* A file that went bad under a running daemon is told as what it is; a good one ends that. */
+static void test_the_file_stops_ruling(void **state)
+{
+    const struct place *p = *state;
+    struct rulebook *b;
+
+    write_policy(p, 7, 0644);
+    b = open_rulebook(p, 0);
+    assert_int_equal(rulebook_source(b), RULEBOOK_FILE);
+    assert_true(rulebook_is_kept(b));
+    assert_int_equal(unlink(p->file), 0);
+    assert_int_equal(rulebook_reload(b), RULEBOOK_E_REFUSED);
+    assert_int_equal(rulebook_source(b), RULEBOOK_LAST_GOOD);
+    assert_int_equal(rulebook_policy(b)->version, 7);
+    assert_non_null(strstr(rulebook_complaint(b), "No such file"));
+    write_policy(p, 8, 0666);
+    assert_int_equal(rulebook_reload(b), RULEBOOK_E_REFUSED);
+    assert_int_equal(rulebook_policy(b)->version, 7);
+    assert_int_equal(chmod(p->file, 0600), 0);
+    assert_int_equal(rulebook_reload(b), 0);
+    assert_int_equal(rulebook_source(b), RULEBOOK_FILE);
+    assert_int_equal(rulebook_policy(b)->version, 8);
+    assert_string_equal(rulebook_complaint(b), "");
+    assert_null(rulebook_free(b));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +188,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_others_may_not_write_it, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_owner, setup, teardown),
         cmocka_unit_test_setup_teardown(test_link_is_not_followed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_file_stops_ruling, setup, teardown),
     };
 
     if (geteuid() != 0) {
