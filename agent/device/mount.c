@@ -43,6 +43,7 @@ struct mount_manager {
     int watch;
     struct known *known;
     size_t n_known, known_capacity;
+    struct known spare; /* stands in when there is no room */
     struct guarded *guarded;
     size_t n_guarded;
     struct mount_namespaces namespaces;
@@ -113,28 +114,55 @@ static dev_t entry_device(const struct mount_entry *e)
     return 0;
 }
 
+/* Where id stands or belongs: the list is sorted, because anybody may make a hundred thousand mounts. */
+static size_t place_of(const struct mount_manager *mm, int id)
+{
+    size_t from = 0, to = mm->n_known;
+
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+
+        if (mm->known[middle].id < id)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+static bool has_room(struct mount_manager *mm)
+{
+    size_t wanted = mm->known_capacity ? mm->known_capacity * 2 : 32;
+    struct known *grown;
+
+    if (mm->n_known >= KNOWN_MAX)
+        return false;
+    if (mm->n_known < mm->known_capacity)
+        return true;
+    grown = reallocarray(mm->known, wanted, sizeof(*grown));
+    if (!grown)
+        return false;
+    mm->known = grown;
+    mm->known_capacity = wanted;
+    return true;
+}
+
+/* Never NULL: without room the mount is judged like one that is seen for the first time, each time. */
 static struct known *know(struct mount_manager *mm, int id, bool own)
 {
-    struct known *k;
+    const struct known fresh = {.id = id, .own = own};
+    size_t i = place_of(mm, id);
 
-    for (size_t i = 0; i < mm->n_known; i++) {
-        if (mm->known[i].id == id)
-            return &mm->known[i];
+    if (i < mm->n_known && mm->known[i].id == id)
+        return &mm->known[i];
+    if (!has_room(mm)) {
+        mm->spare = fresh;
+        return &mm->spare;
     }
-    if (mm->n_known >= KNOWN_MAX)
-        return NULL;
-    if (mm->n_known == mm->known_capacity) {
-        size_t wanted = mm->known_capacity ? mm->known_capacity * 2 : 32;
-
-        k = reallocarray(mm->known, wanted, sizeof(*k));
-        if (!k)
-            return NULL;
-        mm->known = k;
-        mm->known_capacity = wanted;
-    }
-    k = &mm->known[mm->n_known++];
-    *k = (struct known){.id = id, .own = own};
-    return k;
+    memmove(&mm->known[i + 1], &mm->known[i], (mm->n_known - i) * sizeof(*mm->known));
+    mm->n_known++;
+    mm->known[i] = fresh;
+    return &mm->known[i];
 }
 
 static struct guarded *find_guarded(struct mount_manager *mm, dev_t device)
@@ -241,8 +269,6 @@ static int handle_medium(struct mount_manager *mm, const struct mount_entry *e, 
     struct guarded *g;
     int r;
 
-    if (!k)
-        return 0;
     k->seen = true;
     k->medium = true;
     k->device = device;
@@ -281,8 +307,6 @@ static int handle_filesystem(struct mount_manager *mm, const struct mount_entry 
     struct verdict v = {.rule = "default"};
     struct known *k = know(mm, e->id, pid == 0);
 
-    if (!k)
-        return 0;
     k->seen = true;
     if (class_ == MOUNT_CLASS_SYSTEM) {
         v.kind = v.ruled = VERDICT_ALLOW;
@@ -342,10 +366,13 @@ static int look(struct mount_manager *mm, pid_t pid)
 
 static void forget(struct mount_manager *mm, bool own)
 {
-    for (size_t i = mm->n_known; i-- > 0;) {
-        if (mm->known[i].own == own && !mm->known[i].seen)
-            mm->known[i] = mm->known[--mm->n_known];
+    size_t kept = 0;
+
+    for (size_t i = 0; i < mm->n_known; i++) {
+        if (mm->known[i].own != own || mm->known[i].seen)
+            mm->known[kept++] = mm->known[i];
     }
+    mm->n_known = kept;
     for (size_t i = mm->n_guarded; i-- > 0;) {
         bool mounted = mm->guarded[i].detached;
 

@@ -337,6 +337,35 @@ static void test_other_namespaces(void **state)
     assert_int_equal(x->reports[MOUNT_REPORT_DECIDED], 1);
 }
 
+/* Somebody binds a permitted stick more often than is remembered: what comes after is judged all the same. */
+static void test_more_mounts_than_are_remembered(void **state)
+{
+    enum {
+        MANY = 20000,
+        LINE = 80
+    };
+    struct fixture *x = *state;
+    char *text = calloc(MANY + 2, LINE);
+    size_t n = 0;
+
+    assert_non_null(text);
+    n += (size_t)sprintf(text + n, ROOT);
+    for (int i = 0; i < MANY; i++) /* not in the order of their ids */
+        n += (size_t)snprintf(text + n, LINE, "%d 1 7:7 / /m/%d ro - ext4 /dev/loop7 ro\n", 100 + (i * 7919) % MANY, i);
+    (void)snprintf(text + n, LINE, "90000 1 0:50 / /home/u/x rw - fuse.sshfs u@h:/ rw,user_id=1000\n");
+    start(x, EXIT_MODE_ON);
+    x->detach_result = -EBUSY; /* the text stays as it is */
+    fake_block_proc(&x->f, "self/mountinfo", text);
+    assert_int_equal(mount_manager_refresh(x->mm, 2), 0);
+    assert_true(x->detached >= 1);
+    assert_int_equal(x->last_id, 90000);
+    assert_int_equal(x->kind, VERDICT_DENY);
+    mounts(x, ROOT);
+    assert_int_equal(mount_manager_refresh(x->mm, 3), 0);
+    assert_int_equal(x->unguarded, 1);
+    free(text);
+}
+
 static void test_classes(void **state)
 {
     static const struct {
@@ -384,6 +413,7 @@ int main(void)
         TEST(test_listed_leaves_filesystems_alone),
         TEST(test_dead_server),
         TEST(test_other_namespaces),
+        TEST(test_more_mounts_than_are_remembered),
         cmocka_unit_test(test_classes),
     };
 
