@@ -279,15 +279,20 @@ static int namespace_inode(int proc, const char *pid, ino_t *ret)
     return 0;
 }
 
-/* 1: not seen before in this round, now remembered. */
+enum {
+    SEEN_BEFORE = 0,
+    SEEN_NOW,         /* and remembered for this round */
+    SEEN_UNREMEMBERED /* there is no room: it may be looked at more than once */
+};
+
 static int remember(struct mount_namespaces *s, ino_t inode)
 {
     for (size_t i = 0; i < s->n; i++) {
         if (s->seen[i] == inode)
-            return 0;
+            return SEEN_BEFORE;
     }
     if (s->n >= MOUNT_NAMESPACES_MAX)
-        return -E2BIG;
+        return SEEN_UNREMEMBERED;
     if (s->n == s->capacity) {
         size_t wanted = s->capacity ? s->capacity * 2 : 16;
         ino_t *seen = reallocarray(s->seen, wanted, sizeof(*seen));
@@ -298,7 +303,7 @@ static int remember(struct mount_namespaces *s, ino_t inode)
         s->capacity = wanted;
     }
     s->seen[s->n++] = inode;
-    return 1;
+    return SEEN_NOW;
 }
 
 static int compare_pids(const void *a, const void *b)
@@ -350,19 +355,19 @@ static int visit(struct mount_namespaces *s, int proc, pid_t pid, mount_namespac
     struct mount_table table;
     char name[64];
     ino_t inode;
-    int r;
+    int r, seen;
 
     (void)snprintf(name, sizeof(name), "%d", (int)pid);
     /* The process may be gone, or a kernel thread without a namespace: not an error. */
     if (namespace_inode(proc, name, &inode) < 0)
         return 0;
-    r = remember(s, inode);
-    if (r <= 0)
-        return r;
+    seen = remember(s, inode);
+    if (seen <= SEEN_BEFORE)
+        return seen;
     (void)snprintf(name, sizeof(name), "%d/mountinfo", (int)pid);
     r = mount_table_read(proc, name, &table);
     if (r < 0) {
-        s->n--; /* another process of the same namespace may still tell */
+        s->n -= seen == SEEN_NOW; /* another process of the same namespace may still tell */
         return r == -ENOMEM ? r : 0;
     }
     r = fn(context, pid, &table);

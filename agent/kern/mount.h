@@ -94,7 +94,7 @@ struct mount_namespaces {
     pid_t cursor;
 };
 enum {
-    MOUNT_NAMESPACES_MAX = 4096
+    MOUNT_NAMESPACES_MAX = 4096 /* remembered; of more, some are visited more than once in a round */
 };
 typedef int mount_namespace_fn(void *context, pid_t pid, const struct mount_table *table);
 int mount_namespaces_scan(struct mount_namespaces *s, int proc, size_t maximum, mount_namespace_fn *fn, void *context);

@@ -151,6 +151,41 @@ static void namespace_of(struct fake_block *f, const char *pid, const char *same
     }
 }
 
+static int count_only(void *context, pid_t pid, const struct mount_table *table)
+{
+    (void)pid;
+    (void)table;
+    ++*(unsigned *)context;
+    return 0;
+}
+
+/* Anybody may make thousands: what cannot be remembered is looked at once more, never left out. */
+static void test_more_namespaces_than_are_remembered(void **state)
+{
+    enum {
+        MANY = MOUNT_NAMESPACES_MAX + 10
+    };
+    struct mount_namespaces s = {0};
+    struct fake_block f;
+    unsigned visited = 0;
+
+    (void)state;
+    fake_block_init(&f);
+    namespace_of(&f, "self", NULL);
+    for (int i = 0; i < MANY; i++) {
+        char pid[16];
+
+        (void)snprintf(pid, sizeof(pid), "%d", 10 + i);
+        namespace_of(&f, pid, NULL);
+    }
+    assert_int_equal(mount_namespaces_scan(&s, f.proc, 2 * MANY, count_only, &visited), 0);
+    assert_int_equal(visited, MANY);
+    assert_int_equal(s.cursor, 0);
+    assert_true(s.n <= MOUNT_NAMESPACES_MAX);
+    mount_namespaces_done(&s);
+    fake_block_done(&f);
+}
+
 static void test_namespaces_are_visited_once(void **state)
 {
     struct mount_namespaces s = {0};
@@ -206,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_covering),
         cmocka_unit_test(test_namespaces_are_visited_once),
+        cmocka_unit_test(test_more_namespaces_than_are_remembered),
         cmocka_unit_test(test_real_mountinfo),
     };
 
