@@ -15,6 +15,7 @@ class Profile:
 
     append = ""
     usb = ("usb-kbd",)
+    extra = ()
 
     def __init__(self, options):
         self.options = options
@@ -32,7 +33,12 @@ class Bare(Profile):
 
 
 class Agent(Profile):
-    """The kuraban-agent package installed, and the machine restarted since."""
+    """The kuraban-agent package installed on the running machine, which also has an SD card and a SCSI bus for discs."""
+
+    extra = (
+        *("-device", "virtio-scsi-pci,id=scsi", "-device", "sdhci-pci"),
+        *("-drive", "driver=null-co,size=33554432,read-zeroes=on,if=none,id=card", "-device", "sd-card,drive=card"),
+    )
 
     def payload(self):
         if not self.options.deb:
@@ -42,7 +48,6 @@ class Agent(Profile):
     def prepare(self, vm):
         names = [f"/payload/{os.path.basename(deb)}" for deb in self.options.deb]
         vm.check_run(["dpkg", "--install", *names], timeout=180)
-        vm.reboot()
 
 
 TABLE = {"bare": Bare, "agent": Agent}
