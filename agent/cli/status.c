@@ -45,6 +45,13 @@ static void add_policy(struct table *t, const json_t *policy)
     }
 }
 
+static const char *journal_words(const char *state)
+{
+    if (text_equal(state, "low"))
+        return _(", SPACE IS LOW");
+    return text_equal(state, "failing") ? _(", CANNOT BE WRITTEN") : "";
+}
+
 static void add_parts(struct table *t, const json_t *status)
 {
     const json_t *gate = json_object_get(status, "gate"), *usb = json_object_get(status, "usb"),
@@ -69,7 +76,7 @@ static void add_parts(struct table *t, const json_t *status)
                        value_number(media, "exits"), value_number(media, "refused"), value_number(media, "reasserted"));
     add(t, _("Media"), line);
     (void)snprintf(line, sizeof(line), _("%" PRIi64 " records%s"), value_number(journal, "sequence"),
-                   text_equal(value_string(journal, "state"), "low") ? _(", SPACE IS LOW") : "");
+                   journal_words(value_string(journal, "state")));
     add(t, _("Journal"), line);
 }
 
