@@ -261,6 +261,27 @@ static int take_write_away(struct mount_manager *mm, struct known *k, const stru
                                       "an exit was mounted writable and in use; detached");
 }
 
+/* The gate is asked about execve(2). A loader that maps a program (ld.so FILE) only opens it, as for reading: that the mount
+ * itself refuses. */
+static int take_exec_away(struct mount_manager *mm, struct known *k, const struct mount_entry *e, pid_t pid,
+                          const struct medium *m)
+{
+    const struct mount_place place = {.pid = pid, .point = e->point, .mount_id = e->id};
+    char text[128];
+    int r;
+
+    k->tried = true;
+    r = mm->config.ops.forbid_exec(mm->config.ops.context, &place);
+    if (r == 0 || r == MOUNT_E_GONE)
+        return 0; /* the table still says where everything is */
+    if (!k->failed) {
+        (void)snprintf(text, sizeof(text), "programs on it cannot be kept from being mapped: %s", outcome(r));
+        mm->config.report(mm->config.context, MOUNT_REPORT_FAILED, e, pid, m, &m->verdict, text);
+    }
+    k->failed = true;
+    return 0;
+}
+
 static int handle_medium(struct mount_manager *mm, const struct mount_entry *e, pid_t pid, const struct medium *m,
                          dev_t device)
 {
@@ -293,6 +314,8 @@ static int handle_medium(struct mount_manager *mm, const struct mount_entry *e, 
     }
     if (block_manager_mode(mm->config.block) != EXIT_MODE_MONITOR && mount_super_writable(e))
         return k->tried ? 0 : take_write_away(mm, k, e, pid, m);
+    if (block_manager_mode(mm->config.block) != EXIT_MODE_MONITOR && !m->verdict.exec && mount_runs_programs(e))
+        return k->tried ? 0 : take_exec_away(mm, k, e, pid, m);
     k->failed = false;
     return 0;
 }

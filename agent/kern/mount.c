@@ -216,6 +216,20 @@ bool mount_super_writable(const struct mount_entry *e)
     return strcmp(e->super_options, "ro") != 0 && !text_starts(e->super_options, "ro,");
 }
 
+bool mount_runs_programs(const struct mount_entry *e)
+{
+    const char *option = e->options;
+
+    while (*option) {
+        size_t n = strcspn(option, ",");
+
+        if (n == strlen("noexec") && strncmp(option, "noexec", n) == 0)
+            return false;
+        option += n + (option[n] == ',');
+    }
+    return true;
+}
+
 const struct mount_entry *mount_table_covering(const struct mount_table *t, const char *path)
 {
     const struct mount_entry *best = NULL;

@@ -43,6 +43,8 @@ void mount_table_done(struct mount_table *t);
 
 /* Is the filesystem (not only this mount of it) writable? */
 bool mount_super_writable(const struct mount_entry *e);
+/* Does this mount (not the filesystem) let programs be run and mapped from it? */
+bool mount_runs_programs(const struct mount_entry *e);
 /* Value of KEY=VALUE in a comma-separated option list into value; false when absent or too long. */
 bool mount_option(const char *options, const char *key, char *value, size_t size);
 /* The mount that covers the absolute path, by longest prefix; NULL when none. Nothing is opened. */
@@ -75,6 +77,7 @@ enum {
 struct mount_ops {
     int (*detach)(void *context, const struct mount_place *place);         /* umount2(MNT_DETACH) */
     int (*make_read_only)(void *context, const struct mount_place *place); /* the whole superblock; -EBUSY: writers */
+    int (*forbid_exec)(void *context, const struct mount_place *place);    /* noexec, on this mount alone */
     /* An O_PATH fd of the mounted root (directory or file): no open event, no I/O. For fanotify_mark(2) by /proc/self/fd/N. */
     int (*open)(void *context, const struct mount_place *place, int *ret_fd);
     void *context;

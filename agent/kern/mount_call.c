@@ -30,6 +30,7 @@ int umount2(const char *target, int flags);
 enum call {
     CALL_DETACH,
     CALL_READ_ONLY,
+    CALL_FORBID_EXEC,
     CALL_OPEN
 };
 
@@ -111,6 +112,13 @@ static int reconfigure_read_only(int fd)
     return 0;
 }
 
+static int forbid_exec(int fd)
+{
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_NOEXEC};
+
+    return syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0 ? -errno : 0;
+}
+
 static int send_answer(int socket, int result, int fd)
 {
     struct answer answer = {.result = result};
@@ -168,6 +176,8 @@ static int run_in_child(enum call call, const struct mount_place *place, int nam
         return r;
     if (call == CALL_READ_ONLY)
         return reconfigure_read_only(fd);
+    if (call == CALL_FORBID_EXEC)
+        return forbid_exec(fd);
     *ret_fd = fd;
     return 0;
 }
@@ -299,6 +309,13 @@ static int kernel_make_read_only(void *context, const struct mount_place *place)
     return perform(context, CALL_READ_ONLY, place, &fd);
 }
 
+static int kernel_forbid_exec(void *context, const struct mount_place *place)
+{
+    int fd = -1;
+
+    return perform(context, CALL_FORBID_EXEC, place, &fd);
+}
+
 static int kernel_open(void *context, const struct mount_place *place, int *ret_fd)
 {
     int fd = -1, r;
@@ -315,6 +332,9 @@ static int kernel_open(void *context, const struct mount_place *place, int *ret_
 
 void mount_ops_kernel(struct mount_kernel *kernel, struct mount_ops *ret)
 {
-    *ret = (struct mount_ops){
-        .detach = kernel_detach, .make_read_only = kernel_make_read_only, .open = kernel_open, .context = kernel};
+    *ret = (struct mount_ops){.detach = kernel_detach,
+                              .make_read_only = kernel_make_read_only,
+                              .forbid_exec = kernel_forbid_exec,
+                              .open = kernel_open,
+                              .context = kernel};
 }

@@ -12,7 +12,8 @@
 #include "fake/sysfs_block.h"
 
 #define ROOT "1 0 254:0 / / rw - ext4 /dev/vda rw\n"
-#define STICK_RO "30 1 7:7 / /media/u/S ro - ext4 /dev/loop7 ro\n"
+#define STICK_RO "30 1 7:7 / /media/u/S ro,noexec - ext4 /dev/loop7 ro\n"
+#define STICK_EXEC "30 1 7:7 / /media/u/S ro,nosuid - ext4 /dev/loop7 ro\n"
 #define STICK_RW "30 1 7:7 / /media/u/S rw - ext4 /dev/loop7 rw\n"
 #define SSHFS "40 1 0:50 / /home/u/x rw - fuse.sshfs u@h:/ rw,user_id=1000\n"
 #define NFS "41 1 0:51 / /srv/n rw - nfs4 srv:/export rw\n"
@@ -25,8 +26,8 @@ struct fixture {
     struct policy_medium_rule rule;
     char text[1024]; /* of self/mountinfo, edited by the fake detach */
     int detach_result, read_only_result;
-    unsigned detached, unguarded, guarded, read_only, reports[4];
-    int guard_result;
+    unsigned detached, unguarded, guarded, read_only, no_exec, reports[4];
+    int guard_result, no_exec_result;
     int last_id;
     pid_t last_pid;
     char rule_id[64], message[128];
@@ -81,6 +82,17 @@ static int fake_read_only(void *context, const struct mount_place *place)
     if (x->read_only_result == 0)
         mounts(x, ROOT STICK_RO);
     return x->read_only_result;
+}
+
+static int fake_forbid_exec(void *context, const struct mount_place *place)
+{
+    struct fixture *x = context;
+
+    (void)place;
+    x->no_exec++;
+    if (x->no_exec_result == 0)
+        mounts(x, ROOT STICK_RO);
+    return x->no_exec_result;
 }
 
 static int fake_open(void *context, const struct mount_place *place, int *ret_fd)
@@ -138,7 +150,11 @@ static void start(struct fixture *x, enum exit_mode mode)
                                                .context = x};
     const struct mount_manager_config config = {
         .proc = x->f.proc,
-        .ops = {.detach = fake_detach, .make_read_only = fake_read_only, .open = fake_open, .context = x},
+        .ops = {.detach = fake_detach,
+                .make_read_only = fake_read_only,
+                .forbid_exec = fake_forbid_exec,
+                .open = fake_open,
+                .context = x},
         .guard = on_guard,
         .unguard = on_unguard,
         .report = on_report,
@@ -251,6 +267,25 @@ static void test_writable_mount_loses_its_write(void **state)
     assert_int_equal(x->reports[MOUNT_REPORT_READ_ONLY], 2);
 }
 
+static void test_nothing_is_mapped_from_a_medium(void **state)
+{
+    struct fixture *x = *state;
+
+    mounts(x, ROOT STICK_EXEC);
+    start(x, EXIT_MODE_LISTED);
+    assert_int_equal(x->no_exec, 1);
+    assert_int_equal(x->detached + x->reports[MOUNT_REPORT_FAILED], 0);
+    x->no_exec_result = -EPERM;
+    mounts(x, ROOT STICK_EXEC);
+    assert_int_equal(mount_manager_refresh(x->mm, 2), 0);
+    assert_int_equal(mount_manager_refresh(x->mm, 3), 0);
+    assert_int_equal(x->no_exec, 3);
+    assert_int_equal(x->reports[MOUNT_REPORT_FAILED], 1); /* tried again, told once */
+    x->policy.media.exec = true;
+    assert_int_equal(block_manager_set_policy(x->b, &x->policy, 4), 0);
+    assert_int_equal(x->no_exec, 3); /* permitted to run: left as it is */
+}
+
 static void test_failure_is_reported_once_and_retried(void **state)
 {
     struct fixture *x = *state;
@@ -351,7 +386,7 @@ static void test_more_mounts_than_are_remembered(void **state)
     assert_non_null(text);
     n += (size_t)sprintf(text + n, ROOT);
     for (int i = 0; i < MANY; i++) /* not in the order of their ids */
-        n += (size_t)snprintf(text + n, LINE, "%d 1 7:7 / /m/%d ro - ext4 /dev/loop7 ro\n", 100 + (i * 7919) % MANY, i);
+        n += (size_t)snprintf(text + n, LINE, "%d 1 7:7 / /m/%d ro,noexec - ext4 /dev/loop7 ro\n", 100 + (i * 7919) % MANY, i);
     (void)snprintf(text + n, LINE, "90000 1 0:50 / /home/u/x rw - fuse.sshfs u@h:/ rw,user_id=1000\n");
     start(x, EXIT_MODE_ON);
     x->detach_result = -EBUSY; /* the text stays as it is */
@@ -407,6 +442,7 @@ int main(void)
         TEST(test_refused_medium_is_detached),
         TEST(test_policy_change_detaches),
         TEST(test_writable_mount_loses_its_write),
+        TEST(test_nothing_is_mapped_from_a_medium),
         TEST(test_failure_is_reported_once_and_retried),
         TEST(test_network_and_fuse),
         TEST(test_monitor_only_records),
