@@ -7,6 +7,7 @@
  *   attempts nodes NODE…            each device node, opened in every way
  *   attempts mounts DIRECTORY NODE  mounting and remounting
  *   attempts reads FILE OTHER       each way of reading FILE; OTHER is a free name on the same filesystem
+ *   attempts map FILE               mapping FILE for execution, as ld.so does with a program that it is given
  *   attempts hello                  prints "executed"
  */
 #include <errno.h>
@@ -479,6 +480,19 @@ static int attempt_reads(char **argv)
     return 0;
 }
 
+static int attempt_map(char **argv)
+{
+    int fd = open(argv[0], O_RDONLY | O_CLOEXEC);
+    void *code;
+
+    if (fd < 0)
+        return errno;
+    code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+    tell("map", "", code == MAP_FAILED ? errno : 0);
+    (void)close(fd);
+    return 0;
+}
+
 static int attempt_nodes(char **argv)
 {
     static const struct {
@@ -524,6 +538,8 @@ int main(int argc, char **argv)
         r = attempt_nodes(argv + 2);
     else if (argc == 4 && strcmp(argv[1], "mounts") == 0)
         r = attempt_mounts(argv + 2);
+    else if (argc == 3 && strcmp(argv[1], "map") == 0)
+        r = attempt_map(argv + 2);
     else if (argc == 4 && strcmp(argv[1], "reads") == 0)
         r = attempt_reads(argv + 2);
     if (r != 0)

@@ -134,6 +134,12 @@ def check_exec(t, guard, directory):
     t.check("a program on the stick does not run", "executed" not in result.out and result.rc != 0, result)
     result = vm.run(["unshare", "-Urm", program, "hello"], user="tanaka")
     t.check("nor in a private namespace", "executed" not in result.out and result.rc != 0, result)
+    vm.wait_run(f"findmnt -n -o OPTIONS {directory} | grep -q noexec")
+    for who, prefix in PLACES.items():
+        ways = guard.attempts("map", program, prefix=prefix)
+        t.check(f"nor is it mapped for execution (ld.so PROGRAM) for {who}", ways == {"map": "EPERM"}, ways)
+    ways = guard.attempts("map", "/usr/local/bin/attempts")
+    t.check("what lies elsewhere is", ways == {"map": "done"}, ways)
 
 
 def check_permitted(t, guard, kind):
