@@ -148,17 +148,16 @@ static void start(struct fixture *x, enum exit_mode mode)
                                                .n_exits = 1,
                                                .report = on_block,
                                                .context = x};
-    const struct mount_manager_config config = {
-        .proc = x->f.proc,
-        .ops = {.detach = fake_detach,
-                .make_read_only = fake_read_only,
-                .forbid_exec = fake_forbid_exec,
-                .open = fake_open,
-                .context = x},
-        .guard = on_guard,
-        .unguard = on_unguard,
-        .report = on_report,
-        .context = x};
+    const struct mount_manager_config config = {.proc = x->f.proc,
+                                                .ops = {.detach = fake_detach,
+                                                        .make_read_only = fake_read_only,
+                                                        .forbid_exec = fake_forbid_exec,
+                                                        .open = fake_open,
+                                                        .context = x},
+                                                .guard = on_guard,
+                                                .unguard = on_unguard,
+                                                .report = on_report,
+                                                .context = x};
     struct mount_manager_config c = config;
 
     assert_int_equal(block_manager_new(&block, &x->policy, 1, &x->b), 0);
@@ -386,7 +385,8 @@ static void test_more_mounts_than_are_remembered(void **state)
     assert_non_null(text);
     n += (size_t)sprintf(text + n, ROOT);
     for (int i = 0; i < MANY; i++) /* not in the order of their ids */
-        n += (size_t)snprintf(text + n, LINE, "%d 1 7:7 / /m/%d ro,noexec - ext4 /dev/loop7 ro\n", 100 + (i * 7919) % MANY, i);
+        n += (size_t)snprintf(text + n, LINE, "%d 1 7:7 / /m/%d ro,noexec - ext4 /dev/loop7 ro\n",
+                              100 + (i * 7919) % MANY, i);
     (void)snprintf(text + n, LINE, "90000 1 0:50 / /home/u/x rw - fuse.sshfs u@h:/ rw,user_id=1000\n");
     start(x, EXIT_MODE_ON);
     x->detach_result = -EBUSY; /* the text stays as it is */

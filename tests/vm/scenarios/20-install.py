@@ -17,12 +17,6 @@ FILES = {
         "/lib/udev/rules.d/72-kuraban-nodes.rules",
     ],
     "the configuration": ["/etc/kuraban/kuraban.yaml"],
-    "man pages": [
-        "/usr/share/man/man1/kuraban.1.gz",
-        "/usr/share/man/man5/kuraban-policy.5.gz",
-        "/usr/share/man/man7/kuraban.7.gz",
-        "/usr/share/man/man8/kuraband.8.gz",
-    ],
     "the completion": ["/usr/share/bash-completion/completions/kuraban"],
     "the translation": ["/usr/share/locale/ja/LC_MESSAGES/kuraban.mo"],
     "documents": ["/usr/share/doc/kuraban-agent/copyright", "/usr/share/doc/kuraban-agent/README.ja.md"],
@@ -33,6 +27,9 @@ def check_files(t):
     for what, paths in FILES.items():
         missing = [path for path in paths if t.vm.run(["test", "-s", path]).rc != 0]
         t.check(f"the package brings {what}", not missing, f"missing: {missing}")
+    for page in (["1", "kuraban"], ["5", "kuraban-policy"], ["7", "kuraban"], ["8", "kuraband"]):
+        result = t.vm.run(["man", "-w", *page])
+        t.check(f"man {' '.join(page)} is found", result.rc == 0, result)
     result = t.vm.run("dpkg --verify kuraban-agent; dpkg -s kuraban-agent | grep ^Status")
     t.check("dpkg finds the package whole", result.out == "Status: install ok installed\n", result)
     result = t.vm.run("stat -c '%a %U' /run/kuraban /var/lib/kuraban /run/kuraban/control.sock /run/kuraban/keeper.sock")
