@@ -404,7 +404,7 @@ int gate_tick(struct gate *g)
     if (!stores)
         gate_rescan(g);
     /* A medium's mark can only be set again by whoever knows where it is mounted: the daemon, by gate_guard_medium(). */
-    g->marks_whole = media && (!g->view->stores || stores_verify(g->view->stores) == 1);
+    g->marks_whole = media && (stores || stores_verify(g->view->stores) == 1);
     return stores && media;
 }
 

@@ -37,7 +37,9 @@
 
 enum {
     STORE_DEPTH_MAX = 64,
-    INODES_DEFAULT = 256 * 1024
+    INODES_DEFAULT = 256 * 1024,
+    LIST_ALWAYS = 1000,
+    LIST_EVERY = 30,
 };
 
 struct store {
@@ -57,6 +59,7 @@ struct stores {
     pthread_mutex_t mark_lock; /* scans and tracking; never taken by a worker */
     size_t n;
     struct store *items;
+    unsigned verified; /* times stores_verify() was called; main thread */
 };
 
 /* What a file handle holds beside the inode's number is its generation: a number that was freed is soon given to another file, which
@@ -423,21 +426,38 @@ int stores_track(struct stores *s)
     return r < 0 ? r : seen;
 }
 
-int stores_verify(struct stores *s)
+/* Came, went, or something else was mounted at the path? Cheap, unlike the marks. */
+static bool are_in_place(const struct stores *s)
 {
-    struct fanotify_marks marks;
-    int r = fanotify_count_marks(s->options.proc_fd, s->options.group, &marks);
-    bool inodes = false;
-
-    for (size_t i = 0; r >= 0 && i < s->n; i++) {
+    for (size_t i = 0; i < s->n; i++) {
         const struct store *t = &s->items[i];
         struct stat st;
 
-        /* Came, went, or something else was mounted at the path. */
         if ((stat(t->path, &st) == 0) != (t->state != STORE_ABSENT))
-            return 0;
+            return false;
         if (t->state != STORE_ABSENT && st.st_dev != t->device)
-            return 0;
+            return false;
+    }
+    return true;
+}
+
+/* The kernel lists the marks of a group only as a whole, about 7 us for each: many are listed seldom. */
+static bool is_time_to_list(struct stores *s)
+{
+    unsigned every = inodes_count(s->inodes) > LIST_ALWAYS ? LIST_EVERY : 1;
+
+    return s->verified++ % every == 0;
+}
+
+static int are_marked(const struct stores *s)
+{
+    struct fanotify_marks marks;
+    bool inodes = false;
+    int r = fanotify_count_marks(s->options.proc_fd, s->options.group, &marks);
+
+    for (size_t i = 0; r >= 0 && i < s->n; i++) {
+        const struct store *t = &s->items[i];
+
         inodes |= t->state == STORE_INODES;
         if (t->state != STORE_FILESYSTEM)
             continue;
@@ -449,6 +469,20 @@ int stores_verify(struct stores *s)
         return r;
     /* Deleted files take their marks along, so there may be fewer than were set, but not none. */
     return !inodes || marks.inodes > 0;
+}
+
+int stores_verify(struct stores *s)
+{
+    int r;
+
+    if (!are_in_place(s))
+        return 0;
+    if (!is_time_to_list(s))
+        return 1;
+    r = are_marked(s);
+    if (r != 1)
+        s->verified = 0; /* the next time as well, until it is well again */
+    return r;
 }
 
 static void unmark_tree(struct stores *old, struct stores *next, int dirfd, dev_t device, int depth)

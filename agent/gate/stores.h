@@ -61,7 +61,8 @@ int stores_adopt(struct stores *s, int fd, const struct stat *st, size_t store);
 size_t stores_mark(struct stores *s);
 /* Reads what the names group tells and marks what came. Returns how many entries were seen, or -EOVERFLOW: call stores_mark(). */
 int stores_track(struct stores *s);
-/* Are all marks where they should be? 1, 0 or -errno. */
+/* Are all marks where they should be? 1, 0 or -errno. The main thread calls it every few seconds; of more than a thousand inode marks only
+ * each 30th call looks at the marks themselves. */
 int stores_verify(struct stores *s);
 /* Takes the marks of old away that next does not have. next may be NULL. */
 void stores_unmark(struct stores *old, struct stores *next);
