@@ -168,7 +168,7 @@ void doctor_check_machine(json_t *checks)
     doctor_add(checks, "kernel.user-namespaces",
                sysctl_is_zero("/proc/sys/kernel/unprivileged_userns_clone") ||
                    sysctl_is_zero("/proc/sys/user/max_user_namespaces"),
-               "info", "");
+               "warning", "");
     check_fanotify(checks);
     check_unit(checks);
 }

@@ -57,7 +57,7 @@ static const struct check_words words[] = {
     {"journal.unrecorded", N_("everything could be recorded"), N_("decisions could not be recorded for want of space"),
      true},
     {"kernel.user-namespaces", N_("users cannot make their own namespaces"),
-     N_("users can make their own namespaces; kuraban holds, but programs get more of the kernel to attack"), false},
+     N_("users can make their own namespaces: there a program can pass for one that a store permits"), false},
     {"kernel.fanotify", N_("the kernel has permission events"),
      N_("the kernel cannot ask before a file is opened (CONFIG_FANOTIFY_ACCESS_PERMISSIONS)"), false},
     {"package.unit", N_("kuraband is started at boot"), N_("kuraband is not started at boot"), false},
