@@ -214,3 +214,5 @@ struct policy_names {
     void *context;
 };
 int policy_resolve(struct policy *p, const struct policy_names *names, struct policy_findings *findings);
+/* Do two policies from the same document hold the same resolved ids? */
+bool policy_same_names(const struct policy *a, const struct policy *b);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "policy/load.h"
@@ -46,4 +47,24 @@ int policy_resolve(struct policy *p, const struct policy_names *names, struct po
     for (size_t i = 0; r == 0 && i < p->n_stores; i++)
         r = resolve_who(&p->stores[i].who, p->stores[i].at, names, findings);
     return r;
+}
+
+static bool same_who(const struct policy_who *a, const struct policy_who *b)
+{
+    return a->n_uids == b->n_uids && a->n_gids == b->n_gids &&
+           (a->n_uids == 0 || memcmp(a->uids, b->uids, a->n_uids * sizeof(*a->uids)) == 0) &&
+           (a->n_gids == 0 || memcmp(a->gids, b->gids, a->n_gids * sizeof(*a->gids)) == 0);
+}
+
+bool policy_same_names(const struct policy *a, const struct policy *b)
+{
+    bool same = a->n_usb == b->n_usb && a->media.n_rules == b->media.n_rules && a->n_stores == b->n_stores;
+
+    for (size_t i = 0; same && i < a->n_usb; i++)
+        same = same_who(&a->usb[i].who, &b->usb[i].who);
+    for (size_t i = 0; same && i < a->media.n_rules; i++)
+        same = same_who(&a->media.rules[i].who, &b->media.rules[i].who);
+    for (size_t i = 0; same && i < a->n_stores; i++)
+        same = same_who(&a->stores[i].who, &b->stores[i].who);
+    return same;
 }

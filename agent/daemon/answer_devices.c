@@ -109,9 +109,9 @@ static json_t *mount_json(const struct daemon *d, const struct mount_entry *e)
     facts.kind = class_ == MOUNT_CLASS_FUSE ? DECIDE_MOUNT_FUSE : DECIDE_MOUNT_NETWORK;
     decide_mount(rulebook_policy(d->rulebook), &facts, &v);
     (void)snprintf(id, sizeof(id), "mount:%d", e->id);
-    o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:[o]}", "id", id, "kind", "mount", "bus",
+    o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:[o]}", "id", id, "kind", "mount", "bus",
                   class_ == MOUNT_CLASS_FUSE ? "fuse" : "network", "vendor", "", "product", "", "serial", "", "name",
-                  "", "filesystem", e->type, "source", answer_foreign_text(e->source), "mounts",
+                  "", "filesystem", answer_foreign_text(e->type), "source", answer_foreign_text(e->source), "mounts",
                   answer_foreign_text(e->point));
     if (o)
         (void)add_verdict(o, &v);

@@ -123,9 +123,16 @@ void daemon_apply_people(struct daemon *d)
         (void)block_manager_set_persons(d->block, people, n, now);
 }
 
+/* Who logs in may be of a directory that was not there when the policy was read. */
 static void on_people_changed(void *context)
 {
-    daemon_apply_people(context);
+    struct daemon *d = context;
+
+    if (rulebook_resolve_again(d->rulebook) > 0) {
+        record(d, AUDIT_POLICY_LOADED, false, "names of people or groups were found anew");
+        daemon_apply_policy(d);
+    }
+    daemon_apply_people(d);
 }
 
 int daemon_reload(struct daemon *d)
@@ -311,7 +318,7 @@ static int start_records(struct daemon *d)
 
 static int start_policy(struct daemon *d)
 {
-    int r = rulebook_new(d->config->policy, d->state_fd, &d->rulebook);
+    int r = rulebook_new(d->config->policy, d->state_fd, NULL, &d->rulebook);
 
     if (r < 0)
         return r;

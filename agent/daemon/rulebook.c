@@ -31,6 +31,7 @@ enum {
 struct rulebook {
     const char *file;
     int state_directory;
+    const struct policy_names *names;
     struct policy *policy;
     enum rulebook_source source;
     uint8_t *document;
@@ -51,47 +52,6 @@ const char *rulebook_source_name(enum rulebook_source source)
         break;
     }
     return "none";
-}
-
-/* Rules where no document could be read: nothing is permitted. */
-static int rule_nothing(struct rulebook *b)
-{
-    struct policy *p = calloc(1, sizeof(*p));
-
-    if (!p)
-        return -ENOMEM;
-    p->refs = 1;
-    p->name = strdup("none");
-    p->organization = strdup("");
-    b->policy = p;
-    return p->name && p->organization ? 0 : -ENOMEM;
-}
-
-int rulebook_new(const char *file, int state_directory, struct rulebook **ret)
-{
-    struct rulebook *b = calloc(1, sizeof(*b));
-
-    if (!b)
-        return -ENOMEM;
-    b->file = file;
-    b->state_directory = state_directory;
-    if (rule_nothing(b) < 0) {
-        (void)rulebook_free(b);
-        return -ENOMEM;
-    }
-    *ret = b;
-    return 0;
-}
-
-struct rulebook *rulebook_free(struct rulebook *b)
-{
-    if (!b)
-        return NULL;
-    (void)policy_unref(b->policy);
-    policy_findings_done(&b->findings);
-    free(b->document);
-    free(b);
-    return NULL;
 }
 
 static int find_user(void *context, const char *name, uid_t *ret)
@@ -116,6 +76,50 @@ static int find_group(void *context, const char *name, gid_t *ret)
         return -ENOENT;
     *ret = found->gr_gid;
     return 0;
+}
+
+static const struct policy_names name_service = {.user = find_user, .group = find_group};
+
+/* Rules where no document could be read: nothing is permitted. */
+static int rule_nothing(struct rulebook *b)
+{
+    struct policy *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return -ENOMEM;
+    p->refs = 1;
+    p->name = strdup("none");
+    p->organization = strdup("");
+    b->policy = p;
+    return p->name && p->organization ? 0 : -ENOMEM;
+}
+
+int rulebook_new(const char *file, int state_directory, const struct policy_names *names, struct rulebook **ret)
+{
+    struct rulebook *b = calloc(1, sizeof(*b));
+
+    if (!b)
+        return -ENOMEM;
+    b->file = file;
+    b->state_directory = state_directory;
+    b->names = names ? names : &name_service;
+    if (rule_nothing(b) < 0) {
+        (void)rulebook_free(b);
+        return -ENOMEM;
+    }
+    *ret = b;
+    return 0;
+}
+
+struct rulebook *rulebook_free(struct rulebook *b)
+{
+    if (!b)
+        return NULL;
+    (void)policy_unref(b->policy);
+    policy_findings_done(&b->findings);
+    free(b->document);
+    free(b);
+    return NULL;
 }
 
 static void complain(struct rulebook *b, const char *text)
@@ -185,7 +189,6 @@ static int read_document(int dirfd, const char *name, uint8_t **ret_bytes, size_
 /* Reads, checks and resolves; changes the rulebook only when all of it went well. */
 static int take(struct rulebook *b, int dirfd, const char *name, enum rulebook_source source)
 {
-    static const struct policy_names names = {.user = find_user, .group = find_group};
     _cleanup_free_ uint8_t *bytes = NULL;
     struct policy *p = NULL;
     size_t size = 0;
@@ -199,7 +202,7 @@ static int take(struct rulebook *b, int dirfd, const char *name, enum rulebook_s
     }
     r = policy_load(b->file, bytes, size, &b->findings, &p);
     if (r == 0)
-        r = policy_resolve(p, &names, &b->findings);
+        r = policy_resolve(p, b->names, &b->findings);
     if (r != 0) {
         (void)policy_unref(p);
         complain_of_findings(b);
@@ -241,6 +244,29 @@ int rulebook_open(struct rulebook *b)
     b->kept = take(b, b->state_directory, LAST_GOOD, RULEBOOK_LAST_GOOD) == 0;
     memcpy(b->complaint, complaint, sizeof(complaint)); /* of the file, not of the copy */
     return r;
+}
+
+int rulebook_resolve_again(struct rulebook *b)
+{
+    struct policy_findings findings = {0};
+    struct policy *p = NULL;
+    int r;
+
+    if (b->source == RULEBOOK_NONE)
+        return 0;
+    r = policy_load(b->file, b->document, b->document_size, &findings, &p);
+    if (r == 0)
+        r = policy_resolve(p, b->names, &findings);
+    if (r != 0 || policy_same_names(p, b->policy)) {
+        policy_findings_done(&findings);
+        (void)policy_unref(p);
+        return r > 0 ? -EIO : r;
+    }
+    policy_findings_done(&b->findings);
+    b->findings = findings;
+    (void)policy_unref(b->policy);
+    b->policy = p;
+    return 1;
 }
 
 struct policy *rulebook_policy(const struct rulebook *b)

@@ -6,6 +6,7 @@
 
 struct json_t;
 struct policy;
+struct policy_names;
 
 /*
  * The policy that rules, and where it came from. A new document is read, checked and resolved as a whole before it replaces the old
@@ -24,14 +25,18 @@ enum {
     RULEBOOK_E_REFUSED = 1, /* the file is missing, unreadable or was refused; what ruled rules on */
 };
 
-/* file and state_directory are borrowed. 0 or -ENOMEM; nothing is read yet. */
-int rulebook_new(const char *file, int state_directory, struct rulebook **ret);
+/* file, state_directory and names (NULL: the machine's name service) are borrowed. 0 or -ENOMEM; nothing is read yet. */
+int rulebook_new(const char *file, int state_directory, const struct policy_names *names, struct rulebook **ret);
 struct rulebook *rulebook_free(struct rulebook *b);
 
 /* At start: the file, else the last good copy. 0: from the file; RULEBOOK_E_REFUSED: see rulebook_findings(). */
 int rulebook_open(struct rulebook *b);
 /* The file again. 0 when the document in it rules now; RULEBOOK_E_REFUSED; -ENOMEM. */
 int rulebook_reload(struct rulebook *b);
+
+/* Asks for the names in the document again: a directory service may have come up since, or a group been made. 1: the policy holds
+ * other ids now and is to be applied; 0: the same as before; -errno: nothing has changed. */
+int rulebook_resolve_again(struct rulebook *b);
 
 struct policy *rulebook_policy(const struct rulebook *b); /* borrowed; with RULEBOOK_NONE one that permits nothing */
 enum rulebook_source rulebook_source(const struct rulebook *b);

@@ -1,6 +1,7 @@
 /* Which policy rules: the file while it is good and root's alone, else the last good one, else nothing. */
 #include "test.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -62,7 +63,7 @@ static struct rulebook *open_rulebook(const struct place *p, int expected)
 {
     struct rulebook *b = NULL;
 
-    assert_int_equal(rulebook_new(p->file, p->fd, &b), 0);
+    assert_int_equal(rulebook_new(p->file, p->fd, NULL, &b), 0);
     assert_int_equal(rulebook_open(b), expected);
     return b;
 }
@@ -179,6 +180,52 @@ static void test_the_file_stops_ruling(void **state)
     assert_null(rulebook_free(b));
 }
 
+static bool directory_is_up;
+
+static int find_group(void *context, const char *name, gid_t *ret)
+{
+    (void)context;
+    if (!directory_is_up || strcmp(name, "kazei") != 0)
+        return -ENOENT;
+    *ret = 4711;
+    return 0;
+}
+
+static int find_user(void *context, const char *name, uid_t *ret)
+{
+    (void)context;
+    (void)name;
+    (void)ret;
+    return -ENOENT;
+}
+
+/* kuraband starts long before a directory service does. */
+static void test_names_that_come_later(void **state)
+{
+    static const struct policy_names names = {.user = find_user, .group = find_group};
+    const struct place *p = *state;
+    struct rulebook *b = NULL;
+    FILE *f;
+
+    write_policy(p, 7, 0644);
+    f = fopen(p->file, "a");
+    assert_non_null(f);
+    assert_true(fputs("media:\n  rules:\n    - {id: a, match: {bus: mmc}, allow: read, who: {groups: [kazei]}}\n", f) >=
+                0);
+    assert_int_equal(fclose(f), 0);
+    directory_is_up = false;
+    assert_int_equal(rulebook_new(p->file, p->fd, &names, &b), 0);
+    assert_int_equal(rulebook_open(b), 0);
+    assert_true(rulebook_policy(b)->media.rules[0].who.restricted);
+    assert_int_equal(rulebook_policy(b)->media.rules[0].who.n_gids, 0);
+    assert_int_equal(rulebook_resolve_again(b), 0);
+    directory_is_up = true;
+    assert_int_equal(rulebook_resolve_again(b), 1);
+    assert_int_equal(rulebook_policy(b)->media.rules[0].who.gids[0], 4711);
+    assert_int_equal(rulebook_resolve_again(b), 0);
+    assert_null(rulebook_free(b));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +234,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_without_any_nothing_is_permitted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_others_may_not_write_it, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_owner, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names_that_come_later, setup, teardown),
         cmocka_unit_test_setup_teardown(test_link_is_not_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_file_stops_ruling, setup, teardown),
     };
