@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -56,6 +57,25 @@ static struct asker_kept *take_slot(struct askers *a, pid_t tid)
     return k;
 }
 
+/* What the kernel has in memory of the file. A program that was started from a FUSE or network filesystem could otherwise hold a worker for
+ * as long as its server does not answer. */
+static int stat_program(int pid_fd, struct stat *ret)
+{
+    struct statx stx;
+
+    if (statx(pid_fd, "exe", AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &stx) < 0)
+        return -errno;
+    *ret = (struct stat){
+        .st_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
+        .st_ino = stx.stx_ino,
+        .st_mode = stx.stx_mode,
+        .st_size = (off_t)stx.stx_size,
+        .st_mtim = {.tv_sec = stx.stx_mtime.tv_sec, .tv_nsec = stx.stx_mtime.tv_nsec},
+        .st_ctim = {.tv_sec = stx.stx_ctime.tv_sec, .tv_nsec = stx.stx_ctime.tv_nsec},
+    };
+    return 0;
+}
+
 /* Every time: what decides. */
 static int read_identity(const struct gate *g, const struct asker_kept *k, bool store, struct facts *f)
 {
@@ -67,8 +87,9 @@ static int read_identity(const struct gate *g, const struct asker_kept *k, bool 
     f->asker.uid = f->status.fsuid;
     f->asker.has_uid = true;
     f->person_known = true;
-    if (fstatat(k->pid_fd, "exe", &f->asker.exe, 0) < 0)
-        return -errno;
+    r = stat_program(k->pid_fd, &f->asker.exe);
+    if (r < 0)
+        return r;
     f->steered = f->status.tracer != 0 || (store && proc_same_user_namespace(k->pid_fd, g->userns_inode) != 1);
     f->exe_known = true;
     return 0;
