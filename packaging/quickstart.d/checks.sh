@@ -49,6 +49,15 @@ ended() { ! kill -0 "$1" 2> /dev/null; }
 # An ordinary person: no capability, no supplementary group. Replaces the (sub)shell, so that its pid is the program's.
 as_user() { exec setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all --no-new-privs -- "$@"; }
 
+# Media are mounted without execution as well, and for that the kernel says "Permission denied": so the reason is looked up.
+run_from_stick() {
+    ( as_user "$mount/tool" ) && return 0
+    if findmnt -no OPTIONS "$mount" | grep -qw noexec; then
+        echo "Operation not permitted: mounted without execution"
+    fi
+    return 1
+}
+
 set_attribute() {
     as_user /usr/bin/python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.leak", b"12345")' "$1"
 }

@@ -7,7 +7,7 @@ stage_make
 daemon_start
 plug
 allowed as_user cat "$mount/notice.txt"
-refused as_user "$mount/tool"
+refused run_from_stick
 
 write_policy 2 read
 sed -i 's/id: stick/id: renamed/' "$stage/policy.yaml"
@@ -19,11 +19,13 @@ note "a rule under another name is followed"
 stick_further=', exec: allow'
 write_policy 3 read
 exits 0 kuraban reload
-allowed as_user "$mount/tool"
+umount "$mount" # a mount that lost execution does not get it back
+plug
+allowed run_from_stick
 stick_further=''
 write_policy 4 read
 exits 0 kuraban reload
-refused as_user "$mount/tool"
+refused run_from_stick
 note "execution follows the rule"
 
 expect "sync" '.sequence > 0' sync

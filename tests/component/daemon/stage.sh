@@ -95,6 +95,15 @@ allowed() {
     fail "refused: $*"
 }
 
+# Media are mounted without execution as well, and for that the kernel says "Permission denied": so the reason is looked up.
+run_from_stick() {
+    ( as_user "$mount/tool" ) && return 0
+    if findmnt -no OPTIONS "$mount" | grep -qw noexec; then
+        echo "Operation not permitted: mounted without execution"
+    fi
+    return 1
+}
+
 is_refused() { ! ( "$@" ) > /dev/null 2>&1 < /dev/null; }
 is_allowed() { ( "$@" ) > /dev/null 2>&1 < /dev/null; }
 
