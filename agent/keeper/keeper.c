@@ -143,14 +143,20 @@ static int serve(struct keeper *k)
     return r < 0 ? r : send_state(k);
 }
 
-/* One daemon at a time, and only our own user (root). */
+/* kuraband is root; the keeper itself may be a user of its own (the packaged unit). */
+static bool may_ask(uid_t uid)
+{
+    return uid == 0 || uid == geteuid();
+}
+
+/* One daemon at a time. */
 static void on_connect(struct keeper *k)
 {
     _cleanup_close_ int fd = accept4(k->options.listener, NULL, NULL, SOCK_CLOEXEC);
     struct ucred peer;
     socklen_t size = sizeof(peer);
 
-    if (fd < 0 || k->peer >= 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid != geteuid())
+    if (fd < 0 || k->peer >= 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || !may_ask(peer.uid))
         return;
     k->peer = TAKE_FD(fd);
     k->refusing = false;
