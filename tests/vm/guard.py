@@ -155,6 +155,10 @@ class Guard:
             self.installed.add(target)
         return target
 
+    def give_namespaces(self):
+        """The package takes user namespaces from people. Here they have them, so that it is the guard that is tried."""
+        self.vm.check_run(["sysctl", "-q", "-w", "kernel.unprivileged_userns_clone=1"])
+
     def attempts(self, *words, prefix=(), user="tanaka"):
         """{way: "done" or errno} of programs/attempts; prefix: what it is started by, for instance unshare."""
         result = self.vm.run([*prefix, self.install_program("attempts"), *words], user=user, timeout=60)

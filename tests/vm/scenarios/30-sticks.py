@@ -201,6 +201,7 @@ def check_ways(t, guard):
 
 def run(t):
     guard = Guard(t)
+    guard.give_namespaces()
     check_ways(t, guard)
     check_unknown(t, guard)
     check_permitted(t, guard, "vfat")

@@ -134,6 +134,7 @@ def check_pinned(t, guard):
 
 def run(t):
     vm, guard = t.vm, Guard(t)
+    guard.give_namespaces()
     vm.check_run(SETUP)
     try:
         ways = guard.attempts("reads", "/srv/shared/list.csv", "/srv/shared/other")
