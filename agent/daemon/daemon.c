@@ -137,7 +137,7 @@ static void on_people_changed(void *context)
 
 int daemon_reload(struct daemon *d)
 {
-    int r = rulebook_reload(d->rulebook);
+    int r = rulebook_reload(d->rulebook, clock_wall_us());
 
     if (r == 0) {
         /* Told first: what is decided anew bears its name. */
@@ -322,7 +322,7 @@ static int start_policy(struct daemon *d)
 
     if (r < 0)
         return r;
-    r = rulebook_open(d->rulebook);
+    r = rulebook_open(d->rulebook, clock_wall_us());
     if (r < 0)
         return r;
     recorder_set_policy(d->recorder, rulebook_policy(d->rulebook));

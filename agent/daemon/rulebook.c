@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/files.h"
 #include "daemon/answers.h"
 #include "policy/findings.h"
@@ -187,7 +188,8 @@ static int read_document(int dirfd, const char *name, uint8_t **ret_bytes, size_
 }
 
 /* Reads, checks and resolves; changes the rulebook only when all of it went well. */
-static int take(struct rulebook *b, int dirfd, const char *name, enum rulebook_source source)
+/* wall_us 0: valid.from is not asked; what ruled once rules again, also when the clock has lost its battery. */
+static int take(struct rulebook *b, int dirfd, const char *name, enum rulebook_source source, int64_t wall_us)
 {
     _cleanup_free_ uint8_t *bytes = NULL;
     struct policy *p = NULL;
@@ -208,6 +210,14 @@ static int take(struct rulebook *b, int dirfd, const char *name, enum rulebook_s
         complain_of_findings(b);
         return r < 0 ? r : RULEBOOK_E_REFUSED;
     }
+    if (wall_us != 0 && p->valid_from_us > wall_us) {
+        char from[CLOCK_RFC3339_SIZE];
+
+        clock_format_rfc3339(p->valid_from_us, from);
+        (void)snprintf(b->complaint, sizeof(b->complaint), "%s: not valid before %s", b->file, from);
+        (void)policy_unref(p);
+        return RULEBOOK_E_REFUSED;
+    }
     (void)policy_unref(b->policy);
     free(b->document);
     b->policy = p;
@@ -217,12 +227,12 @@ static int take(struct rulebook *b, int dirfd, const char *name, enum rulebook_s
     return 0;
 }
 
-int rulebook_reload(struct rulebook *b)
+int rulebook_reload(struct rulebook *b, int64_t wall_us)
 {
     int r;
 
     b->complaint[0] = '\0';
-    r = take(b, AT_FDCWD, b->file, RULEBOOK_FILE);
+    r = take(b, AT_FDCWD, b->file, RULEBOOK_FILE, wall_us);
     if (r != 0) {
         if (b->source == RULEBOOK_FILE)
             b->source = RULEBOOK_LAST_GOOD; /* the file is no longer what rules */
@@ -233,15 +243,15 @@ int rulebook_reload(struct rulebook *b)
     return 0;
 }
 
-int rulebook_open(struct rulebook *b)
+int rulebook_open(struct rulebook *b, int64_t wall_us)
 {
-    int r = rulebook_reload(b);
+    int r = rulebook_reload(b, wall_us);
     char complaint[sizeof(b->complaint)];
 
     if (r == 0)
         return 0;
     memcpy(complaint, b->complaint, sizeof(complaint));
-    b->kept = take(b, b->state_directory, LAST_GOOD, RULEBOOK_LAST_GOOD) == 0;
+    b->kept = take(b, b->state_directory, LAST_GOOD, RULEBOOK_LAST_GOOD, 0) == 0;
     memcpy(b->complaint, complaint, sizeof(complaint)); /* of the file, not of the copy */
     return r;
 }

@@ -30,9 +30,9 @@ int rulebook_new(const char *file, int state_directory, const struct policy_name
 struct rulebook *rulebook_free(struct rulebook *b);
 
 /* At start: the file, else the last good copy. 0: from the file; RULEBOOK_E_REFUSED: see rulebook_findings(). */
-int rulebook_open(struct rulebook *b);
-/* The file again. 0 when the document in it rules now; RULEBOOK_E_REFUSED; -ENOMEM. */
-int rulebook_reload(struct rulebook *b);
+int rulebook_open(struct rulebook *b, int64_t wall_us);
+/* The file again; one that is not valid yet is refused, what rules rules on. 0 when the document in it rules now; RULEBOOK_E_REFUSED; -ENOMEM. */
+int rulebook_reload(struct rulebook *b, int64_t wall_us);
 
 /* Asks for the names in the document again: a directory service may have come up since, or a group been made. 1: the policy holds
  * other ids now and is to be applied; 0: the same as before; -errno: nothing has changed. */

@@ -14,6 +14,8 @@
 #include "daemon/rulebook.h"
 #include "policy/policy.h"
 
+#define NOW_US INT64_C(1800000000000000) /* 2027-01-15 */
+
 struct place {
     char directory[64], file[96];
     int fd;
@@ -64,7 +66,7 @@ static struct rulebook *open_rulebook(const struct place *p, int expected)
     struct rulebook *b = NULL;
 
     assert_int_equal(rulebook_new(p->file, p->fd, NULL, &b), 0);
-    assert_int_equal(rulebook_open(b), expected);
+    assert_int_equal(rulebook_open(b, NOW_US), expected);
     return b;
 }
 
@@ -94,7 +96,7 @@ static void test_bad_file_changes_nothing(void **state)
     assert_non_null(f);
     assert_true(fputs("format: kuraban-policy/1\nnonsense: 1\n", f) >= 0);
     assert_int_equal(fclose(f), 0);
-    assert_int_equal(rulebook_reload(b), RULEBOOK_E_REFUSED);
+    assert_int_equal(rulebook_reload(b, NOW_US), RULEBOOK_E_REFUSED);
     assert_int_equal(rulebook_policy(b)->version, 7);
     assert_non_null(strstr(rulebook_complaint(b), "policy.yaml:"));
     findings = rulebook_findings(b);
@@ -165,18 +167,46 @@ static void test_the_file_stops_ruling(void **state)
     assert_int_equal(rulebook_source(b), RULEBOOK_FILE);
     assert_true(rulebook_is_kept(b));
     assert_int_equal(unlink(p->file), 0);
-    assert_int_equal(rulebook_reload(b), RULEBOOK_E_REFUSED);
+    assert_int_equal(rulebook_reload(b, NOW_US), RULEBOOK_E_REFUSED);
     assert_int_equal(rulebook_source(b), RULEBOOK_LAST_GOOD);
     assert_int_equal(rulebook_policy(b)->version, 7);
     assert_non_null(strstr(rulebook_complaint(b), "No such file"));
     write_policy(p, 8, 0666);
-    assert_int_equal(rulebook_reload(b), RULEBOOK_E_REFUSED);
+    assert_int_equal(rulebook_reload(b, NOW_US), RULEBOOK_E_REFUSED);
     assert_int_equal(rulebook_policy(b)->version, 7);
     assert_int_equal(chmod(p->file, 0600), 0);
-    assert_int_equal(rulebook_reload(b), 0);
+    assert_int_equal(rulebook_reload(b, NOW_US), 0);
     assert_int_equal(rulebook_source(b), RULEBOOK_FILE);
     assert_int_equal(rulebook_policy(b)->version, 8);
     assert_string_equal(rulebook_complaint(b), "");
+    assert_null(rulebook_free(b));
+}
+
+/* Next year's policy can lie there; it does not rule early. */
+static void test_not_valid_yet(void **state)
+{
+    const struct place *p = *state;
+    struct rulebook *b;
+    FILE *f;
+
+    write_policy(p, 7, 0644);
+    b = open_rulebook(p, 0);
+    write_policy(p, 8, 0644);
+    f = fopen(p->file, "a");
+    assert_non_null(f);
+    assert_true(fputs("valid: {from: 2027-04-01T00:00:00+09:00}\n", f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(rulebook_reload(b, NOW_US), RULEBOOK_E_REFUSED);
+    assert_non_null(strstr(rulebook_complaint(b), "not valid before 2027-03-31T15:00:00"));
+    assert_int_equal(rulebook_policy(b)->version, 7);
+    assert_int_equal(rulebook_reload(b, NOW_US + INT64_C(90) * 86400 * 1000000), 0);
+    assert_int_equal(rulebook_policy(b)->version, 8);
+    assert_null(rulebook_free(b));
+    /* A clock without its battery: the copy of what ruled rules on. */
+    assert_int_equal(rulebook_new(p->file, p->fd, NULL, &b), 0);
+    assert_int_equal(rulebook_open(b, 1000000), RULEBOOK_E_REFUSED);
+    assert_int_equal(rulebook_source(b), RULEBOOK_LAST_GOOD);
+    assert_int_equal(rulebook_policy(b)->version, 8);
     assert_null(rulebook_free(b));
 }
 
@@ -215,7 +245,7 @@ static void test_names_that_come_later(void **state)
     assert_int_equal(fclose(f), 0);
     directory_is_up = false;
     assert_int_equal(rulebook_new(p->file, p->fd, &names, &b), 0);
-    assert_int_equal(rulebook_open(b), 0);
+    assert_int_equal(rulebook_open(b, NOW_US), 0);
     assert_true(rulebook_policy(b)->media.rules[0].who.restricted);
     assert_int_equal(rulebook_policy(b)->media.rules[0].who.n_gids, 0);
     assert_int_equal(rulebook_resolve_again(b), 0);
@@ -234,6 +264,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_without_any_nothing_is_permitted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_others_may_not_write_it, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_owner, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_valid_yet, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_that_come_later, setup, teardown),
         cmocka_unit_test_setup_teardown(test_link_is_not_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_file_stops_ruling, setup, teardown),
