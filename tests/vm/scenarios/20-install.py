@@ -1,6 +1,8 @@
 """The package, installed by dpkg on a machine that runs: what it brings, a start in monitor mode, and after a switch to
 enforcement a reboot that comes up enforcing, with a keyboard that types."""
 
+import re
+
 from guard import POLICY_FILE, Guard, usb
 from vm import wait_for
 
@@ -53,6 +55,14 @@ def check_monitor(t, guard):
     t.check("an ordinary user may ask, and is answered in Japanese", result.rc == 0 and "ポリシー" in result.out, result)
     result = t.vm.run(["kuraban", "reload"], user="tanaka")
     t.check("but may change nothing", result.rc != 0, result)
+
+
+def check_shutdown(t):
+    """While somebody may have an open that waits, the keeper holds on; and nothing waits for it in the end."""
+    lines = t.vm.check_run(["journalctl", "-b", "-1", "-o", "cat", "--no-pager"]).splitlines()
+    keeper = [i for i, line in enumerate(lines) if line.startswith("Stopped kuraban-keeper.service")]
+    people = [i for i, line in enumerate(lines) if re.match(r"(Stopped|Removed slice) (session-|user@|user-)", line)]
+    t.check("at shutdown the keeper goes after every session", keeper and people and keeper[-1] > people[-1], (keeper, people, lines[-40:]))
 
 
 def check_enforcing(t, guard):
@@ -112,5 +122,6 @@ def run(t):
     guard.enforce(usb())
     t.check("after a reload the same machine enforces", guard.status()["enforcing"] is True, guard.status())
     t.vm.reboot()
+    check_shutdown(t)
     check_enforcing(t, guard)
     check_keyboard(t, guard)
