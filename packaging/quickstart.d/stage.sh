@@ -134,12 +134,14 @@ stage_plug() {
 
 guarded() { kuraban devices --json 2> /dev/null | grep -q '"guarded": \?true'; }
 
-# Whoever listens where the keeper does.
-keeper_pid() {
-    local inode
-    inode=$(awk -v path="$stage/run/keeper.sock" '$8 == path {print $7; exit}' /proc/net/unix)
-    [ -n "$inode" ] || return 1
-    find /proc/[0-9]*/fd -lname "socket:\[$inode\]" 2> /dev/null | sed -n '1s,^/proc/\([0-9]*\)/.*,\1,p'
+# The keepers of this stage: they inherit their daemon's error stream, which is our log.
+keepers() {
+    local file
+    while read -r file; do
+        if [ "$(readlink "${file%/comm}/fd/2" 2> /dev/null)" = "$log" ]; then
+            basename "${file%/comm}"
+        fi
+    done < <(grep -lx kuraban-keeper /proc/[0-9]*/comm 2> /dev/null)
 }
 
 # The daemon lets go of the gate itself; where it cannot, its keeper is ended.
@@ -150,7 +152,9 @@ let_go() {
         kuraban purge --yes > /dev/null 2>&1 || kill -KILL "$daemon_pid"
         wait_until 20 ended "$daemon_pid"
     fi
-    pid=$(keeper_pid) && [ -n "$pid" ] && kill -KILL "$pid"
+    for pid in $(keepers); do
+        kill -KILL "$pid"
+    done
 }
 
 finish() {
