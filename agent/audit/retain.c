@@ -44,7 +44,7 @@ static int space_normal(struct journal *j)
         return 0;
     chain_event(j, &e, AUDIT_JOURNAL_RECOVERED, false);
     e.count = j->unrecorded;
-    (void)snprintf(e.message, sizeof(e.message), "%llu events were refused because they could not be recorded",
+    (void)snprintf(e.message, sizeof(e.message), "%llu permitted events went unrecorded for want of space",
                    (unsigned long long)j->unrecorded);
     j->state = JOURNAL_NORMAL;
     r = chain_add(j, &e, NULL);
