@@ -36,7 +36,7 @@ def check_unknown(t, guard):
     vm.check_run(["udevadm", "settle"])
     nodes = vm.run("ls /dev/sd* /dev/sg* /dev/bsg /dev/disk/by-id/usb-* 2>/dev/null")
     t.check("it has no block device and no SCSI node", nodes.out.strip() == "", nodes)
-    t.check("nor a medium in kuraban's list", guard.devices(kind="medium") == [], guard.devices())
+    t.check("nor a medium in kuraban's list", guard.devices(kind="medium", bus="usb") == [], guard.devices())
     found = guard.since(before, event__action="device-decided", device__serial_number="UNKNOWN")
     denied = [record for record in found if record["kuraban"]["verdict"] == "deny" and record["rule"]["id"] == "default"]
     t.check("the journal has the refusal, with its rule", len(denied) >= 1, found)
@@ -127,14 +127,15 @@ def check_mounts(t, guard, node, directory):
 
 def check_exec(t, guard, directory):
     vm = t.vm
-    # vfat shows an execution bit for .exe only: without it the kernel alone would refuse.
+    # vfat shows an execution bit for .exe only: without it the mode alone would refuse.
     program = f"{directory}/attempts.exe"
-    vm.check_run(f"[ -x {program} ]", user="tanaka")
+    mode = vm.check_run(["stat", "-c", "%A", program])
+    t.check("there is a program on the stick", mode.startswith("-rwx"), mode)
+    vm.wait_run(f"findmnt -n -o OPTIONS {directory} | grep -q noexec")
     result = vm.run(f"{program} hello", user="tanaka")
     t.check("a program on the stick does not run", "executed" not in result.out and result.rc != 0, result)
     result = vm.run(["unshare", "-Urm", program, "hello"], user="tanaka")
     t.check("nor in a private namespace", "executed" not in result.out and result.rc != 0, result)
-    vm.wait_run(f"findmnt -n -o OPTIONS {directory} | grep -q noexec")
     for who, prefix in PLACES.items():
         ways = guard.attempts("map", program, prefix=prefix)
         t.check(f"nor is it mapped for execution (ld.so PROGRAM) for {who}", ways == {"map": "EPERM"}, ways)
@@ -181,12 +182,10 @@ def check_permitted(t, guard, kind):
     vm.check_run(["udisksctl", "unmount", "-b", node], user="tanaka")
     vm.reset_devices()
     t.check(f"{kind}: not one bit of the stick has changed", digest(image) == before)
-    # A write is refused by the kernel, because the device is read-only, before the gate is asked: it is in no journal.
+    # Writing and running are refused by the kernel, because device and mount say so, before the gate is asked: in no journal.
     opened = guard.since(start, event__action="file-open", kuraban__verdict="allow")
     paths = {member(record, "file__path") for record in opened if member(record, "user__id") == str(TANAKA)}
     t.check(f"{kind}: the journal has what tanaka read", f"{directory}/hello.txt" in paths, opened[:3])
-    executed = guard.since(start, event__action="file-open", kuraban__execute=True)
-    t.check(f"{kind}: and the refused execution", executed and executed[0]["event"]["reason"] == "execute", executed[:3])
 
 
 def check_ways(t, guard):
