@@ -19,11 +19,13 @@
 #include "base/cleanup.h"
 
 /* sysfs and proc report a size of 0 or a page, so the size is found by reading. */
-static int read_all(int fd, size_t maximum, uint8_t **ret_data, size_t *ret_size)
+int files_read_fd(int fd, size_t maximum, uint8_t **ret_data, size_t *ret_size)
 {
     _cleanup_free_ uint8_t *data = NULL;
     size_t size = 0, capacity = 0;
 
+    if (maximum > SIZE_MAX - 2)
+        return -EINVAL;
     for (;;) {
         ssize_t n;
 
@@ -61,8 +63,6 @@ int files_read_at(int dirfd, const char *name, size_t maximum, uint8_t **ret_dat
     _cleanup_close_ int fd = -1;
     struct stat st;
 
-    if (maximum > SIZE_MAX - 2)
-        return -EINVAL;
     /* O_NONBLOCK: a FIFO planted under the name must not hang us before fstat tells. */
     fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
@@ -73,7 +73,7 @@ int files_read_at(int dirfd, const char *name, size_t maximum, uint8_t **ret_dat
         return -EISDIR;
     if (!S_ISREG(st.st_mode))
         return -EINVAL;
-    return read_all(fd, maximum, ret_data, ret_size);
+    return files_read_fd(fd, maximum, ret_data, ret_size);
 }
 
 int files_read_text_at(int dirfd, const char *name, size_t maximum, char **ret)

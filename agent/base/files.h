@@ -8,6 +8,8 @@
 
 /* Reads a whole regular (or sysfs/proc) file of at most maximum bytes; the buffer is NUL-terminated past ret_size. -EFBIG when longer. */
 int files_read_at(int dirfd, const char *name, size_t maximum, uint8_t **ret_data, size_t *ret_size);
+/* The rest of an open file that the caller has looked at; same bounds, same ownership. */
+int files_read_fd(int fd, size_t maximum, uint8_t **ret_data, size_t *ret_size);
 /* The same as text: one trailing newline removed, an embedded NUL is -EBADMSG. */
 int files_read_text_at(int dirfd, const char *name, size_t maximum, char **ret);
 /* Temp file in the same directory, fsync, rename, fsync of the directory. On any error the old file is untouched. */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/files.h"
 #include "base/text.h"
 #include "cli/i18n.h"
 #include "config/config.h"
@@ -30,31 +31,10 @@ static int open_regular(const char *path)
 int policy_file_read(const char *path, uint8_t **ret_bytes, size_t *ret_size)
 {
     _cleanup_close_ int fd = open_regular(path);
-    _cleanup_free_ uint8_t *bytes = NULL;
-    size_t size = 0;
 
     if (fd < 0)
         return fd;
-    bytes = malloc(POLICY_DOCUMENT_MAX + 1);
-    if (!bytes)
-        return -ENOMEM;
-    while (size <= POLICY_DOCUMENT_MAX) {
-        ssize_t n = read(fd, bytes + size, POLICY_DOCUMENT_MAX + 1 - size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        size += (size_t)n;
-    }
-    if (size > POLICY_DOCUMENT_MAX)
-        return -EFBIG;
-    bytes[size] = 0;
-    *ret_bytes = TAKE_PTR(bytes);
-    *ret_size = size;
-    return 0;
+    return files_read_fd(fd, POLICY_DOCUMENT_MAX, ret_bytes, ret_size);
 }
 
 static int find_user(void *context, const char *name, uid_t *ret)

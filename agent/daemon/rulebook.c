@@ -156,8 +156,6 @@ static int check_owner(int fd)
 static int read_document(int dirfd, const char *name, uint8_t **ret_bytes, size_t *ret_size)
 {
     _cleanup_close_ int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    _cleanup_free_ uint8_t *bytes = NULL;
-    size_t size = 0;
     int r;
 
     if (fd < 0)
@@ -165,26 +163,7 @@ static int read_document(int dirfd, const char *name, uint8_t **ret_bytes, size_
     r = check_owner(fd);
     if (r < 0)
         return r;
-    bytes = malloc(POLICY_DOCUMENT_MAX + 1);
-    if (!bytes)
-        return -ENOMEM;
-    while (size <= POLICY_DOCUMENT_MAX) {
-        ssize_t n = read(fd, bytes + size, POLICY_DOCUMENT_MAX + 1 - size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        size += (size_t)n;
-    }
-    if (size > POLICY_DOCUMENT_MAX)
-        return -EFBIG;
-    bytes[size] = '\0';
-    *ret_bytes = TAKE_PTR(bytes);
-    *ret_size = size;
-    return 0;
+    return files_read_fd(fd, POLICY_DOCUMENT_MAX, ret_bytes, ret_size);
 }
 
 /* Reads, checks and resolves; changes the rulebook only when all of it went well. */
