@@ -88,7 +88,8 @@ const char *audit_action_name(enum audit_action action);
 enum audit_action audit_action_from_name(const char *name);
 
 void audit_event_init(struct audit_event *e, enum audit_action action); /* zeroes, sets action and clocks */
-/* Copies with a cut at a UTF-8 boundary; marks a cut with "…". */
+/* Copies with a cut at a UTF-8 boundary; marks a cut with "…", in fields of 256 bytes and more with 16 digits of the value's SHA-256
+ * behind it. */
 void audit_set(char *field, size_t size, const char *value);
 
 struct journal; /* journal.h; readers: verify.h, read.h; mirror: journald.h */

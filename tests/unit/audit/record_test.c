@@ -205,6 +205,22 @@ static void test_parse_is_strict(void **state)
     }
 }
 
+/* Two long names that differ at their ends only: folding and readers must see two. */
+static void test_cut_names_stay_different(void **state)
+{
+    char long_name[AUDIT_PATH_MAX + 100], a[AUDIT_PATH_MAX], b[AUDIT_PATH_MAX];
+
+    (void)state;
+    memset(long_name, 'x', sizeof(long_name) - 1);
+    long_name[sizeof(long_name) - 1] = 0;
+    SET(a, long_name);
+    long_name[sizeof(long_name) - 2] = 'y';
+    SET(b, long_name);
+    assert_int_equal(strlen(a), sizeof(a) - 1);
+    assert_string_not_equal(a, b);
+    assert_memory_equal(a, b, sizeof(a) - 1 - 16);
+}
+
 static void test_audit_set_cuts_at_a_character(void **state)
 {
     char field[12];
@@ -231,6 +247,7 @@ int main(void)
         cmocka_unit_test(test_actions),
         cmocka_unit_test(test_essential),
         cmocka_unit_test(test_parse_is_strict),
+        cmocka_unit_test(test_cut_names_stay_different),
         cmocka_unit_test(test_audit_set_cuts_at_a_character),
     };
 
