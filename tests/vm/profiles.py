@@ -38,6 +38,8 @@ class Agent(Profile):
     extra = (
         *("-device", "virtio-scsi-pci,id=scsi", "-device", "sdhci-pci"),
         *("-drive", "driver=null-co,size=33554432,read-zeroes=on,if=none,id=card", "-device", "sd-card,drive=card"),
+        # The usual firmware: the quick one cannot wake the machine from sleep. The last one given counts.
+        *("-bios", "bios-256k.bin"),
     )
 
     def payload(self):
