@@ -105,7 +105,7 @@ def check_sleep(t, guard):
     check_picture(t, guard, f"{what}: every device and medium has the decision it had", before)
     t.check(f"{what}: the refused stick stays unauthorized, without interface", refused(guard, "LEFT"), guard.devices())
     t.check(f"{what}: there is one disk, the permitted one", disks(vm) == "1", disks(vm))
-    # Nothing was let in for a moment: the kernel would have said so when the disk came.
+    # By kuraban's own records: what the kernel did between is not watched.
     allowed = guard.since(start, device__serial_number="LEFT", kuraban__verdict="allow")
     t.check(f"{what}: nor was it let in meanwhile", allowed == [], allowed)
     keyboard = guard.device(kind="usb", vendor="0627", product="0001")
