@@ -33,7 +33,7 @@ struct rulebook {
     const char *file;
     int state_directory;
     const struct policy_names *names;
-    struct policy *policy;
+    struct policy *policy, *before;
     enum rulebook_source source;
     uint8_t *document;
     size_t document_size;
@@ -117,6 +117,7 @@ struct rulebook *rulebook_free(struct rulebook *b)
     if (!b)
         return NULL;
     (void)policy_unref(b->policy);
+    (void)policy_unref(b->before);
     policy_findings_done(&b->findings);
     free(b->document);
     free(b);
@@ -224,15 +225,11 @@ int rulebook_reload(struct rulebook *b, int64_t wall_us)
 
 int rulebook_open(struct rulebook *b, int64_t wall_us)
 {
-    int r = rulebook_reload(b, wall_us);
-    char complaint[sizeof(b->complaint)];
-
-    if (r == 0)
-        return 0;
-    memcpy(complaint, b->complaint, sizeof(complaint));
+    /* The copy first: a good file replaces it, and what it marked in the life before has to be known (rulebook_before). */
     b->kept = take(b, b->state_directory, LAST_GOOD, RULEBOOK_LAST_GOOD, 0) == 0;
-    memcpy(b->complaint, complaint, sizeof(complaint)); /* of the file, not of the copy */
-    return r;
+    if (b->kept)
+        b->before = policy_ref(b->policy);
+    return rulebook_reload(b, wall_us);
 }
 
 int rulebook_resolve_again(struct rulebook *b)
@@ -261,6 +258,11 @@ int rulebook_resolve_again(struct rulebook *b)
 struct policy *rulebook_policy(const struct rulebook *b)
 {
     return b->policy;
+}
+
+struct policy *rulebook_before(const struct rulebook *b)
+{
+    return b->before;
 }
 
 enum rulebook_source rulebook_source(const struct rulebook *b)

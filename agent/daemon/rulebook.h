@@ -39,6 +39,8 @@ int rulebook_reload(struct rulebook *b, int64_t wall_us);
 int rulebook_resolve_again(struct rulebook *b);
 
 struct policy *rulebook_policy(const struct rulebook *b); /* borrowed; with RULEBOOK_NONE one that permits nothing */
+/* What ruled when the daemon before this one ended, borrowed; NULL when that is not known. */
+struct policy *rulebook_before(const struct rulebook *b);
 enum rulebook_source rulebook_source(const struct rulebook *b);
 const char *rulebook_document(const struct rulebook *b); /* "" with RULEBOOK_NONE */
 bool rulebook_is_expired(const struct rulebook *b, int64_t wall_us);

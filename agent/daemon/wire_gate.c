@@ -207,7 +207,12 @@ int wire_gate_start(struct daemon *d)
     if (r < 0)
         return r;
     d->gate_begun = true;
-    r = gate_set_policy(d->gate, rulebook_policy(d->rulebook));
+    /* The groups that were kept still have the marks of what ruled then. Only the gate that knows a store takes its marks away;
+     * without this, files of a store that is no longer in the policy would be refused to everybody. */
+    if (d->holder.inherited && rulebook_before(d->rulebook))
+        r = gate_set_policy(d->gate, rulebook_before(d->rulebook));
+    if (r >= 0)
+        r = gate_set_policy(d->gate, rulebook_policy(d->rulebook));
     if (r < 0)
         return r;
     r = gate_start(d->gate);

@@ -119,6 +119,15 @@ write_policy 9 read
 exits 0 kuraban reload
 expect "the medium of others" '.[0] | .verdict == "deny" and .reason == "who"' devices
 eventually "detached" 5 unplugged
+# The store leaves the policy while nobody is there: the marks that were kept go all the same.
+write_policy 10 read
+exits 0 kuraban reload
+refused as_user cat "$store/residents.csv"
+daemon_kill KILL
+mkdir "$store.elsewhere"
+sed -i "s|path: $store\$|path: $store.elsewhere|" "$stage/policy.yaml"
+daemon_start
+allowed as_user cat "$store/residents.csv"
 kuraban sync > /dev/null
 expect "the journal" '.ok' audit verify
 finished

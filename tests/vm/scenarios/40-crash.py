@@ -172,4 +172,4 @@ def run(t):
         t.check("after all of it the journal verifies", verified["ok"] is True and verified["rc"] == 0, verified)
     finally:
         restart_automatically(vm, True)
-        vm.run("systemctl start kuraband.service; umount /media/tanaka/*")
+        vm.run("touch /run/hammer-stop; systemctl start kuraband.service; umount /media/tanaka/*")
