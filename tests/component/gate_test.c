@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fake/machine.h"
@@ -319,12 +321,23 @@ static void test_racing_writers_never_get_in(void **state)
 
 static int lease_taken[2];
 
+/* A write lease wants to be the only one who has the file open, and the gate holds its descriptor a moment longer than the opener
+ * waits: EAGAIN until then. */
+static int take_write_lease(int fd)
+{
+    time_t deadline = time(NULL) + 20;
+
+    while (fcntl(fd, F_SETLEASE, F_WRLCK) < 0)
+        if (errno != EAGAIN || time(NULL) > deadline || sched_yield() < 0)
+            return -1;
+    return 0;
+}
+
 static int hold_write_lease(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    if (signal(SIGIO, SIG_IGN) == SIG_ERR || fd < 0 || fcntl(fd, F_SETLEASE, F_WRLCK) < 0 ||
-        write(lease_taken[1], "", 1) != 1)
+    if (signal(SIGIO, SIG_IGN) == SIG_ERR || fd < 0 || take_write_lease(fd) < 0 || write(lease_taken[1], "", 1) != 1)
         return errno;
     for (;;)
         (void)pause();
