@@ -254,14 +254,12 @@ struct gate *gate_free(struct gate *g)
     return NULL;
 }
 
-int gate_guard_medium(struct gate *g, int dirfd, const struct gate_medium *m)
+/* What is known of one medium, into a new view; then everything is asked again. */
+static int know_medium(struct gate *g, const struct gate_medium *m)
 {
     struct view *v;
-    int r = fanotify_guard_filesystem(g->options.ops, g->group[GATE_EXITS], dirfd, ".");
+    int r = view_new(g->view, &v);
 
-    if (r < 0)
-        return r;
-    r = view_new(g->view, &v);
     if (r < 0)
         return r;
     r = view_put_medium(v, m);
@@ -271,28 +269,25 @@ int gate_guard_medium(struct gate *g, int dirfd, const struct gate_medium *m)
     }
     publish(g, v);
     ask_again(g);
-    record_report(g, AUDIT_GATE_MARKED, false, m->node, NULL, 0);
     return 0;
+}
+
+int gate_guard_medium(struct gate *g, int dirfd, const struct gate_medium *m)
+{
+    int r = fanotify_guard_filesystem(g->options.ops, g->group[GATE_EXITS], dirfd, ".");
+
+    if (r >= 0)
+        r = know_medium(g, m);
+    if (r >= 0)
+        record_report(g, AUDIT_GATE_MARKED, false, m->node, NULL, 0);
+    return r < 0 ? r : 0;
 }
 
 int gate_update_medium(struct gate *g, const struct gate_medium *m)
 {
-    struct view *v;
-    int r;
-
     if (!view_find_medium(g->view, m->device))
         return -ENOENT;
-    r = view_new(g->view, &v);
-    if (r < 0)
-        return r;
-    r = view_put_medium(v, m);
-    if (r < 0) {
-        (void)view_unref(v);
-        return r;
-    }
-    publish(g, v);
-    ask_again(g);
-    return 0;
+    return know_medium(g, m);
 }
 
 int gate_unguard_medium(struct gate *g, dev_t device)
