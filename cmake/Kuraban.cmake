@@ -29,7 +29,7 @@
 # Options (the presets of CMakePresets.json set them; build directory build/<preset>):
 #   KURABAN_WERROR     warnings are errors        KURABAN_HARDENING  fortify, stack protector, RELRO, CET
 #   KURABAN_SANITIZE   ASan and UBSan             KURABAN_FUZZ       libFuzzer (clang only)
-#   KURABAN_COVERAGE   gcov counters
+#   KURABAN_COVERAGE   gcov counters              KURABAN_TESTS      tests, fuzz targets and benches (test.list); not in release
 # assert() stays active in every build type: NDEBUG is never defined.
 
 include_guard(GLOBAL)
@@ -43,6 +43,7 @@ option(KURABAN_HARDENING "Build with hardening flags" ON)
 option(KURABAN_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 option(KURABAN_FUZZ "Build the fuzz targets with libFuzzer" OFF)
 option(KURABAN_COVERAGE "Count executed lines for gcov" OFF)
+option(KURABAN_TESTS "Build the tests, fuzz targets and benches too" ON)
 
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_STANDARD_REQUIRED ON)
