@@ -23,8 +23,8 @@ struct usb_manager;
 struct usb_device;
 
 /*
- * device is NULL for what concerns a root hub or the bus; v is NULL with it. Both live until the callback returns. message is
- * English, without values of the device, or NULL. The callback must not call a function that changes the manager.
+ * device is NULL for what concerns a root hub or the bus; v is NULL with it and for APPEARED. Both live until the callback
+ * returns. message is English, without values of the device, or NULL. The callback must not call a function that changes the manager.
  *
  *   APPEARED  seen for the first time; before its decision
  *   DECIDED   a decision, or one that became another; v->kind != v->ruled: monitor mode let pass what would be refused

@@ -12,7 +12,10 @@
 
 void usb_report(const struct usb_manager *m, enum audit_action action, const struct usb_device *d, const char *message)
 {
-    m->callbacks.report(m->callbacks.context, action, d, d ? &d->verdict : NULL, message);
+    /* Before the decision the verdict is a refusal that nobody has taken: told, it would read as one of a permitted device. */
+    bool decided = d && action != AUDIT_DEVICE_APPEARED;
+
+    m->callbacks.report(m->callbacks.context, action, d, decided ? &d->verdict : NULL, message);
 }
 
 static struct usb_device *find(const struct usb_manager *m, const char *name)

@@ -39,10 +39,11 @@ static inline void fixture_report(void *context, enum audit_action action, const
     struct fixture_report *r = &x->reports[x->n];
 
     assert_true(x->n < FIXTURE_REPORTS);
-    assert_true((d == NULL) == (v == NULL));
+    assert_true((v != NULL) == (d && action != AUDIT_DEVICE_APPEARED));
     *r = (struct fixture_report){.action = action};
-    if (d) {
+    if (d)
         (void)snprintf(r->port, sizeof(r->port), "%s", usb_device_port(d));
+    if (v) {
         r->verdict = *v;
         (void)snprintf(r->rule, sizeof(r->rule), "%s", v->rule ? v->rule : "");
     }
