@@ -2,6 +2,7 @@
 
 import os
 
+import keyboard
 import media
 from vm import wait_for
 
@@ -36,23 +37,7 @@ def check_machine(t):
 
 def check_keyboard(t):
     """A key pressed at QEMU's keyboard arrives at an input device."""
-    vm = t.vm
-    vm.put(
-        "/run/read-key",
-        "import glob, os, select, struct, sys\n"
-        "fds = [os.open(p, os.O_RDONLY) for p in glob.glob('/dev/input/event*')]\n"
-        "print('ready', flush=True)\n"
-        "while True:\n"
-        "    for fd in select.select(fds, [], [])[0]:\n"
-        "        _, _, kind, code, value = struct.unpack('qqHHi', os.read(fd, 24))\n"
-        "        if kind == 1 and value == 1:\n"
-        "            print('key', code, flush=True)\n"
-        "            sys.exit(0)\n",
-    )
-    job = vm.spawn(["python3", "/run/read-key"], timeout=30)
-    wait_for(lambda: "ready" in job.output(), "the key reader")
-    vm.send_keys(["k"])
-    result = job.wait()
+    result = keyboard.press(t.vm, "k", "/dev/input/event*")
     t.check("a key of the keyboard arrives (KEY_K is 37)", "key 37" in result.out, result)
 
 
@@ -94,8 +79,7 @@ def check_gadget(t):
     serial = vm.check_run(f"cat /sys/bus/usb/devices/{port}/serial").strip()
     t.check("with the serial it was given", serial == "SAME", serial)
 
-    job = vm.spawn(["python3", "/run/read-key"], timeout=30)
-    wait_for(lambda: "ready" in job.output(), "the key reader")
+    job = keyboard.listen(vm)
     vm.check_run("gadget keys bad a")
     result = job.wait()
     t.check("its keyboard types (KEY_A is 30)", "key 30" in result.out, result)
