@@ -9,6 +9,8 @@ import os
 
 from channel import VMError
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+
 
 class Profile:
     """What a scenario may rely on. Subclasses change the settings and extend prepare."""
@@ -32,6 +34,15 @@ class Bare(Profile):
     """Debian 12 as it is, without anything of ours."""
 
 
+class Delivered(Profile):
+    """Debian 12 with the package and the project's packaging/ in /payload, and nothing installed: before the first command."""
+
+    def payload(self):
+        if not self.options.deb:
+            raise VMError("the delivered profile wants a package: --deb FILE")
+        return super().payload() + self.options.deb + [os.path.join(HERE, "../../packaging")]
+
+
 class Agent(Profile):
     """The kuraban-agent package installed on the running machine, which also has an SD card and a SCSI bus for discs."""
 
@@ -52,7 +63,7 @@ class Agent(Profile):
         vm.check_run(["dpkg", "--install", *names], timeout=180)
 
 
-TABLE = {"bare": Bare, "agent": Agent}
+TABLE = {"bare": Bare, "delivered": Delivered, "agent": Agent}
 
 
 def scenario_files(directory):
