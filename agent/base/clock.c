@@ -1,17 +1,17 @@
 /*
- * Owns: reading the two clocks and their text form.
+ * Owns: reading the clocks, their text form, waiting with a limit.
  * Must not: be called by anything that decides; those take time as a parameter.
  */
 #include "base/clock.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 enum {
-    US_PER_SECOND = 1000000
+    US_PER_SECOND = 1000000,
+    NS_BETWEEN_LOOKS = 2 * 1000 * 1000
 };
 
 static int64_t clock_read_us(clockid_t id)
@@ -19,7 +19,7 @@ static int64_t clock_read_us(clockid_t id)
     struct timespec now;
 
     if (clock_gettime(id, &now) < 0)
-        return 0; /* cannot happen for the two ids below; clock_gettime(2) */
+        return 0; /* cannot happen for the ids below; clock_gettime(2) */
     return (int64_t)now.tv_sec * US_PER_SECOND + now.tv_nsec / 1000;
 }
 
@@ -31,6 +31,22 @@ uint64_t clock_boottime_us(void)
 int64_t clock_wall_us(void)
 {
     return clock_read_us(CLOCK_REALTIME);
+}
+
+bool clock_wait_until(int64_t timeout_us, bool (*condition)(void *context), void *context)
+{
+    const struct timespec pause = {.tv_nsec = NS_BETWEEN_LOOKS};
+    int64_t end = clock_read_us(CLOCK_MONOTONIC) + timeout_us;
+
+    for (;;) {
+        bool late = clock_read_us(CLOCK_MONOTONIC) >= end; /* before the look, so that the last one is not too early */
+
+        if (condition(context))
+            return true;
+        if (late)
+            return false;
+        (void)nanosleep(&pause, NULL);
+    }
 }
 
 void clock_format_rfc3339(int64_t wall_us, char ret[static CLOCK_RFC3339_SIZE])

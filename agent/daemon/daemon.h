@@ -26,6 +26,10 @@ struct usb_manager;
 struct usb_sysfs;
 struct verdict;
 
+enum {
+    DAEMON_PATIENCE_US = 500 * 1000 /* for a device that seems to leave; hubs are asked at least every 256 ms */
+};
+
 /*
  * kuraband, wired. One struct, one main thread; each part below is optional by configuration and NULL when off. For the files of
  * daemon/ only.

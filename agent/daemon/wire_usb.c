@@ -93,6 +93,7 @@ int wire_usb_start(struct daemon *d)
         .state_directory = d->state_fd,
         .callbacks = {.context = d, .report = on_report},
         .policy = rulebook_policy(d->rulebook),
+        .patience_us = DAEMON_PATIENCE_US,
     };
     const struct decide_person *people;
     size_t n = 0;

@@ -29,8 +29,8 @@ struct usb_device;
  *   APPEARED  seen for the first time; before its decision
  *   DECIDED   a decision, or one that became another; v->kind != v->ruled: monitor mode let pass what would be refused
  *   CHANGED   alarm: claims changed, somebody else wrote `authorized`, or a second device claims the same identity
- *   FAILED    alarm: a call failed; what it concerns stays or becomes unauthorized
- *   REMOVED   gone from the bus
+ *   FAILED    alarm: a call failed on a device that is there; what it concerns stays or becomes unauthorized
+ *   REMOVED   gone from the bus, told once for each APPEARED; a call that failed because of it is not told
  *   AUDIT_USB_EVENTS_LOST from usb_manager_events_lost()
  */
 struct usb_manager_callbacks {
@@ -44,6 +44,9 @@ struct usb_manager_options {
     int state_directory;        /* borrowed fd; the previous defaults of the root hubs are kept there */
     struct usb_manager_callbacks callbacks;
     struct policy *policy; /* a reference is taken */
+    /* How long a call may wait for the kernel to finish taking a device away, when one of its attributes has failed: only a
+     * device that stays is an alarm. 0: one look. */
+    int64_t patience_us;
 };
 
 /* Positive outcomes. */

@@ -51,17 +51,15 @@ static void forget_interfaces(struct usb_device *d)
     memset(d->authorized_interfaces, 0, sizeof(d->authorized_interfaces));
 }
 
-/* When authorization cannot be taken away, the device is taken off the bus instead. */
+/* When authorization cannot be taken away, the device is taken off the bus instead: at once, unless the flag itself is gone. */
 static const char *deauthorize(struct usb_manager *m, struct usb_device *d)
 {
+    int r = set_flag(m, d, NULL, false);
+
     forget_interfaces(d);
-    if (set_flag(m, d, NULL, false) == 0) {
+    if (r == 0 || (r == -ENODEV && usb_gone(m, &d->node))) {
         d->authorized = false;
         return NULL;
-    }
-    if (read_flag(m, d, NULL, &d->authorized) == -ENODEV) {
-        d->authorized = false;
-        return "it vanished while it was being refused";
     }
     if (m->kern->write(m->kern->context, &d->node, NULL, "remove", "1") == 0)
         return "it could not be deauthorized and was removed from the bus";
@@ -77,7 +75,7 @@ static void refuse(struct usb_manager *m, struct usb_device *d)
         return;
     }
     if (usb_judge_removes(m, d) && m->kern->write(m->kern->context, &d->node, NULL, "remove", "1") != 0)
-        usb_report(m, AUDIT_DEVICE_FAILED, d, "it stays unauthorized but could not be removed from the bus");
+        usb_fail(m, d, "it stays unauthorized but could not be removed from the bus");
 }
 
 struct interface_step {
@@ -202,9 +200,12 @@ void usb_apply(struct usb_manager *m, struct usb_device *d)
         return;
     d->failed = true;
     usb_judge_unknown(m, d);
-    usb_report(m, d->tainted ? AUDIT_DEVICE_CHANGED : AUDIT_DEVICE_FAILED, d, problem);
+    if (d->tainted)
+        usb_report(m, AUDIT_DEVICE_CHANGED, d, problem);
     if (d->verdict.kind != VERDICT_ALLOW) /* monitor mode refuses nothing, not even this */
         refuse(m, d);
+    if (!d->tainted)
+        usb_fail(m, d, problem); /* may wait, so it is closed first */
 }
 
 /* What a look at the interfaces shows. Permitted ones that somebody closed stay closed: that harms nobody. */
@@ -262,13 +263,16 @@ void usb_reassert(struct usb_manager *m, struct usb_device *d)
     bool is;
 
     if (read_flag(m, d, NULL, &is) != 0) {
-        if (d->verdict.kind == VERDICT_ALLOW && !d->failed) {
+        bool news = d->verdict.kind == VERDICT_ALLOW && !d->failed;
+
+        if (news) {
             d->failed = true;
             usb_judge_unknown(m, d);
-            usb_report(m, AUDIT_DEVICE_FAILED, d, "its authorization could not be read");
         }
         if (d->verdict.kind != VERDICT_ALLOW)
             refuse(m, d);
+        if (news)
+            usb_fail(m, d, "its authorization could not be read");
         return;
     }
     if (d->verdict.kind == VERDICT_ALLOW) {

@@ -249,6 +249,13 @@ int usb_device_new(const struct usb_ops *kern, struct usb_node *node, struct usb
     return 0;
 }
 
+/* The kernel takes the strings away while a device leaves, and never otherwise: that is no other claim. */
+static bool lost_string(const struct usb_device *d, const struct raw_claims *c)
+{
+    return (d->manufacturer[0] && !c->manufacturer[0]) || (d->name[0] && !c->name[0]) ||
+           (d->serial[0] && !c->serial[0]);
+}
+
 int usb_device_compare(const struct usb_ops *kern, const struct usb_device *d)
 {
     _cleanup_(raw_claims_done) struct raw_claims raw = {0};
@@ -264,6 +271,8 @@ int usb_device_compare(const struct usb_ops *kern, const struct usb_device *d)
         r = read_hex(kern, &d->node, "idProduct", &product);
     if (r == 0)
         r = read_raw(kern, &d->node, &raw);
+    if (r == 0 && lost_string(d, &raw))
+        r = -ENODATA;
     if (r == 0) {
         claims = claims_of(&raw);
         r = usb_identity_exact(&claims, &exact);

@@ -38,6 +38,15 @@ static struct usb_hub *hub_find(const struct usb_manager *m, const char *name)
     return NULL;
 }
 
+static void hub_drop(struct usb_manager *m, struct usb_hub *hub)
+{
+    size_t i = (size_t)(hub - m->hubs);
+
+    usb_node_done(&hub->node);
+    memmove(hub, hub + 1, (m->n_hubs - i - 1) * sizeof(*hub));
+    m->n_hubs--;
+}
+
 /* The saved file as text, "" when there is none yet. -EBADMSG when it is not ours to understand. */
 static int defaults_read(const struct usb_manager *m, char **ret)
 {
@@ -126,11 +135,15 @@ static int default_write(const struct usb_manager *m, const struct usb_node *n, 
 }
 
 /* Both are tried, whatever becomes of the first. */
-static void guard(const struct usb_manager *m, struct usb_hub *hub)
+static void guard(struct usb_manager *m, struct usb_hub *hub)
 {
     int device = default_write(m, &hub->node, DEVICE_DEFAULT, "0");
     int interface = default_write(m, &hub->node, INTERFACE_DEFAULT, "0");
 
+    if ((device < 0 || interface < 0) && usb_gone(m, &hub->node)) {
+        hub_drop(m, hub);
+        return;
+    }
     if (hub->guarded && (device == 1 || interface == 1))
         usb_report(m, AUDIT_DEVICE_CHANGED, NULL, "somebody else opened the defaults of a root hub; closed again");
     if (device < 0)
@@ -193,7 +206,7 @@ void usb_hubs_sync(struct usb_manager *m, const char *name)
         hub = hub_add(m, &node);
         if (hub) {
             identify(m, hub);
-            if (defaults_save(m, hub) < 0)
+            if (defaults_save(m, hub) < 0 && !usb_gone(m, &hub->node))
                 usb_report(m, AUDIT_DEVICE_FAILED, NULL, "the previous defaults of a root hub could not be saved");
         }
     }
@@ -207,14 +220,9 @@ void usb_hubs_sync(struct usb_manager *m, const char *name)
 void usb_hubs_forget(struct usb_manager *m, const char *name)
 {
     struct usb_hub *hub = hub_find(m, name);
-    size_t i;
 
-    if (!hub)
-        return;
-    i = (size_t)(hub - m->hubs);
-    usb_node_done(&hub->node);
-    memmove(hub, hub + 1, (m->n_hubs - i - 1) * sizeof(*hub));
-    m->n_hubs--;
+    if (hub)
+        hub_drop(m, hub);
 }
 
 void usb_hubs_done(struct usb_manager *m)

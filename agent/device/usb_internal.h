@@ -51,6 +51,7 @@ struct usb_manager {
     const struct usb_ops *kern;
     int state_directory;
     struct usb_manager_callbacks callbacks;
+    int64_t patience_us;
     struct policy *policy;
     struct decide_person *persons; /* owned, each gids as well */
     size_t n_persons;
@@ -107,3 +108,7 @@ const struct usb_hub *usb_hubs_above(const struct usb_manager *m, const struct u
 /* --- usb_manager.c --- */
 
 void usb_report(const struct usb_manager *m, enum audit_action action, const struct usb_device *d, const char *message);
+/* After a call on it failed: is that because the device has left the bus, or does so within the manager's patience? */
+bool usb_gone(const struct usb_manager *m, const struct usb_node *n);
+/* FAILED, unless it is gone: then its removal is what there is to tell. */
+void usb_fail(const struct usb_manager *m, const struct usb_device *d, const char *problem);

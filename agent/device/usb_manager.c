@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "device/usb_internal.h"
 
@@ -16,6 +17,38 @@ void usb_report(const struct usb_manager *m, enum audit_action action, const str
     bool decided = d && action != AUDIT_DEVICE_APPEARED;
 
     m->callbacks.report(m->callbacks.context, action, d, decided ? &d->verdict : NULL, message);
+}
+
+struct look {
+    const struct usb_manager *m;
+    const struct usb_node *node;
+};
+
+/* Whatever has the name now: the bus entry is no longer this directory. Any error but that says nothing. */
+static bool has_left(void *context)
+{
+    const struct look *look = context;
+    const struct usb_ops *kern = look->m->kern;
+    _cleanup_(usb_node_done) struct usb_node now;
+    int r;
+
+    usb_node_init(&now);
+    r = kern->open(kern->context, look->node->name, &now);
+    return r == USB_E_ABSENT || (r == 0 && kern->same(kern->context, look->node, &now) == USB_E_ABSENT);
+}
+
+/* The kernel takes the attributes away before the directory (device_del), and drivers fail before either: hence the patience. */
+bool usb_gone(const struct usb_manager *m, const struct usb_node *n)
+{
+    struct look look = {.m = m, .node = n};
+
+    return clock_wait_until(m->patience_us, has_left, &look);
+}
+
+void usb_fail(const struct usb_manager *m, const struct usb_device *d, const char *problem)
+{
+    if (!usb_gone(m, &d->node))
+        usb_report(m, AUDIT_DEVICE_FAILED, d, problem);
 }
 
 static struct usb_device *find(const struct usb_manager *m, const char *name)
@@ -146,6 +179,10 @@ static int enter(struct usb_manager *m, struct usb_device *d, const char *proble
     set_parent_hash(m, d);
     usb_judge_unknown(m, d);
     usb_report(m, AUDIT_DEVICE_APPEARED, d, NULL);
+    if (problem && usb_gone(m, &d->node)) {
+        depart(m, d);
+        return 0;
+    }
     if (problem)
         usb_report(m, AUDIT_DEVICE_FAILED, d, problem);
     note_rival(m, d);
@@ -202,6 +239,10 @@ static int look_again(struct usb_manager *m, struct usb_device *d, struct usb_no
     r = d->tainted ? 0 : usb_device_compare(m->kern, d);
     if (r > 0)
         return replace(m, d, node);
+    if (r < 0 && !d->failed && usb_gone(m, &d->node)) {
+        depart(m, d);
+        return 0;
+    }
     if (r < 0 && !d->failed) {
         d->failed = true;
         usb_report(m, AUDIT_DEVICE_FAILED, d, "its claims could not be read again");
@@ -432,6 +473,7 @@ int usb_manager_new(const struct usb_manager_options *options, struct usb_manage
     m->kern = options->kern;
     m->state_directory = options->state_directory;
     m->callbacks = options->callbacks;
+    m->patience_us = options->patience_us;
     m->policy = policy_ref(options->policy);
     *ret = m;
     return 0;

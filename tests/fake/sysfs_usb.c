@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+
 #define CONTROLLER "devices/pci0000:00/0000:00:14.0"
 
 /* Everything of the fake that cannot fail unless the machine is out of space. */
@@ -249,6 +251,34 @@ void fake_usb_unplug(struct fake_usb *f, const char *name)
     remove_tree(f, path);
 }
 
+void fake_usb_remove(struct fake_usb *f, const char *name, const char *attribute)
+{
+    char path[PATH_MAX];
+
+    file_path(name, NULL, attribute, path, sizeof(path));
+    (void)unlinkat(f->root_fd, path, 0);
+}
+
+/* In the order of usb_disconnect() and device_del(), 6.1: interfaces, descriptors, then the groups of attributes. */
+void fake_usb_strip(struct fake_usb *f, const char *name)
+{
+    static const char *const attributes[] = {"descriptors",
+                                             "devnum",
+                                             "idVendor",
+                                             "idProduct",
+                                             "authorized",
+                                             "manufacturer",
+                                             "product",
+                                             "serial",
+                                             "remove",
+                                             "authorized_default",
+                                             "interface_authorized_default"};
+
+    unconfigure(f, name);
+    for (size_t i = 0; i < ELEMENTS(attributes); i++)
+        fake_usb_remove(f, name, attributes[i]);
+}
+
 static bool is_true(const char *value)
 {
     return strcmp(value, "0") != 0;
@@ -396,9 +426,20 @@ void fake_usb_add_root_hub(struct fake_usb *f, const char *name, const char *ser
 
 /* --- The ops --- */
 
+static void vanish(struct fake_usb *f)
+{
+    if (!f->vanish || f->calls < f->vanish_from || !fake_usb_exists(f, f->vanish))
+        return;
+    if (f->calls == f->vanish_from)
+        fake_usb_strip(f, f->vanish);
+    if (f->calls >= f->vanish_from + f->vanish_slowly)
+        fake_usb_unplug(f, f->vanish);
+}
+
 static int fault(struct fake_usb *f)
 {
     f->calls++;
+    vanish(f);
     return f->fail_from > 0 && f->calls >= f->fail_from && f->calls - f->fail_from < f->fail_count ? f->fail_with : 0;
 }
 

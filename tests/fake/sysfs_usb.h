@@ -39,6 +39,10 @@ struct fake_usb {  /* one at a time: some getters return a static buffer */
 
     const char *ignore_attribute; /* writes of it succeed and change nothing */
 
+    /* Pulled out before call vanish_from. As in the kernel its attributes go first, and vanish_slowly calls later the rest. */
+    const char *vanish;
+    unsigned vanish_from, vanish_slowly;
+
     /* Called after every successful write of an attribute. */
     void (*written)(struct fake_usb *f, const char *name, const char *interface, const char *attribute,
                     const char *value);
@@ -55,6 +59,8 @@ void fake_usb_add_root_hub(struct fake_usb *f, const char *name, const char *ser
 /* As the kernel: authorized as the root hub's default says; if so, with its interfaces bound as their default says. */
 void fake_usb_plug(struct fake_usb *f, const struct fake_device *d);
 void fake_usb_unplug(struct fake_usb *f, const char *name); /* and what hangs on it */
+void fake_usb_strip(struct fake_usb *f, const char *name);  /* its attributes only */
+void fake_usb_remove(struct fake_usb *f, const char *name, const char *attribute);
 
 /* interface may be NULL. get returns "" for a file that is not there. */
 void fake_usb_set(struct fake_usb *f, const char *name, const char *interface, const char *attribute,

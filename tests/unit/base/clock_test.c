@@ -95,6 +95,32 @@ static void test_clocks_run(void **state)
     assert_true(clock_wall_us() > 1600000000LL * 1000000);
 }
 
+struct looks {
+    unsigned n, enough;
+};
+
+static bool enough_looks(void *context)
+{
+    struct looks *l = context;
+
+    return ++l->n >= l->enough;
+}
+
+static void test_waiting_ends(void **state)
+{
+    struct looks once = {.enough = 1}, third = {.enough = 3}, never = {.enough = 1000000};
+    struct looks no_time = {.enough = 2};
+
+    (void)state;
+    assert_true(clock_wait_until(0, enough_looks, &once));
+    assert_false(clock_wait_until(0, enough_looks, &no_time));
+    assert_int_equal(no_time.n, 1);
+    assert_true(clock_wait_until(INT64_C(60) * 1000000, enough_looks, &third));
+    assert_int_equal(third.n, 3);
+    assert_false(clock_wait_until(10 * 1000, enough_looks, &never));
+    assert_true(never.n >= 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +128,7 @@ int main(void)
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_bare_date_is_a_local_day),
         cmocka_unit_test(test_clocks_run),
+        cmocka_unit_test(test_waiting_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,7 @@ struct fixture_report {
 struct fixture {
     struct fake_usb bus;
     struct usb_manager *m;
+    int64_t patience_us; /* before fixture_manage() */
     struct fixture_report reports[FIXTURE_REPORTS];
     size_t n;
 };
@@ -78,6 +79,7 @@ static inline void fixture_manage(struct fixture *x, struct policy *policy)
         .state_directory = x->bus.state_fd,
         .callbacks = {.context = x, .report = fixture_report},
         .policy = policy,
+        .patience_us = x->patience_us,
     };
 
     assert_int_equal(usb_manager_new(&o, &x->m), 0);
