@@ -231,6 +231,7 @@ static int start_block(struct daemon *d)
         .exits = (const char *const *)d->config->exits,
         .n_exits = d->config->n_exits,
         .usb_rule_of = usb_rule_of,
+        .patience_us = DAEMON_PATIENCE_US,
         .report = on_block_report,
         .context = d,
     };

@@ -65,7 +65,7 @@ static void drop(struct block_manager *b, struct medium *m)
             continue;
         b->media[i] = b->media[--b->n_media];
         (void)exit_run_permit(b->config.run, m->id, false);
-        if (!m->container)
+        if (m->told)
             b->config.report(b->config.context, BLOCK_REPORT_REMOVED, m, "");
         b->dirty = true;
         free(m);
@@ -137,7 +137,10 @@ static int update(struct block_manager *b, const struct view *v, const char *nam
     }
     inherit(b, m);
     m->seen = true;
-    medium_assert(b, m);
+    if (medium_assert(b, m) == MEDIUM_E_GONE) {
+        drop(b, m);
+        return 0;
+    }
     medium_decide(b, m, wall_us);
     return 0;
 }
@@ -156,11 +159,15 @@ static bool any_part_allowed(const struct block_manager *b, const struct medium 
 /* After any change: flags of all media, permission files, then the listener. */
 static void settle(struct block_manager *b, bool force, int64_t wall_us)
 {
-    for (size_t i = 0; i < b->n_media; i++) {
+    for (size_t i = 0; i < b->n_media;) {
         struct medium *m = b->media[i];
         bool failed = m->failed, permit;
 
-        medium_assert(b, m);
+        if (medium_assert(b, m) == MEDIUM_E_GONE) {
+            drop(b, m); /* the last one has its place now */
+            continue;
+        }
+        i++;
         if (m->failed != failed)
             medium_decide(b, m, wall_us);
         permit = m->verdict.kind == VERDICT_ALLOW || (m->container && any_part_allowed(b, m));

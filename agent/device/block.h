@@ -40,12 +40,12 @@ struct medium {
     bool permitted; /* udev may show it */
     /* private */
     char mounted_as[32];
-    bool decided, asserted, failed, seen, helper_read_only;
+    bool decided, told, asserted, failed, seen, helper_read_only;
 };
 
 enum block_report {
     BLOCK_REPORT_DECIDED, /* AUDIT_MEDIUM_DECIDED: first seen, or the verdict changed; m->verdict.ruled in monitor mode */
-    BLOCK_REPORT_REMOVED,    /* AUDIT_MEDIUM_REMOVED */
+    BLOCK_REPORT_REMOVED,    /* AUDIT_MEDIUM_REMOVED, once; a call that failed because of it is not told */
     BLOCK_REPORT_REASSERTED, /* AUDIT_MEDIUM_REASSERTED, alarm: somebody had cleared the read-only flag; it is set again */
     BLOCK_REPORT_FAILED,     /* AUDIT_DEVICE_FAILED, alarm: could not be made read-only; it is refused */
 };
@@ -59,6 +59,9 @@ struct block_manager_config {
     size_t n_exits;
     /* Rule id that authorized the USB device with this sysfs path ("/devices/…"), NULL when it is not authorized. */
     const char *(*usb_rule_of)(void *context, const char *syspath);
+    /* How long a call may wait for the kernel to finish taking a device away, when its flag could not be set: only one that
+     * stays is an alarm. 0: one look. */
+    int64_t patience_us;
     void (*report)(void *context, enum block_report what, const struct medium *m, const char *message);
     void *context;
 };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 static void copy(char *ret, size_t size, const char *s)
@@ -97,6 +98,7 @@ void medium_refresh(struct medium *m, const struct medium *fresh)
     m->read_only = old.read_only;
     m->permitted = old.permitted;
     m->decided = old.decided;
+    m->told = old.told;
     m->asserted = old.asserted;
     m->failed = old.failed;
     m->verdict.rule = old.verdict.rule ? m->rule : NULL;
@@ -144,8 +146,10 @@ void medium_decide(struct block_manager *b, struct medium *m, int64_t wall_us)
         m->verdict.rule = m->rule;
         m->decided = true;
         b->dirty = true;
-        if (!m->container)
+        if (!m->container) {
+            m->told = true;
             b->config.report(b->config.context, BLOCK_REPORT_DECIDED, m, "");
+        }
     }
 }
 
@@ -159,7 +163,43 @@ static void release(struct block_manager *b, struct medium *m)
     m->read_only = block_read_only(b->config.sysfs, m->name) > 0;
 }
 
-void medium_assert(struct block_manager *b, struct medium *m)
+struct look {
+    const struct block_manager *b;
+    const struct medium *m;
+};
+
+/* No device of that name, another one, another disk in it, or none. An error that says nothing of the kind is no answer. */
+static bool has_left(void *context)
+{
+    const struct look *look = context;
+    const struct medium *m = look->m;
+    int sysfs = look->b->config.sysfs, r;
+    uint64_t diskseq, sectors;
+    char id[EXIT_ID_SIZE];
+    dev_t device;
+
+    r = block_read_device(sysfs, m->name, &device);
+    if (r < 0)
+        return r == -ENOENT || r == -ENODEV;
+    if (device != m->device)
+        return true;
+    if (block_diskseq(sysfs, m->name, &diskseq) >= 0) {
+        exit_id(m->name, diskseq, id);
+        if (strcmp(id, m->id) != 0)
+            return true;
+    }
+    return block_read_number(sysfs, m->name, "size", &sectors) >= 0 && sectors == 0;
+}
+
+/* The kernel takes the node and the capacity away before the directory (del_gendisk), hence the patience. */
+static bool is_gone(const struct block_manager *b, const struct medium *m, int64_t patience_us)
+{
+    struct look look = {.b = b, .m = m};
+
+    return clock_wait_until(patience_us, has_left, &look);
+}
+
+int medium_assert(struct block_manager *b, struct medium *m)
 {
     char message[96];
     int r = block_read_only(b->config.sysfs, m->name), error = 0;
@@ -170,7 +210,7 @@ void medium_assert(struct block_manager *b, struct medium *m)
         m->failed = false;
         if (m->read_only)
             release(b, m);
-        return;
+        return 0;
     }
     cleared = r == 0 && m->asserted;
     /* At first sight always: a partition shows its disk's flag, and shall keep its own when that one is cleared. */
@@ -180,6 +220,8 @@ void medium_assert(struct block_manager *b, struct medium *m)
     }
     m->read_only = r > 0;
     if (m->read_only) {
+        if (cleared && is_gone(b, m, 0))
+            return MEDIUM_E_GONE; /* the flag was that of the next medium, and is set now */
         if (cleared) {
             b->dirty = true; /* a filesystem may have been mounted writable meanwhile */
             b->config.report(b->config.context, BLOCK_REPORT_REASSERTED, m,
@@ -188,6 +230,8 @@ void medium_assert(struct block_manager *b, struct medium *m)
         m->asserted = true;
         m->failed = false;
     } else if (!m->failed) {
+        if (is_gone(b, m, b->config.patience_us))
+            return MEDIUM_E_GONE;
         m->failed = true;
         b->dirty = true;
         (void)snprintf(message, sizeof(message), "cannot be made read-only (error %d): refused",
@@ -196,6 +240,7 @@ void medium_assert(struct block_manager *b, struct medium *m)
                                  : EROFS);
         b->config.report(b->config.context, BLOCK_REPORT_FAILED, m, message);
     }
+    return 0;
 }
 
 void medium_publish(struct block_manager *b, struct medium *m, bool permit, bool force)

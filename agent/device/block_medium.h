@@ -26,8 +26,11 @@ int medium_gather(struct block_manager *b, const struct exit_context *c, const c
 void medium_refresh(struct medium *m, const struct medium *fresh);
 /* Decides from the facts, reports when that changed. */
 void medium_decide(struct block_manager *b, struct medium *m, int64_t wall_us);
-/* Read-only flag; a flag that was there and is gone is an alarm. */
-void medium_assert(struct block_manager *b, struct medium *m);
+enum {
+    MEDIUM_E_GONE = 1 /* it was taken out; the caller drops it */
+};
+/* Read-only flag; a flag that was there and is gone is an alarm. 0 or MEDIUM_E_GONE. */
+int medium_assert(struct block_manager *b, struct medium *m);
 /* Permission file; a change makes udev look again. force: even without one. */
 void medium_publish(struct block_manager *b, struct medium *m, bool permit, bool force);
 void medium_set_mounted_as(struct medium *m, const char *type);

@@ -43,6 +43,8 @@ static int fake_set_read_only(void *context, const char *name, dev_t device, boo
 
     (void)device;
     f->sets++;
+    if (f->on_set)
+        f->on_set(f, name);
     if (f->set_error)
         return f->set_error;
     (void)snprintf(file, sizeof(file), "class/block/%s/ro", name);

@@ -20,8 +20,9 @@ struct fake_block {
         struct block_properties properties;
     } known[FAKE_PROPERTIES_MAX];
     unsigned n_known;
-    unsigned sets, triggers; /* calls of the ops */
-    int set_error;           /* what set_read_only answers, 0 normally */
+    unsigned sets, triggers;                                /* calls of the ops */
+    int set_error;                                          /* what set_read_only answers, 0 normally */
+    void (*on_set)(struct fake_block *f, const char *name); /* before it answers: what happens meanwhile */
     char last_trigger[BLOCK_NAME_SIZE];
 };
 
