@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "audit/audit.h"
+#include "daemon/uevents.h"
 #include "gate/holder.h"
 #include "kern/block.h"
 #include "kern/mount.h"
@@ -21,7 +22,6 @@ struct rulebook;
 struct sd_event;
 struct sd_event_source;
 struct sessions;
-struct udev_source;
 struct usb_manager;
 struct usb_sysfs;
 struct verdict;
@@ -56,13 +56,13 @@ struct daemon {
 
     struct usb_sysfs *usb_sysfs;
     struct usb_manager *usb;
-    struct udev_source *usb_events;
+    struct uevents usb_events;
 
     struct block_kernel block_kernel;
     struct mount_kernel mount_kernel;
     struct block_manager *block;
     struct mount_manager *mounts;
-    struct udev_source *block_events;
+    struct uevents block_events;
     uint64_t reasserted;
     struct guarded {
         uint64_t device;     /* block device of a medium whose filesystem the gate holds */

@@ -21,7 +21,6 @@
 #include "device/mount.h"
 #include "device/usb.h"
 #include "gate/gate.h"
-#include "kern/udev.h"
 
 /* udevd's control socket: where it runs, its events come after its rules have set nodes read-only. */
 #define UDEVD_CONTROL "/run/udev/control"
@@ -181,31 +180,9 @@ static const char *usb_rule_of(void *context, const char *syspath)
     return v && v->kind == VERDICT_ALLOW ? v->rule : NULL;
 }
 
-static int on_uevent(sd_event_source *source, int fd, uint32_t events, void *userdata)
+static void on_uevent(struct daemon *d, const struct udev_event *e)
 {
-    struct daemon *d = userdata;
-
-    (void)source;
-    (void)fd;
-    (void)events;
-    for (;;) {
-        struct udev_event e;
-        int r = udev_source_receive(d->block_events, &e);
-
-        if (r == UDEV_E_NONE)
-            return 0;
-        if (r < 0) {
-            log_error("media.events", "error=%s", strerrorname_np(-r));
-            return 0;
-        }
-        if (r == UDEV_E_LOST) {
-            wire_media_tick(d);
-            continue;
-        }
-        if (e.action && e.sysname)
-            (void)block_manager_event(d->block, e.action, e.sysname, clock_wall_us());
-        udev_event_done(&e);
-    }
+    (void)block_manager_event(d->block, e->action, e->sysname, clock_wall_us());
 }
 
 static int on_mounts_changed(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -235,19 +212,16 @@ static int start_block(struct daemon *d)
         .report = on_block_report,
         .context = d,
     };
-    const struct udev_filter filter = {.subsystem = "block"};
     bool udevd = access(UDEVD_CONTROL, F_OK) == 0;
     int r;
 
     d->block_kernel = (struct block_kernel){.sysfs = d->sys_fd, .dev = d->dev_fd};
     block_ops_kernel(&d->block_kernel, &config.ops);
-    r = udev_source_new(udevd ? UDEV_STAGE_UDEV : UDEV_STAGE_KERNEL, &filter, 1, 0, &d->block_events);
+    d->block_events = (struct uevents){.subsystem = "block", .event = on_uevent, .lost = wire_media_tick};
+    r = uevents_open(&d->block_events, d, udevd ? UDEV_STAGE_UDEV : UDEV_STAGE_KERNEL);
     if (r < 0)
         return r;
-    r = block_manager_new(&config, rulebook_policy(d->rulebook), clock_wall_us(), &d->block);
-    if (r < 0)
-        return r;
-    return sd_event_add_io(d->loop, &d->io[d->n_io++], udev_source_fd(d->block_events), EPOLLIN, on_uevent, d);
+    return block_manager_new(&config, rulebook_policy(d->rulebook), clock_wall_us(), &d->block);
 }
 
 static int start_mounts(struct daemon *d)
@@ -294,7 +268,7 @@ void wire_media_stop(struct daemon *d)
 {
     d->mounts = mount_manager_free(d->mounts);
     d->block = block_manager_free(d->block);
-    d->block_events = udev_source_free(d->block_events);
+    uevents_close(&d->block_events);
     free(d->guarded);
     d->guarded = NULL;
     d->n_guarded = 0;

@@ -1,11 +1,9 @@
 /*
- * USB in the daemon: uevents go into the USB manager, its reports into the journal. Owns the manager, the sysfs ops and the
- * event source. Events come from the kernel, not from udevd: deciding must not wait for udevd's rules.
+ * USB in the daemon: uevents go into the USB manager, its reports into the journal. Owns the manager and the sysfs ops. Events
+ * come from the kernel, not from udevd: deciding must not wait for udevd's rules.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-event.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -17,7 +15,6 @@
 #include "daemon/sessions.h"
 #include "device/block.h"
 #include "device/usb.h"
-#include "kern/udev.h"
 
 static void fill_device(struct audit_event *e, const struct usb_device *u)
 {
@@ -50,41 +47,14 @@ static void on_report(void *context, enum audit_action action, const struct usb_
     daemon_changed(d);
 }
 
-static int on_uevent(sd_event_source *source, int fd, uint32_t events, void *userdata)
+static void on_uevent(struct daemon *d, const struct udev_event *e)
 {
-    struct daemon *d = userdata;
-
-    (void)source;
-    (void)fd;
-    (void)events;
-    for (;;) {
-        struct udev_event e;
-        int r = udev_source_receive(d->usb_events, &e);
-
-        if (r == UDEV_E_NONE)
-            return 0;
-        if (r == UDEV_E_LOST) {
-            (void)usb_manager_events_lost(d->usb, clock_wall_us());
-            continue;
-        }
-        if (r < 0) {
-            log_error("usb.events", "error=%s", strerrorname_np(-r));
-            return 0;
-        }
-        if (e.sysname)
-            (void)usb_manager_event(d->usb, e.sysname, clock_wall_us());
-        udev_event_done(&e);
-    }
+    (void)usb_manager_event(d->usb, e->sysname, clock_wall_us());
 }
 
-static int open_events(struct daemon *d)
+static void on_lost(struct daemon *d)
 {
-    const struct udev_filter filter = {.subsystem = "usb"};
-    int r = udev_source_new(UDEV_STAGE_KERNEL, &filter, 1, 0, &d->usb_events);
-
-    if (r < 0)
-        return r;
-    return sd_event_add_io(d->loop, &d->io[d->n_io++], udev_source_fd(d->usb_events), EPOLLIN, on_uevent, d);
+    (void)usb_manager_events_lost(d->usb, clock_wall_us());
 }
 
 int wire_usb_start(struct daemon *d)
@@ -112,7 +82,8 @@ int wire_usb_start(struct daemon *d)
     people = sessions_people(d->sessions, &n);
     /* Before devices are decided: one whose rule names people must not be taken away and given back at each start. */
     (void)usb_manager_set_persons(d->usb, people, n, clock_wall_us());
-    r = open_events(d);
+    d->usb_events = (struct uevents){.subsystem = "usb", .event = on_uevent, .lost = on_lost};
+    r = uevents_open(&d->usb_events, d, UDEV_STAGE_KERNEL);
     if (r < 0)
         return r;
     r = usb_manager_start(d->usb, clock_wall_us());
@@ -124,6 +95,6 @@ int wire_usb_start(struct daemon *d)
 void wire_usb_stop(struct daemon *d)
 {
     d->usb = usb_manager_free(d->usb);
-    d->usb_events = udev_source_free(d->usb_events);
+    uevents_close(&d->usb_events);
     d->usb_sysfs = usb_sysfs_free(d->usb_sysfs);
 }

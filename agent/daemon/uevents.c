@@ -1,0 +1,52 @@
+/*
+ * Device events into the daemon's loop. Owns the source and the order: all that waits is handed over in one turn. Must not know
+ * what an event means.
+ */
+#include "daemon/uevents.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <systemd/sd-event.h>
+
+#include "base/log.h"
+#include "daemon/daemon.h"
+
+static int on_ready(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct uevents *u = userdata;
+    struct udev_event e;
+    int r;
+
+    (void)source;
+    (void)fd;
+    (void)events;
+    while ((r = udev_source_receive(u->source, &e)) >= 0 && r != UDEV_E_NONE) {
+        if (r == UDEV_E_LOST) {
+            u->lost(u->daemon);
+            continue;
+        }
+        if (e.action && e.sysname)
+            u->event(u->daemon, &e);
+        udev_event_done(&e);
+    }
+    if (r < 0)
+        log_error("uevents", "subsystem=%s error=%s", u->subsystem, strerrorname_np(-r));
+    return 0;
+}
+
+int uevents_open(struct uevents *u, struct daemon *d, enum udev_stage stage)
+{
+    const struct udev_filter filter = {.subsystem = u->subsystem};
+    int r = udev_source_new(stage, &filter, 1, 0, &u->source);
+
+    if (r < 0)
+        return r;
+    u->daemon = d;
+    return sd_event_add_io(d->loop, &d->io[d->n_io++], udev_source_fd(u->source), EPOLLIN, on_ready, u);
+}
+
+void uevents_close(struct uevents *u)
+{
+    u->source = udev_source_free(u->source);
+}
