@@ -96,7 +96,6 @@ static int init_parts(struct gate *g)
     g->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (g->wake_fd < 0 || g->event_fd < 0 || fstatat(g->options.proc_fd, "self/ns/user", &st, 0) < 0)
         return -errno;
-    g->userns_device = st.st_dev;
     g->userns_inode = st.st_ino;
     r = queue_new(g->options.queue, &g->events);
     if (r >= 0)

@@ -90,8 +90,7 @@ struct gate {
     int event_fd;
     pid_t pid;
     _Atomic pid_t keeper; /* 0 none */
-    dev_t userns_device;  /* of our own user namespace */
-    ino_t userns_inode;
+    ino_t userns_inode;   /* of our own user namespace; all namespaces are on one filesystem (nsfs) */
     struct canary canary[GATE_GROUPS];
 
     pthread_t reader, tracker, workers[GATE_WORKERS_MAX];
