@@ -76,7 +76,7 @@ static void on_mount_report(void *context, enum mount_report what, const struct 
     e.pid = pid;
     if (v)
         event_set_verdict(&e, v);
-    e.alarm = what == MOUNT_REPORT_READ_ONLY || what == MOUNT_REPORT_FAILED;
+    e.alarm = what == MOUNT_REPORT_READ_ONLY || what == MOUNT_REPORT_FAILED || what == MOUNT_REPORT_UNREAD;
     audit_set(e.message, sizeof(e.message), message ? message : entry->type);
     recorder_add(d->recorder, &e);
     daemon_changed(d);

@@ -364,6 +364,22 @@ static int handle(struct mount_manager *mm, const struct mount_entry *e, pid_t p
     return handle_filesystem(mm, e, pid, class_);
 }
 
+/* Nobody can say what is mounted there: refused as far as that goes, and an alarm. Told once while it lasts; no mount has a
+ * negative id. */
+static void cannot_read(struct mount_manager *mm, pid_t pid)
+{
+    const struct mount_entry nothing = {
+        .root = "", .point = "", .options = "", .type = "", .source = "", .super_options = ""};
+    const struct verdict v = {.kind = VERDICT_DENY, .ruled = VERDICT_DENY, .reason = REASON_UNKNOWN, .rule = "default"};
+    struct known *k = know(mm, -1 - (int)pid, pid == 0);
+
+    k->seen = true;
+    if (!k->failed)
+        mm->config.report(mm->config.context, MOUNT_REPORT_UNREAD, &nothing, pid, NULL, &v,
+                          "the mounts of a namespace cannot be read (too many?): what is mounted there is not guarded");
+    k->failed = true;
+}
+
 /* One namespace, until nothing is left to detach. */
 static int look(struct mount_manager *mm, pid_t pid)
 {
@@ -376,8 +392,11 @@ static int look(struct mount_manager *mm, pid_t pid)
         bool again = false;
 
         r = mount_table_read(mm->config.proc, name, &t);
-        if (r < 0)
+        if (r < 0) {
+            if (r != -ENOMEM && (pid == 0 || !mount_process_gone(r)))
+                cannot_read(mm, pid);
             return r;
+        }
         for (size_t i = 0; i < t.n && !again; i++)
             again = handle(mm, &t.items[i], pid) > 0;
         mount_table_done(&t);
@@ -440,8 +459,11 @@ static int visit(void *context, pid_t pid, const struct mount_table *table)
     struct mount_manager *mm = context;
     int r;
 
-    (void)table; /* it goes stale with the first detach */
-    r = look(mm, pid);
+    if (!table) {
+        cannot_read(mm, pid);
+        return 0;
+    }
+    r = look(mm, pid); /* the table goes stale with the first detach */
     return r == -ENOMEM ? r : 0;
 }
 

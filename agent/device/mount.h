@@ -32,6 +32,7 @@ enum mount_report {
     MOUNT_REPORT_DETACHED, /* AUDIT_MOUNT_DECIDED: a mount of a refused medium has been detached */
     MOUNT_REPORT_READ_ONLY, /* AUDIT_MEDIUM_REASSERTED, alarm: an exit was mounted writable; now it is not, or is detached */
     MOUNT_REPORT_FAILED, /* AUDIT_MOUNT_DECIDED, alarm: could not be detached or made read-only, tried again at each tick */
+    MOUNT_REPORT_UNREAD, /* AUDIT_MOUNT_DECIDED, alarm, once: a namespace whose mounts cannot be read; the entry is empty */
 };
 
 struct mount_manager_config {

@@ -151,6 +151,11 @@ int mount_table_parse(const char *text, size_t size, struct mount_table *ret)
     return parse_owned(copy, size, ret);
 }
 
+bool mount_process_gone(int error)
+{
+    return error == -ENOENT || error == -ESRCH || error == -EINVAL;
+}
+
 int mount_table_read(int proc, const char *name, struct mount_table *ret)
 {
     _cleanup_free_ char *text = NULL;
@@ -380,10 +385,12 @@ static int visit(struct mount_namespaces *s, int proc, pid_t pid, mount_namespac
         return seen;
     (void)snprintf(name, sizeof(name), "%d/mountinfo", (int)pid);
     r = mount_table_read(proc, name, &table);
-    if (r < 0) {
+    if (r == -ENOMEM || mount_process_gone(r)) {
         s->n -= seen == SEEN_NOW; /* another process of the same namespace may still tell */
         return r == -ENOMEM ? r : 0;
     }
+    if (r < 0)
+        return fn(context, pid, NULL);
     r = fn(context, pid, &table);
     mount_table_done(&table);
     return r;

@@ -39,6 +39,8 @@ enum {
 int mount_table_parse(const char *text, size_t size, struct mount_table *ret);
 /* Reads NAME below the proc directory ("self/mountinfo", "4711/mountinfo"). -ENOENT, -ESRCH: the process is gone. */
 int mount_table_read(int proc, const char *name, struct mount_table *ret);
+/* Does this error of mount_table_read() only say that the process has ended? (fs/proc_namespace.c, 6.1) */
+bool mount_process_gone(int error);
 void mount_table_done(struct mount_table *t);
 
 /* Is the filesystem (not only this mount of it) writable? */
@@ -99,6 +101,7 @@ struct mount_namespaces {
 enum {
     MOUNT_NAMESPACES_MAX = 4096 /* remembered; of more, some are visited more than once in a round */
 };
+/* table is NULL when the namespace is there and its mounts could not be read (mount_table_read() says -EFBIG, for one). */
 typedef int mount_namespace_fn(void *context, pid_t pid, const struct mount_table *table);
 int mount_namespaces_scan(struct mount_namespaces *s, int proc, size_t maximum, mount_namespace_fn *fn, void *context);
 void mount_namespaces_done(struct mount_namespaces *s);

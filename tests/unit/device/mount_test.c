@@ -26,7 +26,7 @@ struct fixture {
     struct policy_medium_rule rule;
     char text[1024]; /* of self/mountinfo, edited by the fake detach */
     int detach_result, read_only_result;
-    unsigned detached, unguarded, guarded, read_only, no_exec, reports[4];
+    unsigned detached, unguarded, guarded, read_only, no_exec, reports[MOUNT_REPORT_UNREAD + 1];
     int guard_result, no_exec_result;
     int last_id;
     pid_t last_pid;
@@ -372,6 +372,48 @@ static void test_other_namespaces(void **state)
 }
 
 /* Somebody binds a permitted stick more often than is remembered: what comes after is judged all the same. */
+static void too_long(struct fixture *x, const char *file)
+{
+    char path[128];
+
+    fake_block_proc(&x->f, file, ROOT);
+    (void)snprintf(path, sizeof(path), "%s/proc/%s", x->f.path, file);
+    assert_int_equal(truncate(path, MOUNT_TABLE_MAX + 1), 0);
+}
+
+/* Nobody hides mounts by making too many of them: what cannot be read is an alarm, told once while it lasts. */
+static void test_unreadable_namespace_is_an_alarm(void **state)
+{
+    struct fixture *x = *state;
+
+    mounts(x, ROOT);
+    start(x, EXIT_MODE_ON);
+    fake_block_proc(&x->f, "50/ns/mnt", "");
+    too_long(x, "50/mountinfo");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(mount_manager_tick(x->mm, 2 + i), 0);
+    assert_int_equal(x->reports[MOUNT_REPORT_UNREAD], 1);
+    assert_int_equal(x->last_pid, 50);
+    assert_int_equal(x->kind, VERDICT_DENY);
+    /* Readable again, and once more not. */
+    fake_block_proc(&x->f, "50/mountinfo", ROOT);
+    assert_int_equal(mount_manager_tick(x->mm, 5), 0);
+    assert_int_equal(x->reports[MOUNT_REPORT_UNREAD], 1);
+    too_long(x, "50/mountinfo");
+    assert_int_equal(mount_manager_tick(x->mm, 6), 0);
+    assert_int_equal(x->reports[MOUNT_REPORT_UNREAD], 2);
+    /* A process that has ended hides nothing. */
+    fake_block_proc(&x->f, "60/ns/mnt", "");
+    assert_int_equal(mount_manager_tick(x->mm, 7), 0);
+    assert_int_equal(x->reports[MOUNT_REPORT_UNREAD], 2);
+    /* Our own. */
+    too_long(x, "self/mountinfo");
+    assert_int_equal(mount_manager_tick(x->mm, 8), -EFBIG);
+    assert_int_equal(mount_manager_refresh(x->mm, 9), -EFBIG);
+    assert_int_equal(x->reports[MOUNT_REPORT_UNREAD], 3);
+    assert_int_equal(x->last_pid, 0);
+}
+
 static void test_more_mounts_than_are_remembered(void **state)
 {
     enum {
@@ -449,6 +491,7 @@ int main(void)
         TEST(test_listed_leaves_filesystems_alone),
         TEST(test_dead_server),
         TEST(test_other_namespaces),
+        TEST(test_unreadable_namespace_is_an_alarm),
         TEST(test_more_mounts_than_are_remembered),
         cmocka_unit_test(test_classes),
     };
