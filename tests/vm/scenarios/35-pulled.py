@@ -1,0 +1,104 @@
+"""A stick that is pulled out again at once, at every stage of its arrival: nothing failed, so nothing is an alarm, and what came
+has left in the journal as well."""
+
+import os
+import time
+
+import media
+from guard import QEMU_STICK, Guard, member, stick, usb
+from vm import wait_for
+
+PROFILE = "agent"
+SECONDS = 420
+
+ROUNDS = 30
+# From the plug to the pull, one step more each time: the guest needs about half a second to know a stick, and usb-storage waits
+# for one more before it looks for the medium (delay_use).
+STEPS = {"permitted": 0.1, "refused": 0.04}
+FULL_ROUNDS = 4
+
+
+def known(t):
+    """How often the guest's kernel has found a stick."""
+    vendor, product = QEMU_STICK.split(":")
+    out = t.vm.check_run(["dmesg"])
+    return out.count(f"New USB device found, idVendor={vendor}, idProduct={product}")
+
+
+def pull_at(t, image, serial, seconds):
+    start = time.monotonic()
+    name = t.vm.plug_usb_storage(image, serial=serial)
+    rest = start + seconds - time.monotonic()
+    if rest > 0:
+        time.sleep(rest)
+    t.vm.unplug(name)
+
+
+def is_quiet(t, guard):
+    """No stick is left, in the kernel or in kuraban's list."""
+    vendor = QEMU_STICK.split(":")[0]
+    t.vm.check_run(["udevadm", "settle"])
+    left = t.vm.run(f"grep -lx {vendor} /sys/bus/usb/devices/*/idVendor").out + t.vm.run("ls -d /sys/block/sd*").out
+    return not left and not guard.devices(vendor=vendor) and not guard.devices(kind="medium", bus="usb")
+
+
+def count(records, action, key):
+    """How often each one did that; repetition is folded into one record with a count."""
+    found = {}
+    for record in records:
+        if member(record, "event__action") == action:
+            name = member(record, key)
+            found[name] = found.get(name, 0) + record["kuraban"].get("count", 1)
+    return found
+
+
+def check_pairs(t, what, records):
+    """How many devices and media came; each has left, once."""
+    came, left = (count(records, f"device-{action}", "device__port") for action in ("appeared", "removed"))
+    t.check(f"{what}: each device that came has left, once", came == left, (came, left))
+    # The id has the disk's sequence number: no two are the same. A medium is decided again when udev tells more of it.
+    decided, gone = (count(records, f"medium-{action}", "device__id") for action in ("decided", "removed"))
+    t.check(f"{what}: each medium that came has left, once", gone == {name: 1 for name in decided}, (decided, gone))
+    return sum(came.values()), len(decided)
+
+
+def check_rounds(t, guard, what, serial):
+    image = media.make_vfat(os.path.join(t.scratch, f"{serial}.img"), {"a": "a"}, partition=True)
+    before, found = guard.sequence(), known(t)
+    for i in range(ROUNDS):
+        pull_at(t, image, serial, i * STEPS[what])
+    wait_for(lambda: is_quiet(t, guard), "the last stick's leaving", 60, every=0.5)
+    records, found = guard.since(before), known(t) - found
+    alarms = [record for record in records if member(record, "event__kind") == "alert"]
+    t.check(f"{what}: pulled {ROUNDS} times at once, no alarm", alarms == [], alarms)
+    t.check(f"{what}: the kernel has seen some of them", found >= ROUNDS // 3, found)
+    devices, media_found = check_pairs(t, what, records)
+    t.note(f"{what}: {found} found by the kernel, {devices} devices and {media_found} media in the journal")
+    t.check(f"{what}: some of them had a medium, or must not", (media_found > 0) == (what == "permitted"), media_found)
+    t.check(f"{what}: the journal has every stick that the kernel has found", devices == found, (devices, found))
+
+
+def check_full(t, guard, serial):
+    """Left in long enough to be a medium, all are in the journal."""
+    image = media.make_vfat(os.path.join(t.scratch, "full.img"), {"a": "a"}, partition=True)
+    before = guard.sequence()
+    for _ in range(FULL_ROUNDS):
+        name = t.vm.plug_usb_storage(image, serial=serial)
+        wait_for(lambda: guard.devices(kind="medium", serial=serial, verdict="allow"), "its medium", 30, every=0.1)
+        t.vm.unplug(name)
+    wait_for(lambda: is_quiet(t, guard), "the last stick's leaving", 60, every=0.5)
+    records = guard.since(before)
+    alarms = [record for record in records if member(record, "event__kind") == "alert"]
+    t.check("pulled as soon as the medium is there: no alarm", alarms == [], alarms)
+    pairs = check_pairs(t, "pulled with a medium", records)
+    t.check("every plug and pull is in the journal", pairs == (FULL_ROUNDS, FULL_ROUNDS), pairs)
+
+
+def run(t):
+    guard = Guard(t)
+    guard.enforce(usb(stick("PULLED")))
+    check_rounds(t, guard, "permitted", "PULLED")
+    check_rounds(t, guard, "refused", "STRANGER")
+    check_full(t, guard, "PULLED")
+    t.check("the guard still enforces", guard.status()["enforcing"] is True, guard.status())
+    t.check("the journal verifies", guard.verify()["ok"] is True, guard.verify())
