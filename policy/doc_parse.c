@@ -153,6 +153,25 @@ static int scan_events(struct scan *s, yaml_parser_t *parser, const uint8_t *byt
     }
 }
 
+/* Editors on other systems write these in front. libyaml would take the first and count it as a column: then every place in the
+ * first line is off by one, and a first key behind two of them is unknown for no reason to be seen. */
+static int check_mark(struct policy_findings *findings, const uint8_t *bytes, size_t size)
+{
+    const char *problem = NULL;
+
+    if (size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
+        problem = N_("the file begins with a byte order mark (BOM)");
+    else if (size >= 2 && (memcmp(bytes, "\xff\xfe", 2) == 0 || memcmp(bytes, "\xfe\xff", 2) == 0))
+        problem = N_("the file is UTF-16, not UTF-8");
+    if (!problem)
+        return 0;
+    policy_findings_add(findings, POLICY_ERROR, (struct policy_position){1, 1}, "%s",
+                        policy_findings_translate(findings, problem));
+    policy_findings_hint(findings, "%s",
+                         policy_findings_translate(findings, N_("save it as UTF-8 without a byte order mark")));
+    return DOC_E_INVALID;
+}
+
 static int scan_bytes(struct scan *s, const uint8_t *bytes, size_t size)
 {
     yaml_parser_t parser;
@@ -258,7 +277,9 @@ int doc_parse(const uint8_t *bytes, size_t size, const struct doc_limits *limits
                             N_("the document has %zu bytes, at most %zu are read"), size, limits->size);
         return DOC_E_INVALID;
     }
-    r = scan_bytes(&s, bytes, size);
+    r = check_mark(findings, bytes, size);
+    if (r == 0)
+        r = scan_bytes(&s, bytes, size);
     if (r != 0)
         return r;
     d = calloc(1, sizeof(*d));
