@@ -19,6 +19,7 @@ struct reading {
     journal_reader reader; /* NULL: count only */
     void *context;
     uint64_t skip;
+    bool stopped; /* by the reader */
     struct journal_read_result result;
 };
 
@@ -111,8 +112,10 @@ static int read_segment(struct reading *g, int dirfd, uint64_t first, bool last_
 
     if (fd == -ENOENT) /* released meanwhile */
         return 0;
-    if (fd < 0)
-        return fd;
+    if (fd < 0) {
+        segment_name(first, g->result.segment);
+        return fd == -EINVAL ? JOURNAL_READ_E_FILE : fd;
+    }
     r = line_reader_init(&lines, fd);
     if (r < 0)
         return r;
@@ -120,7 +123,10 @@ static int read_segment(struct reading *g, int dirfd, uint64_t first, bool last_
         if (r != LINE_TORN || !last_segment) /* a writer may be in the middle of it */
             e = read_line(g, r, line, size);
     line_reader_done(&lines);
-    return r < 0 ? r : e;
+    if (r < 0)
+        segment_name(first, g->result.segment);
+    g->stopped = e > 0;
+    return r < 0 ? r : e < 0 ? e : 0;
 }
 
 static int read_all(struct reading *g, int dirfd)
@@ -132,32 +138,31 @@ static int read_all(struct reading *g, int dirfd)
     r = segment_list_read(dirfd, &list);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < list.n && r == 0; i++) {
+    for (size_t i = 0; i < list.n && r == 0 && !g->stopped; i++) {
         bool before = i + 1 < list.n && list.items[i + 1].first <= g->filter->from_seq;
 
         if (!before)
             r = read_segment(g, dirfd, list.items[i].first, i + 1 == list.n);
     }
     segment_list_done(&list);
-    return r < 0 ? r : 0;
+    return r;
 }
 
 int journal_read(int journal_dirfd, const struct journal_filter *filter, journal_reader reader, void *context,
                  struct journal_read_result *ret)
 {
     struct reading g = {.filter = filter, .context = context};
-    int r;
+    int r = 0;
 
     if (filter->tail > 0) {
         /* Once to count, once to show: a tail of any length needs no memory. */
         r = read_all(&g, journal_dirfd);
-        if (r < 0)
-            return r;
         g.skip = g.result.matched > filter->tail ? g.result.matched - filter->tail : 0;
     }
     g.reader = reader;
-    r = read_all(&g, journal_dirfd);
-    if (r >= 0 && ret)
+    if (r >= 0)
+        r = read_all(&g, journal_dirfd);
+    if (ret)
         *ret = g.result;
     return r;
 }

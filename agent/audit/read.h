@@ -3,6 +3,7 @@
 #include <jansson.h>
 
 #include "audit/audit.h"
+#include "audit/segment.h"
 
 /* Reading records for people: filtered, forward, in constant memory. It does not verify; verify.h does. */
 
@@ -29,12 +30,18 @@ struct journal_filter {        /* zeroed: everything */
 /* line is the record as it stands, without newline. A positive return ends the reading, negative is forwarded. */
 typedef int (*journal_reader)(void *context, json_t *record, const char *line, size_t size);
 
+enum {
+    JOURNAL_READ_E_FILE = 1 /* a segment is no regular file: the reading ended before it */
+};
+
 struct journal_read_result {
+    char segment[SEGMENT_NAME_SIZE]; /* where the reading failed, "" when it did not */
     uint64_t matched;
     uint64_t unreadable; /* lines that are no records: verify tells more */
 };
 
-/* 0 or -errno. A missing journal directory is the caller's to notice; an empty one reads as nothing. ret may be NULL. */
+/* 0, JOURNAL_READ_E_FILE or -errno. A missing journal directory is the caller's to notice; an empty one reads as nothing. ret may
+ * be NULL; it is set on failure as well. */
 int journal_read(int journal_dirfd, const struct journal_filter *filter, journal_reader reader, void *context,
                  struct journal_read_result *ret);
 bool journal_filter_matches(const struct journal_filter *filter, json_t *record);

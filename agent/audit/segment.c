@@ -133,7 +133,7 @@ int segment_open(int dirfd, uint64_t first)
     segment_name(first, name);
     fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
-        return -errno;
+        return errno == ELOOP || errno == ENXIO || errno == ENODEV ? -EINVAL : -errno; /* link, socket, device */
     if (fstat(fd, &st) < 0)
         return -errno;
     if (!S_ISREG(st.st_mode))

@@ -200,7 +200,7 @@ static int walk_segment(struct walk *w, const struct segment *segment, bool last
 
     segment_name(segment->first, w->file);
     fd = segment_open(w->dir, segment->first);
-    if (fd == -ELOOP || fd == -EINVAL) {
+    if (fd == -EINVAL) {
         flaw(w, JOURNAL_FLAW_FILE, segment->first, w->file, 0, "not a regular file");
         return 0;
     }

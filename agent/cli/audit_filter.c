@@ -101,6 +101,17 @@ enum cli_exit audit_read(struct cli *c, const struct cli_arguments *a, journal_r
     if (code != CLI_OK)
         return code;
     r = journal_read(directory, &filter, reader, context, &result);
+    if (r == JOURNAL_READ_E_FILE) {
+        cli_error(
+            c,
+            _("the journal's file %s is no regular file: it and what follows are not shown; “kuraban audit verify” tells more"),
+            result.segment);
+        return CLI_FAILED;
+    }
+    if (r < 0 && result.segment[0]) {
+        cli_error(c, _("cannot read the journal's file %s: %s"), result.segment, strerror(-r));
+        return CLI_FAILED;
+    }
     if (r < 0) {
         cli_error(c, _("cannot read the journal: %s"), strerror(-r));
         return CLI_FAILED;

@@ -1,8 +1,13 @@
 #include "unit/audit/journal_fixture.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include "audit/export.h"
 #include "audit/read.h"
 #include "audit/record.h"
+#include "audit/segment.h"
+#include "base/cleanup.h"
 
 struct seen {
     unsigned int n;
@@ -108,6 +113,40 @@ static void test_several_segments(void **state)
     assert_int_equal(seen.n, seen.last - 299);
 }
 
+/* Reading up to there and being silent of the rest would look like a whole journal. */
+static void test_what_is_no_file_ends_the_reading(void **state)
+{
+    static const char *const made[] = {"directory", "link", "pipe", "socket"};
+    struct fixture *f = filled(state);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char path[sizeof(address.sun_path)];
+    uint64_t next = journal_sequence(f->journal) + 1;
+    int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(s >= 0);
+    for (size_t i = 0; i < ELEMENTS(made); i++) {
+        struct journal_read_result result = {0};
+        struct journal_filter all = {0};
+        struct seen seen = {0};
+        char name[SEGMENT_NAME_SIZE];
+
+        segment_name(next, name);
+        assert_true(snprintf(path, sizeof(path), "%s/journal/%s", f->path, name) < (int)sizeof(path));
+        memcpy(address.sun_path, path, sizeof(path));
+        assert_int_equal(i == 0   ? mkdir(path, 0700)
+                         : i == 1 ? symlink("/dev/null", path)
+                         : i == 2 ? mkfifo(path, 0600)
+                                  : bind(s, (struct sockaddr *)&address, sizeof(address)),
+                         0);
+        if (journal_read(f->dir, &all, look, &seen, &result) != JOURNAL_READ_E_FILE)
+            fail_msg("a %s reads as a segment", made[i]);
+        assert_string_equal(result.segment, name);
+        assert_int_equal(seen.n, next - 1); /* what stands before it is shown */
+        assert_int_equal(remove(path), 0);
+    }
+    close(s);
+}
+
 static void test_unreadable_lines_are_counted(void **state)
 {
     struct fixture *f = filled(state);
@@ -207,6 +246,7 @@ int main(void)
         T(test_filters),
         T(test_tail_and_stop),
         T(test_several_segments),
+        T(test_what_is_no_file_ends_the_reading),
         T(test_unreadable_lines_are_counted),
         cmocka_unit_test(test_csv_fields),
         T(test_export),

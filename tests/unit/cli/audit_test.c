@@ -1,4 +1,5 @@
 /* The verbs of audit on a journal written by the real writer. */
+#include "audit/segment.h"
 #include "unit/audit/journal_fixture.h"
 #include "unit/cli/run.h"
 
@@ -125,6 +126,31 @@ static void test_show_is_safe(void **state)
     cli_run_done(&r);
 }
 
+/* The journal goes on in a file that is none: what is before it is shown, and that there is more is said. */
+static void test_show_names_what_is_no_file(void **state)
+{
+    struct fixture *f = *state;
+    char path[200], name[SEGMENT_NAME_SIZE];
+    struct cli_run r;
+
+    segment_name(99, name);
+    (void)snprintf(path, sizeof(path), "%s/journal/%s", f->path, name);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    r = RUN(config_path, "/nonexistent", "audit", "show");
+    assert_int_equal(r.code, CLI_FAILED);
+    assert_true(count_lines(r.out) >= 4);
+    assert_non_null(strstr(r.err, name));
+    assert_non_null(strstr(r.err, "no regular file"));
+    cli_run_done(&r);
+    r = RUN(config_path, "/nonexistent", "audit", "export", "--format", "ndjson");
+    assert_int_equal(r.code, CLI_FAILED);
+    cli_run_done(&r);
+    r = RUN(config_path, "/nonexistent", "audit", "verify");
+    assert_int_equal(r.code, CLI_NO);
+    cli_run_done(&r);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void test_export_csv(void **state)
 {
     struct cli_run r = RUN(config_path, "/nonexistent", "audit", "export", "--format", "csv", "--user", "2000");
@@ -179,6 +205,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_verify_known, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_show_filters, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_show_is_safe, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_show_names_what_is_no_file, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_export_csv, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_export_ndjson_is_the_journal, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_export_never_overwrites, setup, fixture_teardown),
