@@ -1,0 +1,145 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+
+/*
+ * Who may rule: DSSE envelopes over exact bytes, Ed25519 keys, a root document that names keys, roles and thresholds, a
+ * policy signed by the policy role, a head that selects one policy for one group. docs/FILEFORMAT.trust.md has every format with an
+ * example that openssl(1) alone verifies. Nothing here reads a clock, a file or a name service; every function starts from refusal.
+ *
+ * Outcomes of verification are enum trust_result: 0 is good, positive ones are refusals with a message for people
+ * (trust_result_text) and a stable name (trust_result_name) for journal and JSON; -ENOMEM and -EIO (OpenSSL) are fatal.
+ */
+
+enum trust_result {
+    TRUST_OK = 0,
+    TRUST_E_TOO_LONG = 1,    /* longer than the limit of its kind; not parsed */
+    TRUST_E_MALFORMED,       /* not the JSON it must be: syntax, truncated, unknown or missing key, wrong type, base64 */
+    TRUST_E_DUPLICATE_KEY,   /* a JSON object names a key twice */
+    TRUST_E_PAYLOAD_TYPE,    /* an envelope of another kind than expected */
+    TRUST_E_FORMAT,          /* a future version of the format */
+    TRUST_E_UNKNOWN_ROLE,    /* the root document names a role this version does not know */
+    TRUST_E_THRESHOLD,       /* too few good signatures by different keys of the role */
+    TRUST_E_REPEATED_KEY,    /* one key signed twice in the same envelope */
+    TRUST_E_BAD_SIGNATURE,   /* a signature that claims a known key of the role and does not fit */
+    TRUST_E_ORGANIZATION,    /* for another organization */
+    TRUST_E_SCOPE,           /* for other groups or terminals */
+    TRUST_E_ROLLBACK,        /* older than what rules */
+    TRUST_E_SAME_VERSION,    /* the version that rules with other content */
+    TRUST_E_ROOT_EXPIRED,    /* nothing new under an expired root; what rules rules on */
+    TRUST_E_ROOT_CHAIN,      /* a new root that skips a version, or is not signed by the old and the new threshold */
+    TRUST_E_HEAD_EXPIRED,    /* freeze: the head is over */
+    TRUST_E_HEAD_MISMATCH,   /* mix and match: the head names another policy */
+    TRUST_E_EXPIRED,         /* the policy's own time is over before it was ever applied */
+    TRUST_E_NOT_YET,         /* valid.from lies ahead */
+    TRUST_E_POLICY,          /* well signed, but the document has errors; findings tell */
+    TRUST_E_NO_ROOT,         /* no root document is installed */
+    TRUST_E_UNSIGNED,        /* a bare document where signed ones rule */
+    TRUST_RESULT_COUNT_,
+};
+const char *trust_result_name(enum trust_result r); /* "too-few-signatures" … */
+const char *trust_result_text(enum trust_result r); /* msgid */
+
+/* What went wrong where, beside the result: a line for people, e.g. "1 good signature of 2 needed; key 3f21… signed twice". */
+struct trust_complaint {
+    char text[256]; /* printable UTF-8, "" when there is nothing to add */
+};
+
+enum {
+    TRUST_ENVELOPE_MAX = 512 * 1024, /* bytes of an envelope around a policy of POLICY_DOCUMENT_MAX */
+    TRUST_ROOT_MAX = 64 * 1024,
+    TRUST_HEAD_MAX = 16 * 1024,
+    TRUST_BUNDLE_MAX = 1024 * 1024,
+    TRUST_SIGNATURES_MAX = 16,
+    TRUST_KEYS_MAX = 64,
+    TRUST_ROOTS_MAX = 16, /* rotations one bundle can carry a terminal over */
+    TRUST_NAME_MAX = 255,
+};
+
+#define TRUST_TYPE_POLICY "application/vnd.kuraban.policy.v1+yaml"
+#define TRUST_TYPE_ROOT   "application/vnd.kuraban.root.v1+json"
+#define TRUST_TYPE_HEAD   "application/vnd.kuraban.head.v1+json"
+
+/* A key's id is the SHA-256 of its DER SubjectPublicKeyInfo. */
+
+/* --- Documents --- */
+
+enum trust_role {
+    TRUST_ROLE_ROOT = 0,
+    TRUST_ROLE_POLICY,
+    TRUST_ROLE_HEAD,
+    TRUST_ROLE_COUNT_,
+};
+const char *trust_role_name(enum trust_role role);
+
+struct trust_key {
+    struct digest id;
+    char *name; /* whose it is: "総務課 田中" */
+    uint8_t public[32];
+};
+
+struct trust_root {
+    char *organization;
+    uint64_t version;
+    int64_t expires_us;
+    struct trust_key *keys;
+    size_t n_keys;
+    struct {
+        size_t keys[TRUST_KEYS_MAX]; /* indices into keys, different ones */
+        size_t n;
+        unsigned threshold; /* 1…n */
+    } roles[TRUST_ROLE_COUNT_];
+};
+struct trust_root *trust_root_free(struct trust_root *r);
+
+struct trust_head {
+    char *organization, *group;
+    uint64_t version; /* of the head itself; only rises */
+    int64_t issued_us, expires_us;
+    uint64_t policy_version;
+    struct digest policy_sha256; /* of the exact bytes of the document */
+};
+struct trust_head *trust_head_free(struct trust_head *h);
+
+/* --- Verification --- */
+
+/* Who verifies: the terminal, or somebody who checks for it. now_us: the wall clock, not before the newest head accepted. */
+struct trust_terminal {
+    const char *id;            /* NULL: not known */
+    const char *const *groups; /* may be empty */
+    size_t n_groups;
+    int64_t now_us;
+};
+
+/* What a terminal holds: its root, the policy that rules and the newest head. One file, so that no power cut leaves half. */
+struct trust_state;
+/* The first root: signed by its own threshold; the person who installs it vouches for it. */
+int trust_install_root(const uint8_t *envelope, size_t size, int64_t now_us, struct trust_state **ret,
+                       struct trust_complaint *complaint);
+/* The bytes of the state file; read back, all its signatures are verified again (its times and scope are not asked). */
+int trust_state_write(const struct trust_state *s, uint8_t **ret, size_t *ret_size);
+int trust_state_read(const uint8_t *bytes, size_t size, struct trust_state **ret, struct trust_complaint *complaint);
+struct trust_state *trust_state_free(struct trust_state *s);
+
+const struct trust_root *trust_state_root(const struct trust_state *s); /* never NULL */
+const struct trust_head *trust_state_head(const struct trust_state *s); /* NULL: none yet */
+/* The exact bytes of the policy, borrowed; NULL: none yet. */
+const uint8_t *trust_state_policy(const struct trust_state *s, size_t *ret_size);
+uint64_t trust_state_policy_version(const struct trust_state *s); /* 0: none yet */
+/* Who signed it: indices into the root's keys. */
+size_t trust_state_signers(const struct trust_state *s, size_t ret[static TRUST_SIGNATURES_MAX]);
+
+/*
+ * A bundle (kuraban-bundle/1: roots, policy, head; each optional but not all) or a bare envelope of any of them, against what the
+ * terminal holds. TRUST_OK: *ret is the new state to be stored and then ruled by; s is unchanged whatever comes. Order: length,
+ * JSON, signatures, then organization, scope, version, times, and only then the document itself is parsed (policy_load()).
+ */
+struct policy;
+struct policy_findings;
+int trust_apply(const struct trust_state *s, const struct trust_terminal *terminal, const uint8_t *bundle, size_t size,
+                struct trust_state **ret, struct policy **ret_policy, struct policy_findings *findings,
+                struct trust_complaint *complaint);
