@@ -18,6 +18,7 @@ enum cli_exit {
     CLI_UNREACHABLE = 3,   /* kuraband does not answer */
     CLI_NOT_PERMITTED = 4, /* not this person */
     CLI_FAILED = 5,
+    CLI_INCOMPLETE = 6, /* doctor: nothing wrong was found, but not everything could be looked at */
 };
 
 enum {

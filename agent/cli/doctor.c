@@ -1,6 +1,7 @@
 /*
  * kuraban doctor: what is enforcing, what is not, what would lock people out. The daemon's own checks come with its answer;
- * those that only an outsider can make (is it there at all?) are in doctor_checks.c. Exit 1 when one of severity error fails.
+ * those that only an outsider can make (is it there at all?) are in doctor_checks.c. Exit 1 when one of severity error fails, 6
+ * when none does and some could not be made: silence about them would read as health.
  */
 #include <jansson.h>
 #include <string.h>
@@ -16,12 +17,19 @@
 #include "config/config.h"
 #include "ctl/protocol.h"
 
+static bool is_skipped(const json_t *check)
+{
+    return text_equal(value_string(check, "severity"), DOCTOR_SKIPPED);
+}
+
 static const char *mark(const json_t *check)
 {
     const char *severity = value_string(check, "severity");
 
     if (value_bool(check, "ok"))
         return _("ok");
+    if (is_skipped(check))
+        return _("not checked");
     if (text_equal(severity, "error"))
         return _("ERROR");
     return text_equal(severity, "warning") ? _("warning") : _("note");
@@ -37,9 +45,12 @@ static void text_doctor(struct cli *c, const json_t *checks)
     {
         const char *name = value_string(check, "check");
         bool said = false;
-        const char *words = doctor_words(name, value_bool(check, "ok"), &said);
+        /* What was not looked at is told by what would be well. */
+        const char *words = doctor_words(name, value_bool(check, "ok") || is_skipped(check), &said);
         const char *detail = said ? "" : value_string(check, "detail");
 
+        if (is_skipped(check))
+            detail = value_string(check, "detail");
         /* Several stores give the same words; the name tells which. */
         table_add(t, (const char *[]){mark(check), *words ? words : name, *detail ? detail : name});
     }
@@ -55,7 +66,16 @@ static bool has_error(const json_t *checks)
     json_array_foreach(checks, i, check)
         /* What does not say how bad it is counts as bad. */
         if (!value_bool(check, "ok") && !text_equal(value_string(check, "severity"), "warning") &&
-            !text_equal(value_string(check, "severity"), "info")) return true;
+            !text_equal(value_string(check, "severity"), "info") && !is_skipped(check)) return true;
+    return false;
+}
+
+static bool has_skipped(const json_t *checks)
+{
+    const json_t *check;
+    size_t i;
+
+    json_array_foreach(checks, i, check) if (is_skipped(check)) return true;
     return false;
 }
 
@@ -97,11 +117,10 @@ static bool ask_daemon(struct cli *c, json_t *checks)
     told = r == 0 && code == CTL_CODE_OK && json_is_array(answer);
     if (told)
         (void)json_array_extend(checks, answer);
+    else if (r == 0 && code == CTL_CODE_DENIED)
+        doctor_skip(checks, "daemon.checks");
     else
-        doctor_add(checks, "daemon.checks", false, code == CTL_CODE_DENIED ? "info" : "error",
-                   r < 0                     ? strerror(-r)
-                   : code == CTL_CODE_DENIED ? _("only root is told more")
-                                             : "");
+        doctor_add(checks, "daemon.checks", false, "error", r < 0 ? strerror(-r) : "");
     json_decref(answer);
     return told;
 }
@@ -120,7 +139,7 @@ enum cli_exit cli_doctor(struct cli *c, const struct cli_arguments *a)
     doctor_check_policy(c, checks, !told);
     doctor_check_machine(checks);
     cli_show(c, checks, text_doctor);
-    code = has_error(checks) ? CLI_NO : CLI_OK;
+    code = has_error(checks) ? CLI_NO : has_skipped(checks) ? CLI_INCOMPLETE : CLI_OK;
     json_decref(checks);
     return code;
 }

@@ -1,6 +1,7 @@
 /* Owns: the checks that need no daemon. Each adds one line and changes nothing. */
 #include "cli/doctor_checks.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <jansson.h>
@@ -30,6 +31,11 @@ void doctor_add(json_t *checks, const char *check, bool ok, const char *severity
 
     (void)json_array_append_new(checks, json_pack("{s:s, s:b, s:s, s:s, s:{}}", "check", check, "ok", (int)ok,
                                                   "severity", severity, "detail", safe ? safe : "", "values"));
+}
+
+void doctor_skip(json_t *checks, const char *check)
+{
+    doctor_add(checks, check, false, DOCTOR_SKIPPED, _("only root can look at this"));
 }
 
 /* --- the policy against this machine --- */
@@ -80,6 +86,10 @@ static void check_store(json_t *checks, const struct policy_store *store)
     char name[256];
 
     (void)snprintf(name, sizeof(name), "store.%s", store->id);
+    if (stat(store->path, &st) < 0 && errno == EACCES) {
+        doctor_skip(checks, name);
+        return;
+    }
     if (stat(store->path, &st) < 0) {
         doctor_add(checks, name, false, "warning", store->path);
         return;
@@ -114,6 +124,10 @@ void doctor_check_policy(struct cli *c, json_t *checks, bool alone)
 
     /* Not root: the file is not everybody's to read, which is as it should be. */
     doctor_add(checks, "policy.readable", r == 0, r == -EACCES ? "info" : "error", r < 0 ? strerror(-r) : "");
+    if (r == -EACCES) {
+        doctor_skip(checks, "policy.valid");
+        doctor_skip(checks, "policy.input");
+    }
     if (r < 0)
         return;
     r = policy_load(c->config->policy, bytes, size, &findings, &policy);
@@ -138,13 +152,15 @@ static bool sysctl_is_zero(const char *path)
     return files_read_text_at(AT_FDCWD, path, 32, &text) == 0 && text_equal(text, "0");
 }
 
-/* Permission events need CAP_SYS_ADMIN; without it nothing can be told. */
+/* Permission events need CAP_SYS_ADMIN. */
 static void check_fanotify(json_t *checks)
 {
     int fd;
 
-    if (geteuid() != 0)
+    if (geteuid() != 0) {
+        doctor_skip(checks, "kernel.fanotify");
         return;
+    }
     fd = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY | O_CLOEXEC);
     doctor_add(checks, "kernel.fanotify",
                fd >= 0 && fanotify_mark(fd, FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD, "/proc/self/exe") == 0, "error", "");

@@ -6,8 +6,12 @@
 
 struct json_t;
 
+#define DOCTOR_SKIPPED "skipped" /* severity of a check that was not made; ok is false */
+
 /* One check in the form of docs/PROTOCOL.control.md, DOCTOR. */
 void doctor_add(struct json_t *checks, const char *check, bool ok, const char *severity, const char *detail);
+/* One that could not be made, for want of rights. */
+void doctor_skip(struct json_t *checks, const char *check);
 /* What a check means, in the person's language; "" for one this program does not know. said: its detail adds nothing. */
 const char *doctor_words(const char *check, bool ok, bool *ret_said);
 
