@@ -164,17 +164,24 @@ static void show_verb_help(struct cli *c, const struct cli_verb *v)
 
 /* --- which verb --- */
 
+/* The words of a verb's name, one after the other. */
 static bool verb_matches(const struct cli_verb *v, int argc, char **argv, int *ret_words)
 {
-    const char *second = strchr(v->name, ' ');
+    const char *name = v->name;
 
-    if (!second) {
-        *ret_words = 1;
-        return text_equal(v->name, argv[0]);
+    for (int i = 0; i < argc; i++) {
+        size_t n = strcspn(name, " ");
+
+        if (strlen(argv[i]) != n || strncmp(argv[i], name, n) != 0)
+            return false;
+        name += n;
+        if (!*name) {
+            *ret_words = i + 1;
+            return true;
+        }
+        name++;
     }
-    *ret_words = 2;
-    return argc > 1 && strlen(argv[0]) == (size_t)(second - v->name) &&
-           strncmp(argv[0], v->name, (size_t)(second - v->name)) == 0 && text_equal(second + 1, argv[1]);
+    return false;
 }
 
 static const struct cli_verb *find_verb(int argc, char **argv, int *ret_words)
@@ -185,22 +192,36 @@ static const struct cli_verb *find_verb(int argc, char **argv, int *ret_words)
     return NULL;
 }
 
+/* As many words of the call as the verb's name has, to be compared with it. */
+static void join_words(int argc, char **argv, const char *name, char *ret, size_t size)
+{
+    size_t n = 0;
+    int words = 1;
+
+    for (const char *s = name; *s; s++)
+        words += *s == ' ';
+    *ret = '\0';
+    for (int i = 0; i < argc && i < words && n < size && *argv[i] != '-'; i++)
+        n += (size_t)snprintf(ret + n, size - n, "%s%s", i > 0 ? " " : "", argv[i]);
+}
+
 static enum cli_exit unknown_verb(struct cli *c, int argc, char **argv)
 {
     const struct cli_verb *nearest = NULL;
     size_t best = NEAR;
     char words[128];
 
-    (void)snprintf(words, sizeof(words), "%s%s%s", argv[0], argc > 1 && *argv[1] != '-' ? " " : "",
-                   argc > 1 && *argv[1] != '-' ? argv[1] : "");
     for (const struct cli_verb *v = cli_verbs; v->name; v++) {
-        size_t distance = text_distance(strchr(v->name, ' ') ? words : argv[0], v->name, NEAR);
+        size_t distance;
 
+        join_words(argc, argv, v->name, words, sizeof(words));
+        distance = text_distance(words, v->name, NEAR);
         if (distance < best) {
             best = distance;
             nearest = v;
         }
     }
+    join_words(argc, argv, nearest ? nearest->name : "a b", words, sizeof(words));
     if (nearest)
         return cli_usage(c, _("unknown verb “%s”; did you mean “%s”?"), cli_safe(c, words), nearest->name);
     return cli_usage(c, _("unknown verb “%s”"), cli_safe(c, words));
@@ -235,6 +256,17 @@ static enum parsed wrong_option(struct cli *c, int code, char **argv)
     return PARSED_BAD;
 }
 
+static bool take_option(struct cli *c, size_t option, const char *value, struct cli_arguments *ret)
+{
+    if (ret->n_given >= CLI_GIVEN_MAX) {
+        (void)cli_usage(c, _("at most %d options"), CLI_GIVEN_MAX);
+        return false;
+    }
+    ret->given[ret->n_given++] = (struct cli_given){.option = option, .value = value};
+    ret->values[option] = value;
+    return true;
+}
+
 /* argv[0] is skipped. v NULL: the common options before the verb, up to the first word. */
 static enum parsed parse_options(struct cli *c, const struct cli_verb *v, int argc, char **argv,
                                  struct cli_arguments *ret)
@@ -259,10 +291,10 @@ static enum parsed parse_options(struct cli *c, const struct cli_verb *v, int ar
             return PARSED_HELP;
         else if (code == OPTION_VERSION)
             return PARSED_VERSION;
-        else if (code >= 0 && (size_t)code < n)
-            ret->values[code] = optarg ? optarg : "";
-        else
+        else if (code < 0 || (size_t)code >= n)
             return wrong_option(c, code, argv);
+        else if (!take_option(c, (size_t)code, optarg ? optarg : "", ret))
+            return PARSED_BAD;
     }
     ret->words = argv + optind;
     ret->n_words = argc - optind;

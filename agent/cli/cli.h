@@ -22,7 +22,8 @@ enum cli_exit {
 };
 
 enum {
-    CLI_OPTIONS_MAX = 12
+    CLI_OPTIONS_MAX = 12,
+    CLI_GIVEN_MAX = 128, /* options in one call */
 };
 
 /* One run of the program. Everything goes through it, so that tests can give streams and read what came. */
@@ -49,10 +50,16 @@ struct cli_arguments {
         *values[CLI_OPTIONS_MAX]; /* by place in the verb's table; "" for a given option without argument; else NULL */
     char **words;
     int n_words;
+    /* Every one as it was given, for options that may come more than once. */
+    struct cli_given {
+        size_t option;
+        const char *value;
+    } given[CLI_GIVEN_MAX];
+    size_t n_given;
 };
 
 struct cli_verb {
-    const char *name;  /* "status", "policy check" */
+    const char *name;  /* "status", "policy check", "policy root show" */
     const char *words; /* "FILE", "" */
     int words_min, words_max;
     const char *help;                 /* msgid, one line */
