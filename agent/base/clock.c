@@ -33,17 +33,19 @@ int64_t clock_wall_us(void)
     return clock_read_us(CLOCK_REALTIME);
 }
 
-bool clock_wait_until(int64_t timeout_us, bool (*condition)(void *context), void *context)
+bool clock_wait_until(int64_t *budget_us, bool (*condition)(void *context), void *context)
 {
     const struct timespec pause = {.tv_nsec = NS_BETWEEN_LOOKS};
-    int64_t end = clock_read_us(CLOCK_MONOTONIC) + timeout_us;
+    int64_t end = clock_read_us(CLOCK_MONOTONIC) + *budget_us;
 
     for (;;) {
-        bool late = clock_read_us(CLOCK_MONOTONIC) >= end; /* before the look, so that the last one is not too early */
+        int64_t left =
+            end - clock_read_us(CLOCK_MONOTONIC); /* before the look, so that the last one is not too early */
 
+        *budget_us = left > 0 ? left : 0;
         if (condition(context))
             return true;
-        if (late)
+        if (*budget_us == 0)
             return false;
         (void)nanosleep(&pause, NULL);
     }

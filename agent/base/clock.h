@@ -7,9 +7,9 @@
 uint64_t clock_boottime_us(void);
 int64_t clock_wall_us(void); /* microseconds since 1970 UTC */
 
-/* Asks until the answer is true or the time is over, at least once, then every few milliseconds; the last answer. Blocks: only for
- * what the kernel is about to finish. */
-bool clock_wait_until(int64_t timeout_us, bool (*condition)(void *context), void *context);
+/* Asks until the answer is true or the budget is used up, at least once, then every few milliseconds; the last answer. What was
+ * used is taken off the budget, never below 0. Blocks: only for what the kernel is about to finish. */
+bool clock_wait_until(int64_t *budget_us, bool (*condition)(void *context), void *context);
 
 enum {
     CLOCK_RFC3339_SIZE = 96

@@ -186,6 +186,7 @@ static int rescan(struct block_manager *b, bool force, int64_t wall_us)
     struct block_names names;
     int r, first = 0;
 
+    b->patience_left_us = b->config.patience_us;
     r = view_load(b, &v);
     if (r >= 0)
         r = block_list(b->config.sysfs, NULL, "", &names);
@@ -337,6 +338,7 @@ int block_manager_event(struct block_manager *b, const char *action, const char 
 
     if (b->config.mode == EXIT_MODE_OFF || !block_name_valid(sysname))
         return 0;
+    b->patience_left_us = b->config.patience_us;
     if (strcmp(action, "remove") == 0) {
         m = find_name(b, sysname);
         if (m)

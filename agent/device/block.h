@@ -59,7 +59,7 @@ struct block_manager_config {
     size_t n_exits;
     /* Rule id that authorized the USB device with this sysfs path ("/devices/…"), NULL when it is not authorized. */
     const char *(*usb_rule_of)(void *context, const char *syspath);
-    /* How long a call may wait for the kernel to finish taking a device away, when its flag could not be set: only one that
+    /* How long one call may wait in all for the kernel to finish taking a device away, when its flag could not be set: only one that
      * stays is an alarm. 0: one look. */
     int64_t patience_us;
     void (*report)(void *context, enum block_report what, const struct medium *m, const char *message);

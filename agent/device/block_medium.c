@@ -192,7 +192,7 @@ static bool has_left(void *context)
 }
 
 /* The kernel takes the node and the capacity away before the directory (del_gendisk), hence the patience. */
-static bool is_gone(const struct block_manager *b, const struct medium *m, int64_t patience_us)
+static bool is_gone(const struct block_manager *b, const struct medium *m, int64_t *patience_us)
 {
     struct look look = {.b = b, .m = m};
 
@@ -203,6 +203,7 @@ int medium_assert(struct block_manager *b, struct medium *m)
 {
     char message[96];
     int r = block_read_only(b->config.sysfs, m->name), error = 0;
+    int64_t no_patience = 0;
     bool cleared;
 
     if (block_manager_mode(b) == EXIT_MODE_MONITOR) {
@@ -220,7 +221,7 @@ int medium_assert(struct block_manager *b, struct medium *m)
     }
     m->read_only = r > 0;
     if (m->read_only) {
-        if (cleared && is_gone(b, m, 0))
+        if (cleared && is_gone(b, m, &no_patience))
             return MEDIUM_E_GONE; /* the flag was that of the next medium, and is set now */
         if (cleared) {
             b->dirty = true; /* a filesystem may have been mounted writable meanwhile */
@@ -230,7 +231,7 @@ int medium_assert(struct block_manager *b, struct medium *m)
         m->asserted = true;
         m->failed = false;
     } else if (!m->failed) {
-        if (is_gone(b, m, b->config.patience_us))
+        if (is_gone(b, m, &b->patience_left_us))
             return MEDIUM_E_GONE;
         m->failed = true;
         b->dirty = true;

@@ -16,7 +16,8 @@ struct block_manager {
     size_t n_media, capacity;
     void (*changed)(void *context, int64_t wall_us);
     void *changed_context;
-    bool dirty; /* the listener has something to hear */
+    int64_t patience_left_us; /* of the present call */
+    bool dirty;               /* the listener has something to hear */
 };
 
 /* What is to be seen of the device now, into a new medium with everything but its verdict. 1: it is an exit with a medium

@@ -44,7 +44,7 @@ struct usb_manager_options {
     int state_directory;        /* borrowed fd; the previous defaults of the root hubs are kept there */
     struct usb_manager_callbacks callbacks;
     struct policy *policy; /* a reference is taken */
-    /* How long a call may wait for the kernel to finish taking a device away, when one of its attributes has failed: only a
+    /* How long one call may wait in all for the kernel to finish taking a device away, when one of its attributes has failed: only a
      * device that stays is an alarm. 0: one look. */
     int64_t patience_us;
 };

@@ -51,7 +51,7 @@ struct usb_manager {
     const struct usb_ops *kern;
     int state_directory;
     struct usb_manager_callbacks callbacks;
-    int64_t patience_us;
+    int64_t patience_us, patience_left_us; /* of the present call */
     struct policy *policy;
     struct decide_person *persons; /* owned, each gids as well */
     size_t n_persons;
@@ -109,6 +109,6 @@ const struct usb_hub *usb_hubs_above(const struct usb_manager *m, const struct u
 
 void usb_report(const struct usb_manager *m, enum audit_action action, const struct usb_device *d, const char *message);
 /* After a call on it failed: is that because the device has left the bus, or does so within the manager's patience? */
-bool usb_gone(const struct usb_manager *m, const struct usb_node *n);
+bool usb_gone(struct usb_manager *m, const struct usb_node *n);
 /* FAILED, unless it is gone: then its removal is what there is to tell. */
-void usb_fail(const struct usb_manager *m, const struct usb_device *d, const char *problem);
+void usb_fail(struct usb_manager *m, const struct usb_device *d, const char *problem);

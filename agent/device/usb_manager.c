@@ -38,14 +38,14 @@ static bool has_left(void *context)
 }
 
 /* The kernel takes the attributes away before the directory (device_del), and drivers fail before either: hence the patience. */
-bool usb_gone(const struct usb_manager *m, const struct usb_node *n)
+bool usb_gone(struct usb_manager *m, const struct usb_node *n)
 {
     struct look look = {.m = m, .node = n};
 
-    return clock_wait_until(m->patience_us, has_left, &look);
+    return clock_wait_until(&m->patience_left_us, has_left, &look);
 }
 
-void usb_fail(const struct usb_manager *m, const struct usb_device *d, const char *problem)
+void usb_fail(struct usb_manager *m, const struct usb_device *d, const char *problem)
 {
     if (!usb_gone(m, &d->node))
         usb_report(m, AUDIT_DEVICE_FAILED, d, problem);
@@ -280,9 +280,11 @@ static int sync_one(struct usb_manager *m, const char *name)
     return arrive(m, &node);
 }
 
+/* At the beginning of every call that may decide. */
 static void set_now(struct usb_manager *m, int64_t now_us)
 {
     decide_time_local(now_us, &m->now);
+    m->patience_left_us = m->patience_us;
 }
 
 static bool listed(const struct usb_names *names, const char *name)

@@ -111,14 +111,18 @@ static void test_waiting_ends(void **state)
     struct looks once = {.enough = 1}, third = {.enough = 3}, never = {.enough = 1000000};
     struct looks no_time = {.enough = 2};
 
+    int64_t none = 0, minute = INT64_C(60) * 1000000, moment = 10 * 1000;
+
     (void)state;
-    assert_true(clock_wait_until(0, enough_looks, &once));
-    assert_false(clock_wait_until(0, enough_looks, &no_time));
+    assert_true(clock_wait_until(&none, enough_looks, &once));
+    assert_false(clock_wait_until(&none, enough_looks, &no_time));
     assert_int_equal(no_time.n, 1);
-    assert_true(clock_wait_until(INT64_C(60) * 1000000, enough_looks, &third));
+    assert_true(clock_wait_until(&minute, enough_looks, &third));
     assert_int_equal(third.n, 3);
-    assert_false(clock_wait_until(10 * 1000, enough_looks, &never));
+    assert_true(minute > 0 && minute < INT64_C(60) * 1000000);
+    assert_false(clock_wait_until(&moment, enough_looks, &never));
     assert_true(never.n >= 2);
+    assert_int_equal(moment, 0);
 }
 
 int main(void)
