@@ -74,8 +74,7 @@ static int wait_for(int socket, short events, uint64_t deadline_us)
     }
 }
 
-/* Takes the fds of one message: the first goes to *fd, any further one is closed and makes the message bad. */
-static int take_fds(struct msghdr *m, int *fd)
+int frame_take_fds(struct msghdr *m, int *fd)
 {
     int r = (m->msg_flags & MSG_CTRUNC) ? -EBADMSG : 0;
 
@@ -123,7 +122,7 @@ static int receive_bytes(int socket, uint8_t *bytes, size_t size, uint64_t deadl
             continue;
         if (n < 0)
             return -errno;
-        r = take_fds(&m, fd);
+        r = frame_take_fds(&m, fd);
         if (r < 0)
             return r;
         if (n == 0)

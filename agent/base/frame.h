@@ -34,6 +34,11 @@ void frame_done(struct frame *f);
 int frame_receive(struct frame *f, int socket, int deadline_ms);
 int frame_send(int socket, uint16_t type, uint16_t flags, const struct buf *body, int fd, int deadline_ms);
 
+struct msghdr;
+/* For event loops: the fds that came with one recvmsg(2). The first goes to *fd while that is -1; any further one is closed, and then,
+ * or when the kernel had no room for one (MSG_CTRUNC), -EBADMSG. */
+int frame_take_fds(struct msghdr *m, int *fd);
+
 /* For event loops: takes a whole frame from the front of bytes. 1: a frame, *ret_used bytes consumed; 0: more bytes needed;
  * -EBADMSG. The body is a view into bytes. */
 struct frame_view {

@@ -139,7 +139,13 @@ int ctl_client_next(struct ctl_client *c, int deadline_ms, uint32_t *ret_code, j
 int ctl_client_ask(struct ctl_client *c, uint16_t request, const struct buf *fields, int deadline_ms,
                    uint32_t *ret_code, json_t **ret_json)
 {
-    int r = frame_send(c->socket, request, 0, fields, -1, deadline_ms < 0 ? CONNECT_DEADLINE_MS : deadline_ms);
+    return ctl_client_ask_fd(c, request, fields, -1, deadline_ms, ret_code, ret_json);
+}
+
+int ctl_client_ask_fd(struct ctl_client *c, uint16_t request, const struct buf *fields, int fd, int deadline_ms,
+                      uint32_t *ret_code, json_t **ret_json)
+{
+    int r = frame_send(c->socket, request, 0, fields, fd, deadline_ms < 0 ? CONNECT_DEADLINE_MS : deadline_ms);
 
     if (r < 0)
         return r;

@@ -21,5 +21,8 @@ void ctl_client_close(struct ctl_client *c);
  * enum ctl_code. 0, or -errno with nothing set. deadline_ms -1 waits for ever (CTL_WATCH). */
 int ctl_client_ask(struct ctl_client *c, uint16_t request, const struct buf *fields, int deadline_ms,
                    uint32_t *ret_code, struct json_t **ret_json);
+/* The same with an fd, borrowed, for the requests that take one; -1: none. */
+int ctl_client_ask_fd(struct ctl_client *c, uint16_t request, const struct buf *fields, int fd, int deadline_ms,
+                      uint32_t *ret_code, struct json_t **ret_json);
 /* The next answer of CTL_WATCH. */
 int ctl_client_next(struct ctl_client *c, int deadline_ms, uint32_t *ret_code, struct json_t **ret_json);

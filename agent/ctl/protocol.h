@@ -17,6 +17,10 @@ enum ctl_request {
     CTL_RESCAN = 9,     /* no fields. Root: look at sysfs and mounts again */
     CTL_EMERGENCY = 10, /* u32 seconds, string reason. Root: permit input devices for a while */
     CTL_PURGE = 11,     /* no fields. Root: put kernel settings back and let go of the gate; the daemon ends */
+    CTL_APPLY = 12,     /* no fields, one fd: a sealed memfd with a bundle. Root: verify, store, rule by it */
+    CTL_TRUST_INSTALL =
+        13, /* no fields, one fd: a sealed memfd with a root envelope. Root: from now on nothing unsigned rules */
+    CTL_TRUST_REMOVE = 14, /* string reason. Root at the console: back to the unsigned file */
 };
 
 enum {

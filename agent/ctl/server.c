@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,6 +24,10 @@
 #include "base/cleanup.h"
 #include "base/frame.h"
 #include "base/log.h"
+
+#ifndef SO_PEERPIDFD /* 6.5; asm-generic */
+#    define SO_PEERPIDFD 77
+#endif
 
 enum {
     CONNECTIONS_MAX = 128,
@@ -39,6 +44,8 @@ struct connection {
     struct ctl_server *server;
     struct ctl_peer peer;
     int fd;
+    int passed;    /* the fd that came with the frame in `in`; -1 none */
+    bool unwanted; /* one came that was not taken */
     bool streaming;
     sd_event_source *io, *idle;
     struct buf in, out;
@@ -88,6 +95,8 @@ static void connection_drop(struct connection *c)
     sd_event_source_disable_unref(c->io);
     sd_event_source_disable_unref(c->idle);
     close_fd(c->fd);
+    close_fd(c->passed);
+    close_fd(c->peer.pidfd);
     buf_done(&c->in);
     buf_done(&c->out);
     free(c);
@@ -187,18 +196,27 @@ static const struct ctl_verb *find_verb(const struct ctl_server *s, uint16_t req
     return NULL;
 }
 
+static bool is_permitted(const struct connection *c, const struct ctl_verb *verb)
+{
+    return c->peer.uid == 0 || (verb->flags & CTL_PERMIT_ANYBODY);
+}
+
 static int connection_dispatch(struct connection *c, struct frame_view *f)
 {
     const struct ctl_verb *verb = find_verb(c->server, f->type);
-    struct ctl_call call = {.peer = &c->peer, .fields = &f->body};
+    struct ctl_call call = {.peer = &c->peer, .fields = &f->body, .fd = c->passed};
     json_t *answer = NULL;
     enum ctl_code code;
     int r;
 
     if (!verb || f->flags != 0 || c->streaming)
         return -EBADMSG;
-    if (c->peer.uid != 0 && !(verb->flags & CTL_PERMIT_ANYBODY))
+    if ((c->passed >= 0 || c->unwanted) && !(verb->flags & CTL_FD))
+        return -EBADMSG;
+    if (!is_permitted(c, verb))
         code = CTL_CODE_DENIED;
+    else if ((verb->flags & CTL_FD) && c->passed < 0)
+        code = CTL_CODE_INVALID;
     else
         code = verb->handler(c->server->context, &call, &answer);
     if (code == CTL_CODE_OK && (verb->flags & CTL_STREAM))
@@ -235,7 +253,47 @@ static int connection_take_frame(struct connection *c)
         return r;
     r = connection_dispatch(c, &f);
     buf_clear(&c->in); /* it held exactly this frame */
+    c->passed = close_fd(c->passed);
+    c->unwanted = false;
     return r;
+}
+
+/* Whoever may use no verb that takes an fd cannot make us hold one: closing it would wait for its owner (a FUSE file is flushed).
+ * Without room for it the kernel drops it and says so. */
+static bool may_pass_fd(const struct connection *c)
+{
+    for (size_t i = 0; i < c->server->n_verbs; i++)
+        if ((c->server->verbs[i].flags & CTL_FD) && is_permitted(c, &c->server->verbs[i]))
+            return true;
+    return false;
+}
+
+/* As recv(2), with the fds that came along. */
+static ssize_t connection_receive(struct connection *c, void *bytes, size_t size)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(4 * sizeof(int))]; /* more than one is an error, and told as one */
+    } control;
+    struct iovec iov = {.iov_base = bytes, .iov_len = size};
+    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+    bool may = may_pass_fd(c);
+    ssize_t n;
+    int r;
+
+    if (may) {
+        m.msg_control = &control;
+        m.msg_controllen = sizeof(control);
+    }
+    n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n < 0)
+        return -errno;
+    if (!may) {
+        c->unwanted = c->unwanted || (m.msg_flags & MSG_CTRUNC);
+        return n;
+    }
+    r = frame_take_fds(&m, &c->passed);
+    return r < 0 ? r : n;
 }
 
 /* One frame is asked for at a time, so that a burst of requests does not hold the loop: the rest stays in the socket and the
@@ -250,9 +308,9 @@ static int connection_read(struct connection *c)
     r = connection_missing(c, &want);
     if (r < 0)
         return r;
-    n = recv(c->fd, bytes, want < sizeof(bytes) ? want : sizeof(bytes), MSG_DONTWAIT);
+    n = connection_receive(c, bytes, want < sizeof(bytes) ? want : sizeof(bytes));
     if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        return n == -EAGAIN || n == -EINTR ? 0 : (int)n;
     if (n == 0)
         return c->in.size == 0 ? -ECONNRESET : -EBADMSG;
     r = buf_add(&c->in, bytes, (size_t)n);
@@ -303,7 +361,7 @@ static bool has_room(const struct ctl_server *s, uid_t uid)
     return all < CONNECTIONS_MAX && own < CONNECTIONS_PER_UID;
 }
 
-/* Owns fd from here on, on errors as well. */
+/* Takes over fd and peer->pidfd, on errors as well. */
 static int connection_new(struct ctl_server *s, int fd, const struct ctl_peer *peer)
 {
     struct connection *c = calloc(1, sizeof(*c));
@@ -311,10 +369,12 @@ static int connection_new(struct ctl_server *s, int fd, const struct ctl_peer *p
 
     if (!c) {
         close_fd(fd);
+        close_fd(peer->pidfd);
         return -ENOMEM;
     }
     c->server = s;
     c->fd = fd;
+    c->passed = -1;
     c->peer = *peer;
     buf_init(&c->in, READ_MAX);
     buf_init(&c->out, OUTPUT_MAX);
@@ -344,6 +404,19 @@ static void pause_accepting(struct ctl_server *s)
         (void)sd_event_source_set_enabled(s->accept_source, SD_EVENT_OFF);
 }
 
+/* The process behind a number, so that another one that gets the number later is not taken for it. */
+static int open_peer(int fd, const struct ucred *credentials)
+{
+    socklen_t size = sizeof(int);
+    int pidfd = -1;
+
+    if (credentials->uid != 0)
+        return -1;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0)
+        return pidfd;
+    return errno == ENOPROTOOPT ? pidfd_open(credentials->pid, 0) : -1;
+}
+
 static int on_accept(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
     struct ctl_server *s = userdata;
@@ -361,11 +434,12 @@ static int on_accept(sd_event_source *source, int fd, uint32_t events, void *use
     }
     if (getsockopt(peer_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
         return 0;
-    peer = (struct ctl_peer){.pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid};
+    peer = (struct ctl_peer){.pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid, .pidfd = -1};
     if (!has_room(s, peer.uid)) {
         log_peer(s, "control.peer-refused", &peer, "too-many");
         return 0;
     }
+    peer.pidfd = open_peer(peer_fd, &credentials);
     (void)connection_new(s, TAKE_FD(peer_fd), &peer);
     return 0;
 }

@@ -15,11 +15,13 @@ struct ctl_peer {
     pid_t pid;
     uid_t uid;
     gid_t gid;
+    int pidfd; /* root's only, borrowed: of the process that connected (SO_PEERPIDFD, before 6.5 pidfd_open(2)); else -1 */
 };
 
 struct ctl_call {
     const struct ctl_peer *peer;
     struct buf_reader *fields; /* the handler reads them all and ends with buf_get_end() */
+    int fd; /* of a CTL_FD verb: what the peer passed, borrowed; whatever it is (ctl/sealed.h); else -1 */
 };
 
 /* Returns an enum ctl_code and, if it likes, JSON in *ret_answer (the server takes the reference). Never blocks for long. */
@@ -29,6 +31,7 @@ enum {
     CTL_PERMIT_ROOT = 0, /* zero is the narrow one */
     CTL_PERMIT_ANYBODY = 1 << 0,
     CTL_STREAM = 1 << 1, /* the connection gets ctl_server_publish() answers from now on */
+    CTL_FD = 1 << 2,     /* exactly one fd comes with the request; elsewhere one ends the connection */
 };
 
 struct ctl_verb {
