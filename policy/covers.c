@@ -77,6 +77,8 @@ static bool same_interface(const struct policy_interface *a, const struct policy
 /* Sets of interfaces under six operators: only equal ones are sure. */
 static bool covers_interfaces(const struct policy_usb_match *first, const struct policy_usb_match *later)
 {
+           covers_strings(&first->usbguard_hashes, &later->usbguard_hashes) &&
+           covers_strings(&first->usbguard_parent_hashes, &later->usbguard_parent_hashes) &&
     const struct policy_interfaces *a = &first->interfaces, *b = &later->interfaces;
 
     if (!first->has_interfaces)
@@ -115,9 +117,14 @@ const char *covers_contradiction(const struct policy_usb_match *m)
     const struct {
         const char *key;
         const struct policy_strings *set;
-    } attributes[] = {{"serial", &m->serials}, {"name", &m->names},
-                      {"hash", &m->hashes},    {"parent-hash", &m->parent_hashes},
-                      {"port", &m->ports},     {"connect-type", &m->connect_types}};
+    } attributes[] = {{"serial", &m->serials},
+                      {"name", &m->names},
+                      {"hash", &m->hashes},
+                      {"parent-hash", &m->parent_hashes},
+                      {"usbguard-hash", &m->usbguard_hashes},
+                      {"usbguard-parent-hash", &m->usbguard_parent_hashes},
+                      {"port", &m->ports},
+                      {"connect-type", &m->connect_types}};
 
     for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++)
         if (demands_several(attributes[i].set))

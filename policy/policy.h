@@ -36,6 +36,9 @@ enum policy_set_operator { /* as usbguard-rules.conf(5) */
     POLICY_SET_MATCH_ALL,
 };
 
+struct policy_index;
+struct policy_table;
+
 struct policy_position {
     unsigned line, column; /* 1-based; 0 when not from a file */
 };
@@ -91,6 +94,7 @@ struct policy_usb_match {
     struct policy_usb_ids devices;
     struct policy_strings serials, names, hashes, parent_hashes, ports, connect_types;
     struct policy_interfaces interfaces;
+    struct policy_strings usbguard_hashes, usbguard_parent_hashes; /* what USBGuard calls hash and parent-hash */
     bool has_interfaces; /* interfaces.n > 0 */
 };
 

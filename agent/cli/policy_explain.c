@@ -52,6 +52,8 @@ static const char *mismatch_words(enum decide_mismatch m)
         [MISMATCH_NAME] = N_("other name"),
         [MISMATCH_HASH] = N_("other identity"),
         [MISMATCH_PARENT_HASH] = N_("on another hub"),
+        [MISMATCH_USBGUARD_HASH] = N_("other USBGuard hash"),
+        [MISMATCH_USBGUARD_PARENT_HASH] = N_("on a hub with another USBGuard hash"),
         [MISMATCH_PORT] = N_("on another port"),
         [MISMATCH_CONNECT_TYPE] = N_("other kind of port"),
         [MISMATCH_INTERFACES] = N_("other interfaces"),

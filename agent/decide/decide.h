@@ -87,7 +87,8 @@ struct decide_usb_facts {
     uint16_t vendor, product;
     const char *serial, *name, *manufacturer, *port,
         *connect_type; /* "" when absent; connect_type as sysfs port: hardwired hotplug "not used" unknown */
-    const char *hash, *parent_hash; /* hex of the identity */
+    const char *hash, *parent_hash;                   /* hex of the identity */
+    const char *usbguard_hash, *usbguard_parent_hash; /* as USBGuard computes them, base64 */
     const struct decide_interface *interfaces;
     size_t n_interfaces;
     bool duplicate; /* another present device has the same vendor:product:serial */
@@ -114,6 +115,8 @@ enum decide_mismatch {
     MISMATCH_NAME,
     MISMATCH_HASH,
     MISMATCH_PARENT_HASH,
+    MISMATCH_USBGUARD_HASH,
+    MISMATCH_USBGUARD_PARENT_HASH,
     MISMATCH_PORT,
     MISMATCH_CONNECT_TYPE,
     MISMATCH_INTERFACES,

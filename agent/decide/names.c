@@ -46,6 +46,8 @@ const char *decide_mismatch_name(enum decide_mismatch m)
         [MISMATCH_NAME] = "name",
         [MISMATCH_HASH] = "hash",
         [MISMATCH_PARENT_HASH] = "parent-hash",
+        [MISMATCH_USBGUARD_HASH] = "usbguard-hash",
+        [MISMATCH_USBGUARD_PARENT_HASH] = "usbguard-parent-hash",
         [MISMATCH_PORT] = "port",
         [MISMATCH_CONNECT_TYPE] = "connect-type",
         [MISMATCH_INTERFACES] = "interfaces",

@@ -19,6 +19,10 @@ static enum decide_mismatch select_usb(const struct policy_usb_match *m, const s
     if (!match_strings(&m->parent_hashes, facts->parent_hash))
         return MISMATCH_PARENT_HASH;
     if (!match_strings(&m->ports, facts->port))
+    if (!match_strings(&m->usbguard_hashes, facts->usbguard_hash))
+        return MISMATCH_USBGUARD_HASH;
+    if (!match_strings(&m->usbguard_parent_hashes, facts->usbguard_parent_hash))
+        return MISMATCH_USBGUARD_PARENT_HASH;
         return MISMATCH_PORT;
     if (!match_strings(&m->connect_types, facts->connect_type))
         return MISMATCH_CONNECT_TYPE;

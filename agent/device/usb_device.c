@@ -147,6 +147,8 @@ static int take_hashes(struct usb_device *d, const struct raw_claims *c)
 
     if (r == 0)
         r = usb_identity(&claims, &identity);
+    if (r == 0)
+        r = usb_identity_usbguard(&claims, d->vendor, d->product, d->usbguard_hash);
     if (r < 0)
         return r;
     digest_to_hex(&identity, d->hash);

@@ -153,6 +153,25 @@ static void guard(struct usb_manager *m, struct usb_hub *hub)
     hub->guarded = device >= 0 && interface >= 0;
 }
 
+/* Rules that came from USBGuard may name the hub a device hangs on. */
+static void identify_for_usbguard(const struct usb_manager *m, struct usb_hub *hub, uint16_t number, const char *serial)
+{
+    _cleanup_free_ char *vendor = NULL, *name = NULL;
+    _cleanup_free_ uint8_t *descriptors = NULL;
+    struct usb_claims claims = {.serial = serial};
+    uint64_t vendor_number;
+
+    if (m->kern->read(m->kern->context, &hub->node, NULL, "idVendor", &vendor) != 0 ||
+        m->kern->read(m->kern->context, &hub->node, NULL, "product", &name) != 0 ||
+        m->kern->read_descriptors(m->kern->context, &hub->node, &descriptors, &claims.n_descriptors) != 0 ||
+        text_hex_to_u64(vendor, UINT16_MAX, &vendor_number) < 0)
+        return;
+    claims.product_name = name;
+    claims.descriptors = descriptors;
+    if (usb_identity_usbguard(&claims, (uint16_t)vendor_number, number, hub->usbguard_hash) < 0)
+        hub->usbguard_hash[0] = '\0';
+}
+
 static void identify(const struct usb_manager *m, struct usb_hub *hub)
 {
     _cleanup_free_ char *product = NULL, *serial = NULL;
@@ -160,12 +179,14 @@ static void identify(const struct usb_manager *m, struct usb_hub *hub)
     uint64_t number;
 
     hub->hash[0] = '\0';
+    hub->usbguard_hash[0] = '\0';
     if (m->kern->read(m->kern->context, &hub->node, NULL, "idProduct", &product) != 0 ||
         m->kern->read(m->kern->context, &hub->node, NULL, "serial", &serial) != 0 ||
         text_hex_to_u64(product, UINT16_MAX, &number) < 0)
         return;
     if (usb_identity_root_hub((uint16_t)number, serial, &identity) == 0)
         digest_to_hex(&identity, hub->hash);
+    identify_for_usbguard(m, hub, (uint16_t)number, serial);
 }
 
 static struct usb_hub *hub_add(struct usb_manager *m, struct usb_node *node)

@@ -5,6 +5,8 @@
 #include "device/usb_identity.h"
 
 #include <errno.h>
+#include <openssl/evp.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -94,4 +96,55 @@ int usb_identity_exact(const struct usb_claims *claims, struct digest *ret)
     if (r == 0)
         r = digest_fields_add(f, claims->descriptors, claims->n_descriptors);
     return r < 0 ? r : digest_fields_finish(f, ret);
+}
+
+enum {
+    DEVICE_DESCRIPTOR_SIZE = 18,
+    RELEASE_OFFSET = 12, /* bcdDevice */
+    LINUX_FOUNDATION = 0x1d6b,
+    ROOT_HUB_LAST = 3, /* products 1, 2, 3: root hubs of USB 1.1, 2 and 3 */
+    USBGUARD_INPUT_MAX = 128 * 1024,
+};
+
+/* By the claim alone, as USBGuard does it: a device that claims to be a root hub is hashed like one. */
+static bool claims_root_hub(uint16_t vendor, uint16_t product)
+{
+    return vendor == LINUX_FOUNDATION && product >= 1 && product <= ROOT_HUB_LAST;
+}
+
+static int add_descriptors(struct buf *b, const struct usb_claims *c, bool root_hub)
+{
+    static const uint8_t no_release[2] = {0};
+    int r;
+
+    if (c->n_descriptors < DEVICE_DESCRIPTOR_SIZE)
+        return -EBADMSG;
+    r = buf_add(b, c->descriptors, RELEASE_OFFSET);
+    if (r == 0)
+        r = buf_add(b, root_hub ? no_release : c->descriptors + RELEASE_OFFSET, sizeof(no_release));
+    if (r == 0)
+        r = buf_add(b, c->descriptors + RELEASE_OFFSET + sizeof(no_release),
+                    c->n_descriptors - RELEASE_OFFSET - sizeof(no_release));
+    return r;
+}
+
+int usb_identity_usbguard(const struct usb_claims *claims, uint16_t vendor, uint16_t product,
+                          char ret[static USB_USBGUARD_HASH_SIZE])
+{
+    _cleanup_(buf_done) struct buf b;
+    struct digest digest;
+    int r;
+
+    buf_init(&b, USBGUARD_INPUT_MAX);
+    r = buf_printf(&b, "%s%04x%04x%s", claims->product_name ? claims->product_name : "", vendor, product,
+                   claims->serial ? claims->serial : "");
+    if (r == 0)
+        r = add_descriptors(&b, claims, claims_root_hub(vendor, product));
+    if (r == 0)
+        r = digest_bytes(b.data, b.size, &digest);
+    if (r < 0)
+        return r;
+    if (EVP_EncodeBlock((unsigned char *)ret, digest.bytes, DIGEST_SIZE) != USB_USBGUARD_HASH_SIZE - 1)
+        return -EIO;
+    return 0;
 }

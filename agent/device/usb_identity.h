@@ -32,5 +32,17 @@ struct usb_claims {
 /* 0, the errors of usb_descriptors_parse(), -ENOMEM or -EIO. */
 int usb_identity(const struct usb_claims *claims, struct digest *ret);
 int usb_identity_root_hub(uint16_t product, const char *serial, struct digest *ret);
+
+enum {
+    USB_USBGUARD_HASH_SIZE = 45 /* base64 of SHA-256, NUL */
+};
+/* What USBGuard 1.x calls the hash of a device, so that its rules can be carried over: SHA-256 in base64 over product name,
+ * vendor and product in hex as sysfs spells them, serial, and every byte of the descriptors; of a Linux root hub with bcdDevice
+ * as zero, because that is the kernel's version. Nothing separates the fields and the manufacturer is not among them: new
+ * policies should use usb_identity(). vendor and product must be those of the descriptors. 0, -EBADMSG when there is no
+ * device descriptor, -ENOBUFS, -ENOMEM or -EIO. */
+int usb_identity_usbguard(const struct usb_claims *claims, uint16_t vendor, uint16_t product,
+                          char ret[static USB_USBGUARD_HASH_SIZE]);
+
 /* Every claim and every byte, for noticing any change of a device that is plugged in. Also for what does not parse. */
 int usb_identity_exact(const struct usb_claims *claims, struct digest *ret);

@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "device/usb.h"
 #include "device/usb_descriptor.h"
+#include "device/usb_identity.h"
 
 enum {
     USB_DEVICES_MAX = 2048, /* more devices than this on all buses: the rest stays unauthorized */
@@ -23,6 +24,7 @@ struct usb_device {
     char *manufacturer, *name, *serial, *connect_type, *removable; /* printable, never NULL */
     char id[USB_ID_SIZE];
     char hash[DIGEST_HEX_SIZE], parent_hash[DIGEST_HEX_SIZE];
+    char usbguard_hash[USB_USBGUARD_HASH_SIZE], usbguard_parent_hash[USB_USBGUARD_HASH_SIZE];
     struct digest exact; /* usb_identity_exact() */
     struct decide_interface interfaces[USB_INTERFACES_MAX];
     uint8_t configurations[USB_INTERFACES_MAX]; /* bConfigurationValue of each */
@@ -43,7 +45,7 @@ struct usb_device {
 
 struct usb_hub {
     struct usb_node node;
-    char hash[DIGEST_HEX_SIZE]; /* "" when its claims could not be read */
+    char hash[DIGEST_HEX_SIZE], usbguard_hash[USB_USBGUARD_HASH_SIZE]; /* "" when its claims could not be read */
     bool guarded;               /* both defaults read back as 0 */
 };
 

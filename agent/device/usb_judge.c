@@ -19,6 +19,8 @@ void usb_device_facts(const struct usb_device *d, struct decide_usb_facts *ret)
         .connect_type = d->connect_type,
         .hash = d->hash,
         .parent_hash = d->parent_hash,
+        .usbguard_hash = d->usbguard_hash,
+        .usbguard_parent_hash = d->usbguard_parent_hash,
         .interfaces = d->interfaces,
         .n_interfaces = d->n_interfaces,
         .duplicate = d->duplicate,

@@ -73,13 +73,17 @@ static void set_parent_hash(const struct usb_manager *m, struct usb_device *d)
     if (dot) {
         *dot = '\0';
         parent = find(m, name);
-        if (parent)
+        if (parent) {
             memcpy(d->parent_hash, parent->hash, sizeof(d->parent_hash));
+            memcpy(d->usbguard_parent_hash, parent->usbguard_hash, sizeof(d->usbguard_parent_hash));
+        }
         return;
     }
     root = usb_hubs_above(m, d);
-    if (root)
+    if (root) {
         memcpy(d->parent_hash, root->hash, sizeof(d->parent_hash));
+        memcpy(d->usbguard_parent_hash, root->usbguard_hash, sizeof(d->usbguard_parent_hash));
+    }
 }
 
 /* Judges, reports when the outcome is another, applies when it is or when always is set. */

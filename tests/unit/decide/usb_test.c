@@ -312,6 +312,29 @@ static void test_zero_means_no(void **state)
     (void)policy_unref(all);
 }
 
+static void test_usbguard_hashes(void **state)
+{
+    struct policy *p = resolved_policy_of(
+        "usb:\n"
+        "  - {id: gone, refuse: true, match: {usbguard-hash: {one-of: [\"x=\", \"h=\"]}, usbguard-parent-hash: \"q=\"}}\n"
+        "  - {id: moved, allow: use, match: {usbguard-hash: \"h=\", usbguard-parent-hash: {none-of: [\"p=\"]}}}\n");
+    struct decide_usb_facts f = stick();
+
+    (void)state;
+    check(p, &f, &(struct expected){0, 0, 0, REASON_DEFAULT, "default", true}); /* not known */
+    assert_int_equal(decide_usb_mismatch(p, 1, &f), MISMATCH_USBGUARD_HASH);
+    f.usbguard_hash = "h=";
+    f.usbguard_parent_hash = "other=";
+    check(p, &f, &(struct expected){VERDICT_ALLOW, VERDICT_ALLOW, POLICY_USE, REASON_RULE, "moved", true});
+    f.usbguard_parent_hash = "p=";
+    check(p, &f, &(struct expected){0, 0, 0, REASON_DEFAULT, "default", true});
+    assert_int_equal(decide_usb_mismatch(p, 1, &f), MISMATCH_USBGUARD_PARENT_HASH);
+    assert_string_equal(decide_mismatch_name(MISMATCH_USBGUARD_PARENT_HASH), "usbguard-parent-hash");
+    f.usbguard_parent_hash = "q=";
+    check(p, &f, &(struct expected){0, 0, 0, REASON_RULE, "gone", true});
+    (void)policy_unref(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_conditions_of_refusals_select),
         cmocka_unit_test(test_emergency),
         cmocka_unit_test(test_zero_means_no),
+        cmocka_unit_test(test_usbguard_hashes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -133,6 +133,29 @@ static void golden(void **state)
     assert_string_equal(hex, "d62428f52a56d22634f4b8cd3a1b9c43c07806982cd02982ef73f209ce6b2ba4");
 }
 
+/* The values are USBGuard's way of hashing, computed by other means. */
+static void as_usbguard(void **state)
+{
+    _cleanup_free_ uint8_t *bytes = NULL;
+    struct usb_claims a = claims_from("stick-bot-usb2", &bytes);
+    char hash[USB_USBGUARD_HASH_SIZE];
+
+    (void)state;
+    assert_int_equal(usb_identity_usbguard(&a, 0x0781, 0x5583, hash), 0);
+    assert_string_equal(hash, "l8o4xdlKmVJM8Q9wPLK2zdtSUg6RHA6wQ9+2SQ5f7mw=");
+    a.manufacturer = "another";
+    assert_int_equal(usb_identity_usbguard(&a, 0x0781, 0x5583, hash), 0);
+    assert_string_equal(hash, "l8o4xdlKmVJM8Q9wPLK2zdtSUg6RHA6wQ9+2SQ5f7mw=");
+    memcpy(bytes + 8, "\x6b\x1d\x02\0", 4); /* claims to be a root hub: bcdDevice does not count */
+    for (uint8_t release = 0; release < 3; release++) {
+        bytes[12] = release;
+        assert_int_equal(usb_identity_usbguard(&a, 0x1d6b, 2, hash), 0);
+        assert_string_equal(hash, "Qp0F52I2lq2Bz95Pv3uzUpMT9ysu/5CLDTvkxVvXq3U=");
+    }
+    a.n_descriptors = 17;
+    assert_int_equal(usb_identity_usbguard(&a, 0x1d6b, 2, hash), -EBADMSG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +165,7 @@ int main(void)
         cmocka_unit_test(malformed_has_none),
         cmocka_unit_test(root_hubs),
         cmocka_unit_test(golden),
+        cmocka_unit_test(as_usbguard),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
