@@ -4,15 +4,7 @@
  */
 #include "policy/covers.h"
 
-#include <string.h>
-
-#include "base/text.h"
-
-/* A device has one value of such an attribute, so "one of the listed" is what these operators come to. */
-static bool is_choice(enum policy_set_operator op, size_t n)
-{
-    return op == POLICY_SET_ONE_OF || op == POLICY_SET_MATCH_ALL || (op != POLICY_SET_NONE_OF && n == 1);
-}
+#include "policy/index.h"
 
 /* Two long lists are not compared: a document of the largest size must load in well under a second. */
 static bool is_quick(size_t a, size_t b)
@@ -20,23 +12,14 @@ static bool is_quick(size_t a, size_t b)
     return a * b <= 1000000;
 }
 
-static bool has_string(const struct policy_strings *set, const char *text)
-{
-    for (size_t i = 0; i < set->n; i++)
-        if (text_equal(set->items[i], text))
-            return true;
-    return false;
-}
-
 static bool covers_strings(const struct policy_strings *first, const struct policy_strings *later)
 {
     if (first->n == 0)
         return true;
-    if (later->n == 0 || !is_choice(first->op, first->n) || !is_choice(later->op, later->n) ||
-        !is_quick(first->n, later->n))
+    if (later->n == 0 || !policy_is_choice(first->op, first->n) || !policy_is_choice(later->op, later->n))
         return false;
     for (size_t i = 0; i < later->n; i++)
-        if (!has_string(first, later->items[i]))
+        if (!policy_strings_has(first, later->items[i]))
             return false;
     return true;
 }
@@ -54,7 +37,7 @@ static bool covers_ids(const struct policy_usb_ids *first, const struct policy_u
 {
     if (first->n == 0)
         return true;
-    if (later->n == 0 || !is_choice(first->op, first->n) || !is_choice(later->op, later->n) ||
+    if (later->n == 0 || !policy_is_choice(first->op, first->n) || !policy_is_choice(later->op, later->n) ||
         !is_quick(first->n, later->n))
         return false;
     for (size_t i = 0; i < later->n; i++) {
@@ -77,8 +60,6 @@ static bool same_interface(const struct policy_interface *a, const struct policy
 /* Sets of interfaces under six operators: only equal ones are sure. */
 static bool covers_interfaces(const struct policy_usb_match *first, const struct policy_usb_match *later)
 {
-           covers_strings(&first->usbguard_hashes, &later->usbguard_hashes) &&
-           covers_strings(&first->usbguard_parent_hashes, &later->usbguard_parent_hashes) &&
     const struct policy_interfaces *a = &first->interfaces, *b = &later->interfaces;
 
     if (!first->has_interfaces)
@@ -96,6 +77,8 @@ bool covers_usb(const struct policy_usb_match *first, const struct policy_usb_ma
     return covers_ids(&first->devices, &later->devices) && covers_strings(&first->serials, &later->serials) &&
            covers_strings(&first->names, &later->names) && covers_strings(&first->hashes, &later->hashes) &&
            covers_strings(&first->parent_hashes, &later->parent_hashes) &&
+           covers_strings(&first->usbguard_hashes, &later->usbguard_hashes) &&
+           covers_strings(&first->usbguard_parent_hashes, &later->usbguard_parent_hashes) &&
            covers_strings(&first->ports, &later->ports) &&
            covers_strings(&first->connect_types, &later->connect_types) && covers_interfaces(first, later);
 }
@@ -109,7 +92,7 @@ bool covers_medium(const struct policy_medium_match *first, const struct policy_
 
 static bool demands_several(const struct policy_strings *set)
 {
-    return set->n > 1 && !is_choice(set->op, set->n) && set->op != POLICY_SET_NONE_OF;
+    return set->n > 1 && !policy_is_choice(set->op, set->n) && set->op != POLICY_SET_NONE_OF;
 }
 
 const char *covers_contradiction(const struct policy_usb_match *m)

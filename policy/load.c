@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "policy/index.h"
 #include "policy/load.h"
 #include "policy/warn.h"
 
@@ -256,6 +257,10 @@ static int load_into(const uint8_t *bytes, size_t size, struct policy_findings *
         return r;
     r = doc_load(d, doc_root(d), &load_policy_schema, p);
     doc_free(d);
+    if (r == 0)
+        r = policy_index_usb(p->usb, p->n_usb, &p->usb_index);
+    if (r == 0)
+        r = policy_index_media(p->media.rules, p->media.n_rules, &p->media_index);
     return r != 0 ? r : digest_bytes(bytes, size, &p->sha256);
 }
 
@@ -294,6 +299,8 @@ struct policy *policy_unref(struct policy *p)
 {
     if (p && __atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL) == 0) {
         doc_clear(&load_policy_schema, p);
+        (void)policy_index_free(p->usb_index);
+        (void)policy_index_free(p->media_index);
         free(p);
     }
     return NULL;

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "policy/index.h"
 #include "policy/load.h"
 
 const struct doc_choice load_operators[] = {
@@ -63,6 +64,9 @@ int load_set(struct doc *d, const struct yaml_node_s *node, const struct doc_fie
     if (r != 0)
         return r < 0 ? r : 0;
     set->op = op;
+    r = policy_strings_index(set);
+    if (r < 0)
+        return r;
     for (size_t i = 0; f->choices && i < set->n; i++) {
         const struct doc_choice *c = f->choices;
 
@@ -221,6 +225,7 @@ void load_clear_set(void *target)
     for (size_t i = 0; i < set->n; i++)
         free(set->items[i]);
     free(set->items);
+    free(set->table);
     *set = (struct policy_strings){0};
 }
 

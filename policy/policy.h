@@ -47,6 +47,7 @@ struct policy_strings {
     char **items;
     size_t n;
     enum policy_set_operator op; /* for match attributes that take several values; default one-of */
+    struct policy_table *table;  /* of a long list; policy/index.h */
 };
 
 /* "0781:5583", "0781:*", "*:*". */
@@ -93,8 +94,8 @@ struct policy_when {
 struct policy_usb_match {
     struct policy_usb_ids devices;
     struct policy_strings serials, names, hashes, parent_hashes, ports, connect_types;
-    struct policy_interfaces interfaces;
     struct policy_strings usbguard_hashes, usbguard_parent_hashes; /* what USBGuard calls hash and parent-hash */
+    struct policy_interfaces interfaces;
     bool has_interfaces; /* interfaces.n > 0 */
 };
 
@@ -191,6 +192,7 @@ struct policy {
     size_t n_stores;
     struct policy_audit audit;
     struct digest sha256; /* of the exact bytes */
+    struct policy_index *usb_index, *media_index; /* policy/index.h; NULL: not from a document */
 };
 
 enum {
@@ -210,6 +212,9 @@ int policy_load(const char *file_name, const uint8_t *bytes, size_t size, struct
 
 struct policy *policy_ref(struct policy *p);
 struct policy *policy_unref(struct policy *p); /* returns NULL */
+/* The rule of that id, or NULL. */
+const struct policy_usb_rule *policy_find_usb_rule(const struct policy *p, const char *id);
+const struct policy_medium_rule *policy_find_medium_rule(const struct policy *p, const char *id);
 
 /* Resolves user and group names to ids through the given functions (0 and an id, or negative: unknown). Once, before sharing. */
 struct policy_names {

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "policy/covers.h"
+#include "policy/index.h"
 
 #define DAY_US INT64_C(86400000000)
 
@@ -26,11 +27,40 @@ static bool always_takes(enum policy_allow allow, const struct policy_who *who, 
     return allow != POLICY_REFUSE || (!who->restricted && !when->restricted && until_us == 0);
 }
 
+/* A rule that matches all a later one does is proposed for any device the later one matches: for its first serial, for instance. */
+static const char *any_of(const struct policy_strings *set)
+{
+    return set->n > 0 && policy_is_choice(set->op, set->n) ? set->items[0] : NULL;
+}
+
+static struct policy_values values_of_usb(const struct policy_usb_match *m)
+{
+    struct policy_values values = {.text = {[POLICY_KEY_HASH] = any_of(&m->hashes),
+                                            [POLICY_KEY_USBGUARD_HASH] = any_of(&m->usbguard_hashes),
+                                            [POLICY_KEY_USBGUARD_PARENT_HASH] = any_of(&m->usbguard_parent_hashes),
+                                            [POLICY_KEY_SERIAL] = any_of(&m->serials),
+                                            [POLICY_KEY_NAME] = any_of(&m->names),
+                                            [POLICY_KEY_PORT] = any_of(&m->ports),
+                                            [POLICY_KEY_PARENT_HASH] = any_of(&m->parent_hashes)}};
+
+    if (m->devices.n > 0 && policy_is_choice(m->devices.op, m->devices.n) && !m->devices.items[0].any_product) {
+        values.has_device = true;
+        values.vendor = m->devices.items[0].vendor;
+        values.product = m->devices.items[0].product;
+    }
+    return values;
+}
+
 static void warn_usb_shadows(const struct policy *p, struct policy_findings *f)
 {
-    for (size_t i = 1; i < p->n_usb && !policy_findings_full(f); i++)
-        for (size_t k = 0; k < i; k++) {
-            const struct policy_usb_rule *first = &p->usb[k], *later = &p->usb[i];
+    for (size_t i = 1, k; i < p->n_usb && !policy_findings_full(f); i++) {
+        const struct policy_usb_rule *later = &p->usb[i];
+        const struct policy_values values = values_of_usb(&later->match);
+        struct policy_candidates c;
+
+        policy_candidates_init(&c, p->usb_index, p->n_usb, &values);
+        while (policy_candidates_next(&c, &k) && k < i) {
+            const struct policy_usb_rule *first = &p->usb[k];
 
             if (!always_takes(first->allow, &first->who, &first->when, first->until_us) ||
                 !covers_usb(&first->match, &later->match))
@@ -38,13 +68,21 @@ static void warn_usb_shadows(const struct policy *p, struct policy_findings *f)
             warn_shadow(f, later->at, later->id, first->id, first->at);
             break;
         }
+    }
 }
 
 static void warn_media_shadows(const struct policy *p, struct policy_findings *f)
 {
-    for (size_t i = 1; i < p->media.n_rules && !policy_findings_full(f); i++)
-        for (size_t k = 0; k < i; k++) {
-            const struct policy_medium_rule *first = &p->media.rules[k], *later = &p->media.rules[i];
+    for (size_t i = 1, k; i < p->media.n_rules && !policy_findings_full(f); i++) {
+        const struct policy_medium_rule *later = &p->media.rules[i];
+        const struct policy_values values = {.text = {[POLICY_KEY_UUID] = any_of(&later->match.uuids),
+                                                      [POLICY_KEY_SERIAL] = any_of(&later->match.serials),
+                                                      [POLICY_KEY_LABEL] = any_of(&later->match.labels)}};
+        struct policy_candidates c;
+
+        policy_candidates_init(&c, p->media_index, p->media.n_rules, &values);
+        while (policy_candidates_next(&c, &k) && k < i) {
+            const struct policy_medium_rule *first = &p->media.rules[k];
 
             if (!always_takes(first->allow, &first->who, &first->when, first->until_us) ||
                 !covers_medium(&first->match, &later->match))
@@ -52,6 +90,7 @@ static void warn_media_shadows(const struct policy *p, struct policy_findings *f
             warn_shadow(f, later->at, later->id, first->id, first->at);
             break;
         }
+    }
 }
 
 static bool names_class(const struct policy_interfaces *set, uint8_t class_)

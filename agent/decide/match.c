@@ -7,6 +7,8 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#include "policy/index.h"
+
 typedef bool string_test(const char *wanted, const char *value);
 
 static bool same(const char *wanted, const char *value)
@@ -44,6 +46,8 @@ static bool match_list(const struct policy_strings *wanted, const char *value, s
         return true;
     if (!value)
         value = "";
+    if (test == same && wanted->table)
+        return match_hits(wanted->op, policy_strings_has(wanted, value), wanted->n);
     for (size_t i = 0; i < wanted->n; i++)
         hits += test(wanted->items[i], value);
     return match_hits(wanted->op, hits, wanted->n);

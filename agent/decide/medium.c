@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "decide/match.h"
+#include "policy/index.h"
 
 #define LUKS "crypto_LUKS"
 
@@ -105,7 +106,14 @@ static void by_medium_rule(const struct policy *p, const struct policy_medium_ru
 static bool by_medium_rules(const struct policy *p, const struct decide_medium_facts *facts, struct verdict *ret,
                             bool *depends)
 {
-    for (size_t i = 0; i < p->media.n_rules; i++) {
+    const struct policy_values values = {.text = {[POLICY_KEY_UUID] = facts->uuid ? facts->uuid : "",
+                                                  [POLICY_KEY_SERIAL] = facts->serial ? facts->serial : "",
+                                                  [POLICY_KEY_LABEL] = facts->label ? facts->label : ""}};
+    struct policy_candidates c;
+    size_t i;
+
+    policy_candidates_init(&c, p->media_index, p->media.n_rules, &values);
+    while (policy_candidates_next(&c, &i)) {
         const struct policy_medium_rule *r = &p->media.rules[i];
 
         if (select_medium(&r->match, facts) != MISMATCH_NONE)
@@ -117,14 +125,6 @@ static bool by_medium_rules(const struct policy *p, const struct decide_medium_f
         return true;
     }
     return false;
-}
-
-static const struct policy_usb_rule *find_usb_rule(const struct policy *p, const char *id)
-{
-    for (size_t i = 0; i < p->n_usb; i++)
-        if (text_equal(p->usb[i].id, id))
-            return &p->usb[i];
-    return NULL;
 }
 
 static void by_usb_rule(const struct policy *p, const struct policy_usb_rule *r,
@@ -173,7 +173,7 @@ static void refine(struct verdict *v, const struct verdict *refined)
 
 static void decide_usb_medium(const struct policy *p, const struct decide_medium_facts *facts, struct verdict *ret)
 {
-    const struct policy_usb_rule *r = find_usb_rule(p, facts->usb_rule);
+    const struct policy_usb_rule *r = policy_find_usb_rule(p, facts->usb_rule);
     struct verdict refined;
     bool depends;
 

@@ -20,35 +20,29 @@ static enum verdict_reason rule_conditions(const struct policy_who *who, const s
 static bool consult_usb_rules(const struct policy *p, const char *id, const struct decide_open_facts *facts,
                               struct opinion *ret)
 {
-    for (size_t i = 0; i < p->n_usb; i++) {
-        const struct policy_usb_rule *r = &p->usb[i];
+    const struct policy_usb_rule *r = policy_find_usb_rule(p, id);
 
-        if (!text_equal(r->id, id))
-            continue;
-        *ret = (struct opinion){.rule = r->id,
-                                .monitor = r->monitor,
-                                .depends = match_depends(&r->who, &r->when, r->until_us),
-                                .reason = rule_conditions(&r->who, &r->when, r->until_us, facts)};
-        return true;
-    }
-    return false;
+    if (!r)
+        return false;
+    *ret = (struct opinion){.rule = r->id,
+                            .monitor = r->monitor,
+                            .depends = match_depends(&r->who, &r->when, r->until_us),
+                            .reason = rule_conditions(&r->who, &r->when, r->until_us, facts)};
+    return true;
 }
 
 static bool consult_media_rules(const struct policy *p, const char *id, const struct decide_open_facts *facts,
                                 struct opinion *ret)
 {
-    for (size_t i = 0; i < p->media.n_rules; i++) {
-        const struct policy_medium_rule *r = &p->media.rules[i];
+    const struct policy_medium_rule *r = policy_find_medium_rule(p, id);
 
-        if (!text_equal(r->id, id))
-            continue;
-        *ret = (struct opinion){.rule = r->id,
-                                .monitor = r->monitor,
-                                .depends = match_depends(&r->who, &r->when, r->until_us),
-                                .reason = rule_conditions(&r->who, &r->when, r->until_us, facts)};
-        return true;
-    }
-    return false;
+    if (!r)
+        return false;
+    *ret = (struct opinion){.rule = r->id,
+                            .monitor = r->monitor,
+                            .depends = match_depends(&r->who, &r->when, r->until_us),
+                            .reason = rule_conditions(&r->who, &r->when, r->until_us, facts)};
+    return true;
 }
 
 /* Nothing is written to media, nothing executed from those that do not say so, whoever may read. */

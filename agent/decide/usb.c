@@ -5,6 +5,7 @@
  */
 #include "base/text.h"
 #include "decide/match.h"
+#include "policy/index.h"
 
 static enum decide_mismatch select_usb(const struct policy_usb_match *m, const struct decide_usb_facts *facts)
 {
@@ -18,11 +19,11 @@ static enum decide_mismatch select_usb(const struct policy_usb_match *m, const s
         return MISMATCH_HASH;
     if (!match_strings(&m->parent_hashes, facts->parent_hash))
         return MISMATCH_PARENT_HASH;
-    if (!match_strings(&m->ports, facts->port))
     if (!match_strings(&m->usbguard_hashes, facts->usbguard_hash))
         return MISMATCH_USBGUARD_HASH;
     if (!match_strings(&m->usbguard_parent_hashes, facts->usbguard_parent_hash))
         return MISMATCH_USBGUARD_PARENT_HASH;
+    if (!match_strings(&m->ports, facts->port))
         return MISMATCH_PORT;
     if (!match_strings(&m->connect_types, facts->connect_type))
         return MISMATCH_CONNECT_TYPE;
@@ -31,14 +32,20 @@ static enum decide_mismatch select_usb(const struct policy_usb_match *m, const s
     return MISMATCH_NONE;
 }
 
+/* Which condition of a refusing rule lets the device go on to the next one. */
+static enum decide_mismatch refusal_passes(const struct policy_usb_rule *rule, const struct decide_usb_facts *facts)
+{
+    if (rule->allow != POLICY_REFUSE)
+        return MISMATCH_NONE;
+    return match_refusal(&rule->who, &rule->when, rule->until_us, facts->persons, facts->n_persons, &facts->now);
+}
+
 enum decide_mismatch decide_usb_mismatch(const struct policy *p, size_t i, const struct decide_usb_facts *facts)
 {
     const struct policy_usb_rule *rule = &p->usb[i];
     enum decide_mismatch m = select_usb(&rule->match, facts);
 
-    if (m != MISMATCH_NONE || rule->allow != POLICY_REFUSE)
-        return m;
-    return match_refusal(&rule->who, &rule->when, rule->until_us, facts->persons, facts->n_persons, &facts->now);
+    return m != MISMATCH_NONE ? m : refusal_passes(rule, facts);
 }
 
 static bool is_input_or_hub(const struct decide_interface *i)
@@ -79,18 +86,41 @@ static void decide_by_rule(const struct policy *p, const struct policy_usb_rule 
     verdict_set(ret, p, rule->monitor, rule->id, reason == REASON_RULE ? rule->allow : POLICY_REFUSE, reason);
 }
 
+static const char *text_of(const char *fact)
+{
+    return fact ? fact : ""; /* as match_strings() sees it */
+}
+
+static struct policy_values values_of(const struct decide_usb_facts *facts)
+{
+    return (struct policy_values){.text = {[POLICY_KEY_HASH] = text_of(facts->hash),
+                                           [POLICY_KEY_USBGUARD_HASH] = text_of(facts->usbguard_hash),
+                                           [POLICY_KEY_USBGUARD_PARENT_HASH] = text_of(facts->usbguard_parent_hash),
+                                           [POLICY_KEY_SERIAL] = text_of(facts->serial),
+                                           [POLICY_KEY_NAME] = text_of(facts->name),
+                                           [POLICY_KEY_PORT] = text_of(facts->port),
+                                           [POLICY_KEY_PARENT_HASH] = text_of(facts->parent_hash)},
+                                  .has_device = true,
+                                  .vendor = facts->vendor,
+                                  .product = facts->product};
+}
+
 static void decide_by_rules(const struct policy *p, const struct decide_usb_facts *facts, struct verdict *ret)
 {
+    const struct policy_values values = values_of(facts);
+    struct policy_candidates c;
     bool depends = false;
+    size_t i;
 
-    for (size_t i = 0; i < p->n_usb; i++) {
+    policy_candidates_init(&c, p->usb_index, p->n_usb, &values);
+    while (policy_candidates_next(&c, &i)) {
         const struct policy_usb_rule *rule = &p->usb[i];
 
         if (select_usb(&rule->match, facts) != MISMATCH_NONE)
             continue;
         depends = depends || match_depends(&rule->who, &rule->when, rule->until_us) ||
                   (rule->unique_serial && rule->allow != POLICY_REFUSE);
-        if (decide_usb_mismatch(p, i, facts) != MISMATCH_NONE)
+        if (refusal_passes(rule, facts) != MISMATCH_NONE)
             continue;
         decide_by_rule(p, rule, facts, ret);
         ret->cacheable = !depends;
@@ -112,21 +142,19 @@ void decide_usb(const struct policy *p, const struct decide_usb_facts *facts, st
 
 bool decide_usb_interface(const struct policy *p, const struct verdict *v, const struct decide_interface *i)
 {
+    const struct policy_usb_rule *rule;
+
     if (v->kind != VERDICT_ALLOW || !v->rule)
         return false;
     if (v->ruled != VERDICT_ALLOW)
         return true; /* monitor mode lets the whole device pass */
     if (text_equal(v->rule, DECIDE_RULE_EMERGENCY))
         return is_input_or_hub(i);
-    for (size_t k = 0; k < p->n_usb; k++) {
-        const struct policy_interfaces *only = &p->usb[k].only;
-
-        if (!text_equal(p->usb[k].id, v->rule))
-            continue;
-        for (size_t n = 0; n < only->n; n++)
-            if (match_interface(&only->items[n], i))
-                return true;
-        return only->n == 0;
-    }
-    return false;
+    rule = policy_find_usb_rule(p, v->rule);
+    if (!rule)
+        return false;
+    for (size_t n = 0; n < rule->only.n; n++)
+        if (match_interface(&rule->only.items[n], i))
+            return true;
+    return rule->only.n == 0;
 }

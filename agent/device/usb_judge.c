@@ -112,11 +112,7 @@ bool usb_judge_partly(const struct usb_manager *m, const struct usb_device *d)
 
 bool usb_judge_removes(const struct usb_manager *m, const struct usb_device *d)
 {
-    if (d->verdict.kind != VERDICT_DENY || !d->verdict.rule)
-        return false;
-    for (size_t i = 0; i < m->policy->n_usb; i++) {
-        if (text_equal(m->policy->usb[i].id, d->verdict.rule))
-            return m->policy->usb[i].allow == POLICY_REFUSE && m->policy->usb[i].remove;
-    }
-    return false;
+    const struct policy_usb_rule *rule = policy_find_usb_rule(m->policy, d->verdict.rule);
+
+    return d->verdict.kind == VERDICT_DENY && rule && rule->allow == POLICY_REFUSE && rule->remove;
 }
