@@ -14,7 +14,7 @@ static void test_tables(void **state)
     (void)state;
     for (size_t l = 0; l < ELEMENTS(lengths); l++) {
         struct policy_strings set = {.items = calloc(lengths[l], sizeof(char *)), .n = lengths[l]};
-        char text[16];
+        char text[32];
 
         assert_non_null(set.items);
         for (size_t i = 0; i < set.n; i++)
