@@ -1,0 +1,141 @@
+/*
+ * Owns: Ed25519 public keys: their one PEM form, their id, and whether a signature is theirs.
+ * Must not: hold a private key, or call a signature good on any path but the one that checked it.
+ */
+#include <errno.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/trust/internal.h"
+
+DEFINE_CLEANUP(BIO *, BIO_free);
+DEFINE_CLEANUP(EVP_MD_CTX *, EVP_MD_CTX_free);
+DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free);
+
+static EVP_PKEY *key_from_raw(const uint8_t public[static TRUST_PUBLIC_SIZE])
+{
+    return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public, TRUST_PUBLIC_SIZE);
+}
+
+int trust_key_verify(const uint8_t public[static TRUST_PUBLIC_SIZE],
+                     const uint8_t signature[static TRUST_SIGNATURE_SIZE], const uint8_t *message, size_t size)
+{
+    _cleanup_(EVP_MD_CTX_freep) EVP_MD_CTX *context = EVP_MD_CTX_new();
+    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = key_from_raw(public);
+    int good;
+
+    if (!context || !key)
+        return -ENOMEM;
+    if (EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) != 1)
+        return -EIO;
+    good = EVP_DigestVerify(context, signature, TRUST_SIGNATURE_SIZE, message, size);
+    ERR_clear_error();
+    if (good < 0)
+        return -EIO;
+    return good == 1;
+}
+
+int trust_key_id(const uint8_t public[static TRUST_PUBLIC_SIZE], struct digest *ret)
+{
+    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = key_from_raw(public);
+    unsigned char *der = NULL;
+    int n, r;
+
+    if (!key)
+        return -ENOMEM;
+    n = i2d_PUBKEY(key, &der);
+    if (n <= 0)
+        return -EIO;
+    r = digest_bytes(der, (size_t)n, ret);
+    OPENSSL_free(der);
+    return r;
+}
+
+static int bio_text(BIO *bio, char **ret)
+{
+    char *data = NULL, *text;
+    long size = BIO_get_mem_data(bio, &data);
+
+    if (size <= 0)
+        return -EIO;
+    text = strndup(data, (size_t)size);
+    if (!text)
+        return -ENOMEM;
+    *ret = text;
+    return 0;
+}
+
+int trust_key_write_public(const EVP_PKEY *key, char **ret_pem)
+{
+    _cleanup_(BIO_freep) BIO *bio = BIO_new(BIO_s_mem());
+
+    if (!bio)
+        return -ENOMEM;
+    if (PEM_write_bio_PUBKEY(bio, key) != 1)
+        return -EIO;
+    return bio_text(bio, ret_pem);
+}
+
+int trust_key_to_pem(const uint8_t public[static TRUST_PUBLIC_SIZE], char **ret)
+{
+    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = key_from_raw(public);
+
+    return key ? trust_key_write_public(key, ret) : -ENOMEM;
+}
+
+int trust_key_public(const EVP_PKEY *key, uint8_t ret[static TRUST_PUBLIC_SIZE])
+{
+    uint8_t raw[TRUST_PUBLIC_SIZE];
+    size_t size = sizeof(raw);
+
+    if (EVP_PKEY_get_id(key) != EVP_PKEY_ED25519)
+        return TRUST_KEY_E_KIND;
+    if (EVP_PKEY_get_raw_public_key(key, raw, &size) != 1 || size != sizeof(raw))
+        return -EIO;
+    memcpy(ret, raw, sizeof(raw));
+    return TRUST_KEY_OK;
+}
+
+/* Never asks on the terminal for a passphrase. */
+static int no_passphrase(char *buffer, int size, int writing, void *context)
+{
+    (void)buffer, (void)size, (void)writing, (void)context;
+    return -1;
+}
+
+int trust_key_read_public(const uint8_t *pem, size_t size, uint8_t ret[static TRUST_PUBLIC_SIZE])
+{
+    _cleanup_(BIO_freep) BIO *bio = NULL;
+    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+    _cleanup_free_ char *again = NULL;
+    uint8_t raw[TRUST_PUBLIC_SIZE];
+    size_t length;
+    int r;
+
+    if (size == 0 || size > TRUST_KEY_PEM_MAX)
+        return TRUST_KEY_E_NONE;
+    bio = BIO_new_mem_buf(pem, (int)size);
+    if (!bio)
+        return -ENOMEM;
+    key = PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL);
+    ERR_clear_error();
+    if (!key)
+        return TRUST_KEY_E_NONE;
+    r = trust_key_public(key, raw);
+    if (r != TRUST_KEY_OK)
+        return r;
+    r = trust_key_to_pem(raw, &again);
+    if (r < 0)
+        return r;
+    /* One spelling; the last newline may be missing. */
+    length = strlen(again);
+    if (!(size == length || size + 1 == length) || memcmp(pem, again, size) != 0)
+        return TRUST_KEY_E_NONE;
+    memcpy(ret, raw, sizeof(raw));
+    return TRUST_KEY_OK;
+}
