@@ -22,7 +22,7 @@ enum cli_exit {
 };
 
 enum {
-    CLI_OPTIONS_MAX = 12,
+    CLI_OPTIONS_MAX = 28,
     CLI_GIVEN_MAX = 128, /* options in one call */
 };
 

@@ -1,249 +1,155 @@
 /*
- * kuraban policy explain: for a device that is plugged in, or for a program and a file, which rule decides and why the earlier
- * ones do not. Works on the policy file, without a daemon.
+ * kuraban policy explain: for a device, a medium or a file, there or made up, which rule decides and why the earlier ones do
+ * not. Works on the policy file, without a daemon. Owns: which facts are meant by the options. Must not: decide (decide/), say
+ * it (explain_text.c).
  */
-#include <inttypes.h>
+#include <errno.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/evaluate.h"
 #include "cli/explain.h"
+#include "cli/explain_facts.h"
+#include "cli/explain_text.h"
 #include "cli/i18n.h"
+#include "cli/names.h"
 #include "cli/policy_file.h"
-#include "cli/present.h"
-#include "cli/table.h"
-#include "cli/value.h"
-#include "cli/why_words.h"
-#include "decide/decide.h"
-
-enum {
-    OPTION_DEVICE,
-    OPTION_PATH,
-    OPTION_PROGRAM,
-    OPTION_USER,
-    OPTION_AT,
-    OPTION_POLICY,
-    OPTION_WRITE,
-    OPTION_EXECUTE,
-};
 
 const struct cli_option cli_policy_explain_options[] = {
-    [OPTION_DEVICE] = {"device", "ID", N_("a device of “kuraban devices”, or its name in sysfs (1-2)")},
-    [OPTION_PATH] = {"path", "FILE", N_("a file of a store")},
-    [OPTION_PROGRAM] = {"program", "EXE", N_("the program that opens it")},
-    [OPTION_USER] = {"user", "USER", N_("the person, instead of you")},
-    [OPTION_AT] = {"at", "TIME", N_("the moment, instead of now (2026-11-23T10:00:00+09:00)")},
-    [OPTION_POLICY] = {"policy", "FILE", N_("this policy file instead of the configured one")},
-    [OPTION_WRITE] = {"write", NULL, N_("it is opened for writing")},
-    [OPTION_EXECUTE] = {"execute", NULL, N_("it is executed")},
+    [EXPLAIN_DEVICE] = {"device", "ID", N_("a device or medium of “kuraban devices” (1-2, sdb1), or VENDOR:PRODUCT")},
+    [EXPLAIN_SERIAL] = {"serial", "TEXT", N_("of a device that need not be there: its serial number")},
+    [EXPLAIN_INTERFACE] = {"interface", "CC:SS:PP", N_("its interfaces; several with commas, or more than once")},
+    [EXPLAIN_NAME] = {"name", "TEXT", N_("its product name")},
+    [EXPLAIN_PORT] = {"port", "PORT", N_("where it is plugged in: 1-2.4")},
+    [EXPLAIN_CONNECT_TYPE] = {"connect-type", "TYPE", N_("hardwired, hotplug")},
+    [EXPLAIN_HASH] = {"hash", "HEX", N_("its identity hash")},
+    [EXPLAIN_PARENT_HASH] = {"parent-hash", "HEX", N_("the identity hash of its hub")},
+    [EXPLAIN_BUS] = {"bus", "BUS",
+                     N_("a medium that need not be there: mmc, optical, firewire, thunderbolt, loop, other")},
+    [EXPLAIN_NODE] = {"node", "NODE", N_("of a medium: its device node")},
+    [EXPLAIN_FILESYSTEM] = {"filesystem", "TYPE", N_("its filesystem, as blkid names it")},
+    [EXPLAIN_LABEL] = {"label", "TEXT", N_("its label")},
+    [EXPLAIN_UUID] = {"uuid", "TEXT", N_("its UUID")},
+    [EXPLAIN_CAPACITY] = {"capacity", "SIZE", N_("its size: 64G")},
+    [EXPLAIN_LUKS] = {"luks", NULL, N_("it lies inside a LUKS container")},
+    [EXPLAIN_PATH] = {"path", "FILE", N_("a file of a store, of a medium, or of a mounted filesystem")},
+    [EXPLAIN_PROGRAM] = {"program", "EXE", N_("the program that opens it")},
+    [EXPLAIN_WRITE] = {"write", NULL, N_("it is opened for writing")},
+    [EXPLAIN_EXECUTE] = {"execute", NULL, N_("it is executed")},
+    [EXPLAIN_USER] = {"user", "USER", N_("the person, instead of you")},
+    [EXPLAIN_GROUPS] = {"groups", "NAMES", N_("the person's groups, with commas; names are not looked up then")},
+    [EXPLAIN_AT] = {"at", "TIME", N_("the moment, instead of now (2026-11-23T10:00:00+09:00)")},
+    [EXPLAIN_POLICY] = {"policy", "FILE", N_("this policy file instead of the configured one")},
     {0},
 };
+_Static_assert((int)EXPLAIN_OPTION_COUNT_ <= (int)CLI_OPTIONS_MAX, "cli_arguments has room for them");
 
-static const char *mismatch_words(enum decide_mismatch m)
+/* The person by the name service, or by the names given alone; then the policy's names are taken the same way. */
+static enum cli_exit find_person(struct cli *c, const struct cli_arguments *a, struct names *names,
+                                 struct explain_person *ret)
 {
-    static const char *const words[] = {
-        [MISMATCH_NONE] = N_("matches, but an earlier rule decides"),
-        [MISMATCH_DEVICE] = N_("other vendor or product"),
-        [MISMATCH_SERIAL] = N_("other serial number"),
-        [MISMATCH_NAME] = N_("other name"),
-        [MISMATCH_HASH] = N_("other identity"),
-        [MISMATCH_PARENT_HASH] = N_("on another hub"),
-        [MISMATCH_USBGUARD_HASH] = N_("other USBGuard hash"),
-        [MISMATCH_USBGUARD_PARENT_HASH] = N_("on a hub with another USBGuard hash"),
-        [MISMATCH_PORT] = N_("on another port"),
-        [MISMATCH_CONNECT_TYPE] = N_("other kind of port"),
-        [MISMATCH_INTERFACES] = N_("other interfaces"),
-        [MISMATCH_BUS] = N_("other bus"),
-        [MISMATCH_PATH] = N_("other device node"),
-        [MISMATCH_FILESYSTEM] = N_("other filesystem"),
-        [MISMATCH_LABEL] = N_("other label"),
-        [MISMATCH_UUID] = N_("other UUID"),
-        [MISMATCH_CAPACITY] = N_("too large"),
-        [MISMATCH_WHO] = N_("refuses other people"),
-        [MISMATCH_WHEN] = N_("refuses at other hours"),
-        [MISMATCH_EXPIRED] = N_("has ended"),
-    };
+    const char *user = a->values[EXPLAIN_USER], *given = a->values[EXPLAIN_GROUPS];
+    const char *groups[EXPLAIN_GROUPS_MAX];
+    char *copy, *rest, *word;
+    size_t n = 0;
+    int r;
 
-    return (unsigned)m < ELEMENTS(words) && words[m] ? _(words[m]) : "";
-}
-
-static const char *allow_name(enum policy_allow allow)
-{
-    static const char *const names[] = {
-        [POLICY_REFUSE] = "refuse", [POLICY_READ] = "read", [POLICY_USE] = "use", [POLICY_EXPORT] = "export"};
-
-    return (unsigned)allow < ELEMENTS(names) ? names[allow] : "refuse";
-}
-
-static json_t *describe_rules(const struct policy *policy, const struct decide_usb_facts *facts,
-                              const struct verdict *v)
-{
-    json_t *rules = json_array();
-
-    for (size_t i = 0; i < policy->n_usb; i++) {
-        const struct policy_usb_rule *rule = &policy->usb[i];
-        enum decide_mismatch m = decide_usb_mismatch(policy, i, facts);
-
-        (void)json_array_append_new(rules, json_pack("{s:s, s:i, s:b, s:s}", "id", rule->id, "line", (int)rule->at.line,
-                                                     "decides", text_equal(rule->id, v->rule), "mismatch",
-                                                     decide_mismatch_name(m)));
+    if (!given) {
+        if (explain_find_person(user, ret) == 0)
+            return CLI_OK;
+        return cli_usage(c, _("there is no user “%s”"), cli_safe(c, user));
     }
-    return rules;
+    copy = strdup(given);
+    for (rest = copy; rest && n < EXPLAIN_GROUPS_MAX && (word = strsep(&rest, ","));)
+        if (*word)
+            groups[n++] = word;
+    r = copy ? names_person(names, user, groups, n, ret) : -ENOMEM;
+    free(copy);
+    if (r == 0)
+        return CLI_OK;
+    cli_error(c, "%s", strerror(-r));
+    return CLI_FAILED;
 }
 
-static json_t *describe_verdict(const struct verdict *v)
+static void add_extras(json_t *answer, const struct explain_facts *f, const struct policy *policy)
 {
-    return json_pack("{s:b, s:s, s:s, s:s, s:s, s:b}", "guarded", 1, "verdict", verdict_kind_name(v->kind), "granted",
-                     allow_name(v->allow), "rule", v->rule ? v->rule : "default", "reason",
-                     verdict_reason_name(v->reason), "would_refuse", v->kind != v->ruled);
+    const struct decide_open_facts *open = &f->facts.open;
+
+    if (f->device[0])
+        (void)json_object_set_new(answer, "device", json_string(f->device));
+    if (f->facts.has_open && open->kind == DECIDE_OBJECT_STORE)
+        (void)json_object_set_new(answer, "store", json_string(policy->stores[open->store].id));
+    (void)json_object_set_new(answer, "by_name", json_boolean(f->by_name));
+    (void)json_object_set_new(answer, "person", json_string(f->facts.person));
 }
 
-static void tell_rules(struct cli *c, const json_t *rules)
+/* The last step is the answer; `steps` has them all. */
+static json_t *describe(const struct policy *policy, const char *file, const struct explain_facts *f)
 {
-    struct table *t = table_new(3);
-    const json_t *rule;
-    size_t i;
+    struct evaluate_steps steps;
+    json_t *all = json_array(), *answer;
 
-    json_array_foreach(rules, i, rule)
-    {
-        const char *name = value_string(rule, "mismatch");
-        enum decide_mismatch m = MISMATCH_NONE;
-        char line[32];
-
-        while (m + 1 < MISMATCH_COUNT_ && !text_equal(decide_mismatch_name(m), name))
-            m++;
-        (void)snprintf(line, sizeof(line), _("line %" PRIi64), value_number(rule, "line"));
-        table_add(t, (const char *[]){line, value_string(rule, "id"),
-                                      value_bool(rule, "decides") ? _("decides") : mismatch_words(m)});
-        if (value_bool(rule, "decides"))
-            break; /* later rules are not looked at */
+    evaluate(policy, &f->facts, &steps);
+    for (size_t i = 0; i < steps.n; i++)
+        (void)json_array_append_new(all, evaluate_describe(policy, file, &f->facts, &steps, i));
+    answer = steps.n > 0 ? json_copy(json_array_get(all, steps.n - 1))
+                         : json_pack("{s:b, s:s}", "guarded", 0, "object", "file");
+    if (answer) {
+        add_extras(answer, f, policy);
+        (void)json_object_set(answer, "steps", all);
     }
-    table_print(t, c->out, 2);
-    (void)table_free(t);
+    json_decref(all);
+    return answer;
 }
 
-static void text_explain(struct cli *c, const json_t *answer)
+static enum cli_exit explain(struct cli *c, const struct cli_arguments *a, struct policy *policy,
+                             const struct explain_person *who, const struct decide_time *now)
 {
-    const json_t *rules = json_object_get(answer, "rules");
-    bool allowed = text_equal(value_string(answer, "verdict"), "allow");
-
-    if (!value_bool(answer, "guarded")) {
-        (void)fprintf(c->out, "%s\n", _("This file is in no store: opening it is not guarded."));
-        return;
-    }
-    (void)fprintf(c->out, _("%s (%s) by rule %s"), value_verdict(value_string(answer, "verdict")),
-                  value_granted(value_string(answer, "granted")), cli_safe(c, value_string(answer, "rule")));
-    if (value_bool(answer, "would_refuse"))
-        (void)fputs(_("; enforcing, it would be refused"), c->out);
-    if (!allowed || value_bool(answer, "would_refuse"))
-        (void)fprintf(c->out, "\n  %s", _(why_words_of(value_string(answer, "reason"))->reason));
-    (void)fputc('\n', c->out);
-    tell_rules(c, rules);
-}
-
-static enum cli_exit show(struct cli *c, json_t *answer)
-{
-    if (!answer) {
-        cli_error(c, _("the answer could not be put together"));
-        return CLI_FAILED;
-    }
-    cli_show(c, answer, text_explain);
-    json_decref(answer);
-    return CLI_OK;
-}
-
-static enum cli_exit explain_device(struct cli *c, const char *id, struct policy *policy,
-                                    const struct explain_person *who, const struct decide_time *now)
-{
-    struct present *present = NULL;
-    const struct usb_device *d;
-    struct decide_usb_facts facts;
-    struct verdict v = {0};
+    const char *file = a->values[EXPLAIN_POLICY] ? a->values[EXPLAIN_POLICY] : policy_file_default(c);
+    struct explain_facts f = {0};
+    enum cli_exit code = explain_facts_gather(c, a, policy, who, now, &f);
     json_t *answer;
-    enum cli_exit code = present_read(c, policy, &present);
 
-    if (code != CLI_OK)
-        return code;
-    d = present_find(present, id);
-    if (!d) {
-        (void)present_free(present);
-        cli_error(c, _("no device “%s” is plugged in"), cli_safe(c, id));
-        return CLI_FAILED;
+    if (code == CLI_OK) {
+        answer = describe(policy, file, &f);
+        if (answer) {
+            cli_show(c, answer, explain_text);
+            json_decref(answer);
+        } else {
+            cli_error(c, _("the answer could not be put together"));
+            code = CLI_FAILED;
+        }
     }
-    usb_device_facts(d, &facts);
-    facts.persons = &who->person;
-    facts.n_persons = 1;
-    facts.now = *now;
-    decide_usb(policy, &facts, &v);
-    answer = describe_verdict(&v);
-    (void)json_object_set_new(answer, "device", json_string(usb_device_id(d)));
-    (void)json_object_set_new(answer, "rules", describe_rules(policy, &facts, &v));
-    (void)present_free(present);
-    return show(c, answer);
-}
-
-static enum cli_exit explain_path(struct cli *c, const struct cli_arguments *a, const struct policy *policy,
-                                  const struct explain_person *who, const struct decide_time *now)
-{
-    struct decide_open_facts facts = {.kind = DECIDE_OBJECT_STORE,
-                                      .write = a->values[OPTION_WRITE] != NULL,
-                                      .execute = a->values[OPTION_EXECUTE] != NULL,
-                                      .now = *now};
-    struct verdict v = {0};
-    json_t *answer;
-    int r = explain_find_store(policy, a->values[OPTION_PATH], &facts.store);
-
-    if (r < 0) {
-        cli_error(c, "%s: %s", cli_safe(c, a->values[OPTION_PATH]), strerror(-r));
-        return CLI_FAILED;
-    }
-    if (r == EXPLAIN_E_NO_STORE)
-        return show(c, json_pack("{s:b}", "guarded", 0));
-    r = explain_subject(&policy->stores[facts.store], a->values[OPTION_PROGRAM], &facts.subject);
-    if (r < 0) {
-        cli_error(c, "%s: %s", cli_safe(c, a->values[OPTION_PROGRAM]), strerror(-r));
-        return CLI_FAILED;
-    }
-    facts.subject.person = who->person;
-    decide_open(policy, &facts, &v);
-    answer = describe_verdict(&v);
-    (void)json_object_set_new(answer, "store", json_string(policy->stores[facts.store].id));
-    return show(c, answer);
-}
-
-static enum cli_exit usage(struct cli *c, const struct cli_arguments *a)
-{
-    bool device = a->values[OPTION_DEVICE], path = a->values[OPTION_PATH], program = a->values[OPTION_PROGRAM];
-
-    if (device == path || path != program)
-        return cli_usage(c, _("either --device, or --path with --program"));
-    return CLI_OK;
+    explain_facts_done(&f);
+    return code;
 }
 
 enum cli_exit cli_policy_explain(struct cli *c, const struct cli_arguments *a)
 {
     struct explain_person who = {0};
+    struct names names = {0};
+    struct policy_names ops = names_ops(&names);
     struct policy *policy = NULL;
     struct decide_time now;
     int64_t wall_us = clock_wall_us();
-    enum cli_exit code = usage(c, a);
+    enum cli_exit code = explain_facts_usage(c, a);
 
     if (code != CLI_OK)
         return code;
-    if (a->values[OPTION_AT] && clock_parse_rfc3339(a->values[OPTION_AT], &wall_us) < 0)
-        return cli_usage(c, _("--at: “%s” is no time"), cli_safe(c, a->values[OPTION_AT]));
-    if (explain_find_person(a->values[OPTION_USER], &who) < 0)
-        return cli_usage(c, _("there is no user “%s”"), cli_safe(c, a->values[OPTION_USER]));
+    if (a->values[EXPLAIN_AT] && clock_parse_rfc3339(a->values[EXPLAIN_AT], &wall_us) < 0)
+        return cli_usage(c, _("--at: “%s” is no time"), cli_safe(c, a->values[EXPLAIN_AT]));
     decide_time_local(wall_us, &now);
-    code = policy_file_load(c, a->values[OPTION_POLICY], &policy);
+    code = find_person(c, a, &names, &who);
     if (code == CLI_OK)
-        code = a->values[OPTION_DEVICE] ? explain_device(c, a->values[OPTION_DEVICE], policy, &who, &now)
-                                        : explain_path(c, a, policy, &who, &now);
+        code = policy_file_load_as(c, a->values[EXPLAIN_POLICY], a->values[EXPLAIN_GROUPS] ? &ops : NULL, &policy);
+    if (code == CLI_OK)
+        code = explain(c, a, policy, &who, &now);
     (void)policy_unref(policy);
     explain_person_done(&who);
+    names_done(&names);
     return code;
 }

@@ -68,9 +68,20 @@ static const char *read_problem(int error)
     return strerror(-error);
 }
 
+const char *policy_file_default(struct cli *c)
+{
+    return c->config && c->config->policy ? c->config->policy : "";
+}
+
 enum cli_exit policy_file_load(struct cli *c, const char *path, struct policy **ret)
 {
-    static const struct policy_names names = {.user = find_user, .group = find_group};
+    return policy_file_load_as(c, path, NULL, ret);
+}
+
+enum cli_exit policy_file_load_as(struct cli *c, const char *path, const struct policy_names *names,
+                                  struct policy **ret)
+{
+    static const struct policy_names here = {.user = find_user, .group = find_group};
     _cleanup_free_ uint8_t *bytes = NULL;
     struct policy_findings findings = {.translate = i18n_translate};
     size_t size = 0;
@@ -92,7 +103,7 @@ enum cli_exit policy_file_load(struct cli *c, const char *path, struct policy **
     if (r > 0)
         policy_findings_print(&findings, c->err, cli_safe(c, path), bytes, size);
     else if (r == 0)
-        r = policy_resolve(*ret, &names, &findings);
+        r = policy_resolve(*ret, names ? names : &here, &findings);
     if (r < 0)
         cli_error(c, "%s", strerror(-r));
     policy_findings_done(&findings);

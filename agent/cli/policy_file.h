@@ -17,5 +17,11 @@ int policy_file_read(const char *path, uint8_t **ret_bytes, size_t *ret_size);
  * why. Caller unrefs. */
 enum cli_exit policy_file_load(struct cli *c, const char *path, struct policy **ret);
 
+/* The same with names resolved by other means; names NULL: on this machine. */
+enum cli_exit policy_file_load_as(struct cli *c, const char *path, const struct policy_names *names,
+                                  struct policy **ret);
+/* The policy file of the configuration, "" when that cannot be read. */
+const char *policy_file_default(struct cli *c);
+
 /* Findings as a JSON array of {severity, line, column, message, hint}. */
 struct json_t *policy_file_findings(const struct policy_findings *findings);
