@@ -32,6 +32,36 @@ static const struct doc_choice keepers[] = {{"auto", CONFIG_AUTO}, {"on", CONFIG
 static const struct doc_choice media[] = {
     {"on", CONFIG_MEDIA_ON}, {"listed", CONFIG_MEDIA_LISTED}, {"off", CONFIG_MEDIA_OFF}, {0}};
 
+static const struct doc_field terminal_fields[] = {
+    {.key = "id",
+     .type = DOC_STRING,
+     .maximum = CONFIG_NAME_MAX,
+     DOC_AT(struct config, terminal_id),
+     .text = N_("its name in the policies of the organization")},
+    {.key = "groups",
+     .type = DOC_STRINGS,
+     .maximum = CONFIG_GROUPS_MAX,
+     DOC_AT(struct config, terminal_groups),
+     DOC_COUNT_AT(struct config, n_terminal_groups),
+     .text = N_("the groups of terminals it belongs to")},
+};
+
+/* An empty name would be one that any slip in a policy's scope fits. */
+static int check_terminal(struct doc *d, const struct yaml_node_s *node, void *object)
+{
+    const struct config *c = object;
+
+    if (c->terminal_id && !*c->terminal_id)
+        doc_error(d, doc_find(d, node, "id"), N_("“%s” must not be empty"), "id");
+    for (size_t i = 0; i < c->n_terminal_groups; i++)
+        if (!*c->terminal_groups[i])
+            doc_error(d, doc_find(d, node, "groups"), N_("“%s” must not be empty"), "groups");
+    return 0;
+}
+
+static const struct doc_schema terminal_schema = {
+    .what = N_("the terminal"), .fields = terminal_fields, .n = ELEMENTS(terminal_fields), .end = check_terminal};
+
 static const struct doc_field fields[] = {
     {.key = "format", .type = DOC_FORMAT, .required = true, .constant = "kuraban-config/1"},
     {.key = "run-directory",
@@ -83,6 +113,10 @@ static const struct doc_field fields[] = {
      .maximum = 64,
      DOC_AT(struct config, workers),
      .text = N_("threads of the gate")},
+    {.key = "terminal",
+     .type = DOC_MAP,
+     .schema = &terminal_schema,
+     .text = N_("who this terminal is: compared with the scope of a policy")},
 };
 
 /* A path that the guard acts on must mean the same from every directory and must not climb. */

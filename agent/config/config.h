@@ -33,12 +33,17 @@ struct config {
     size_t n_exits;
     unsigned self_test_seconds; /* how often the gate proves itself; 5–3600, default 60 */
     unsigned workers;           /* of the gate; 1–64, default 4 */
+    char *terminal_id;          /* its name in the organization's policies; NULL: none was given */
+    char **terminal_groups;     /* what it belongs to there */
+    size_t n_terminal_groups;
 };
 
 enum {
     CONFIG_E_INVALID = 1, /* findings tell where */
     CONFIG_SIZE_MAX = 64 * 1024,
     CONFIG_EXITS_MAX = 64,
+    CONFIG_GROUPS_MAX = 64,
+    CONFIG_NAME_MAX = 255, /* bytes of a terminal's or group's name */
 };
 
 #define CONFIG_DEFAULT_PATH KURABAN_CONFIG_DIR "/kuraban.yaml"

@@ -34,6 +34,8 @@ static void test_defaults(void **state)
     assert_int_equal(c->keeper, CONFIG_AUTO);
     assert_int_equal(c->self_test_seconds, 60);
     assert_int_equal(c->workers, 4);
+    assert_null(c->terminal_id);
+    assert_int_equal(c->n_terminal_groups, 0);
     policy_findings_done(&findings);
     assert_null(config_free(c));
 }
@@ -54,7 +56,8 @@ static void test_everything_set(void **state)
                            "journald: off\n"
                            "keeper: on\n"
                            "self-test-seconds: 5\n"
-                           "workers: 64\n",
+                           "workers: 64\n"
+                           "terminal: {id: kazei-07, groups: [kazei, 本庁]}\n",
                            &findings, &c),
                      0);
     assert_string_equal(c->run_directory, "/a/run");
@@ -68,6 +71,9 @@ static void test_everything_set(void **state)
     assert_int_equal(c->keeper, CONFIG_ON);
     assert_int_equal(c->self_test_seconds, 5);
     assert_int_equal(c->workers, 64);
+    assert_string_equal(c->terminal_id, "kazei-07");
+    assert_int_equal(c->n_terminal_groups, 2);
+    assert_string_equal(c->terminal_groups[1], "本庁");
     policy_findings_done(&findings);
     (void)config_free(c);
 }
@@ -95,6 +101,11 @@ static void test_mistakes(void **state)
         {"format: kuraban-config/1\nworkers: 0\n", 2, 10},
         {"format: kuraban-config/1\nworkers: 65\n", 2, 10},
         {"format: kuraban-config/1\nworkers: many\n", 2, 10},
+        {"format: kuraban-config/1\nterminal: kazei-07\n", 2, 11},
+        {"format: kuraban-config/1\nterminal: {id: [a]}\n", 2, 16},
+        {"format: kuraban-config/1\nterminal: {id: \"\"}\n", 2, 16},
+        {"format: kuraban-config/1\nterminal: {id: a, group: b}\n", 2, 19},
+        {"format: kuraban-config/1\nterminal: {groups: [a, a]}\n", 2, 24},
     };
 
     (void)state;
