@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -163,7 +164,8 @@ int proc_parse_status(const char *bytes, size_t size, struct proc_status *ret)
     return 0;
 }
 
-int proc_parse_start_time(const char *bytes, size_t size, uint64_t *ret)
+/* A field of stat behind the program's name, which may hold anything. */
+static int parse_stat_field(const char *bytes, size_t size, int wanted, uint64_t *ret)
 {
     const char *paren = memrchr(bytes, ')', size), *end = bytes + size, *p;
     uint64_t v = 0;
@@ -171,14 +173,14 @@ int proc_parse_start_time(const char *bytes, size_t size, uint64_t *ret)
 
     if (!paren)
         return -EBADMSG;
-    for (p = paren + 1; p < end && field < 22; p++) {
+    for (p = paren + 1; p < end && field < wanted; p++) {
         if (*p != ' ')
             continue;
         field++;
-        if (field == 22)
+        if (field == wanted)
             break;
     }
-    if (field != 22)
+    if (field != wanted)
         return -EBADMSG;
     p++;
     if (p >= end || *p < '0' || *p > '9')
@@ -189,6 +191,23 @@ int proc_parse_start_time(const char *bytes, size_t size, uint64_t *ret)
     if (p == end || *p != ' ')
         return -EBADMSG;
     *ret = v;
+    return 0;
+}
+
+int proc_parse_start_time(const char *bytes, size_t size, uint64_t *ret)
+{
+    return parse_stat_field(bytes, size, 22, ret);
+}
+
+/* Written as new_encode_dev() of the kernel: 12 bits of major between 8 and 12 bits of minor. */
+int proc_parse_tty(const char *bytes, size_t size, dev_t *ret)
+{
+    uint64_t v;
+    int r = parse_stat_field(bytes, size, 7, &v);
+
+    if (r < 0 || v > UINT32_MAX)
+        return -EBADMSG;
+    *ret = makedev((unsigned)(v >> 8) & 0xfff, (unsigned)(v & 0xff) | ((unsigned)(v >> 12) & 0xfff00));
     return 0;
 }
 
@@ -274,6 +293,15 @@ int proc_read_start_time(int pid_fd, uint64_t *ret)
     int r = read_small(pid_fd, "stat", bytes, sizeof(bytes), &size);
 
     return r < 0 ? r : proc_parse_start_time(bytes, size, ret);
+}
+
+int proc_read_tty(int pid_fd, dev_t *ret)
+{
+    char bytes[PROC_STAT_MAX];
+    size_t size;
+    int r = read_small(pid_fd, "stat", bytes, sizeof(bytes), &size);
+
+    return r < 0 ? r : proc_parse_tty(bytes, size, ret);
 }
 
 static int read_id(int pid_fd, const char *name, uint32_t *ret)

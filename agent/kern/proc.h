@@ -30,6 +30,8 @@ struct proc_status {
 int proc_parse_status(const char *bytes, size_t size, struct proc_status *ret);
 /* Field 22 of stat, clock ticks since boot; the name in field 2 may hold spaces, parentheses and newlines. 0 or -EBADMSG. */
 int proc_parse_start_time(const char *bytes, size_t size, uint64_t *ret);
+/* Field 7 of stat, the controlling terminal; 0 none. 0 or -EBADMSG. */
+int proc_parse_tty(const char *bytes, size_t size, dev_t *ret);
 /* A decimal number with an optional newline (loginuid, sessionid). 0 or -EBADMSG. */
 int proc_parse_id(const char *bytes, size_t size, uint32_t *ret);
 
@@ -40,6 +42,7 @@ int proc_read_status(int pid_fd, struct proc_status *ret);
 int proc_open_status(int pid_fd);
 int proc_read_status_fd(int status_fd, struct proc_status *ret);
 int proc_read_start_time(int pid_fd, uint64_t *ret);
+int proc_read_tty(int pid_fd, dev_t *ret);
 /* (uint32_t)-1 with 0 returned when unset or when the kernel has no audit. */
 int proc_read_login_uid(int pid_fd, uint32_t *ret);
 int proc_read_session(int pid_fd, uint32_t *ret);

@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *text = (const char *)data + 1;
     uint64_t ticks;
     uint32_t id;
+    dev_t tty;
 
     if (size == 0)
         return 0;
@@ -22,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 1:
         (void)proc_parse_start_time(text, size - 1, &ticks);
+        (void)proc_parse_tty(text, size - 1, &tty);
         break;
     default:
         (void)proc_parse_id(text, size - 1, &id);

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -162,6 +163,26 @@ static void test_other_user_namespace(void **state)
     assert_int_equal(same, 0);
 }
 
+static void test_tty(void **state)
+{
+    dev_t tty = 1;
+
+    (void)state;
+#define STAT(tty) "42 (a) S (b) S 1 42 42 " tty " 42 4194304 1 0 0 0 "
+    assert_int_equal(proc_parse_tty(STAT("0"), sizeof(STAT("0")) - 1, &tty), 0);
+    assert_int_equal(tty, 0);
+    assert_int_equal(proc_parse_tty(STAT("1025"), sizeof(STAT("1025")) - 1, &tty), 0);
+    assert_int_equal(tty, makedev(4, 1));
+    assert_int_equal(proc_parse_tty(STAT("34816"), sizeof(STAT("34816")) - 1, &tty), 0);
+    assert_int_equal(tty, makedev(136, 0));
+    assert_int_equal(proc_parse_tty(STAT("1083425"), sizeof(STAT("1083425")) - 1, &tty), 0);
+    assert_int_equal(tty, makedev(136, 0x121)); /* a minor of more than 8 bits */
+    assert_int_equal(proc_parse_tty(STAT("-1"), sizeof(STAT("-1")) - 1, &tty), -EBADMSG);
+    assert_int_equal(proc_parse_tty(STAT("4294967296"), sizeof(STAT("4294967296")) - 1, &tty), -EBADMSG);
+    assert_int_equal(proc_parse_tty("42 (a) S 1 42 42 1025", 21, &tty), -EBADMSG);
+#undef STAT
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +190,7 @@ int main(void)
         cmocka_unit_test(test_status_refuses_what_is_missing_or_odd),
         cmocka_unit_test(test_status_bounds_groups),
         cmocka_unit_test(test_start_time),
+        cmocka_unit_test(test_tty),
         cmocka_unit_test(test_id),
         cmocka_unit_test(test_self),
         cmocka_unit_test(test_other_user_namespace),
