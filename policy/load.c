@@ -168,9 +168,6 @@ static int end_policy(struct doc *d, const struct yaml_node_s *node, void *objec
     if (scope && p->scope_groups.n == 0 && p->scope_terminals.n == 0) {
         doc_error(d, scope, N_("'scope' names no terminal"));
         doc_hint(d, N_("give groups or terminals, or leave 'scope' out"));
-    } else if (scope) {
-        /* Not an error: signed documents carry it. But nobody shall think that it keeps a policy from other terminals. */
-        doc_warning(d, scope, N_("'scope' is not yet compared with the terminal: the policy rules wherever it is put"));
     }
     if (p->valid_from_us != 0 && p->valid_until_us != 0 && p->valid_from_us > p->valid_until_us)
         doc_error(d, doc_find(d, node, "valid"), N_("'until' is before 'from'"));
