@@ -45,6 +45,11 @@ enum audit_action { /* event.action, with event.category/type in the table in re
     AUDIT_EMERGENCY /* started with the emergency boot parameter, or root used the emergency way */,
     AUDIT_COMMAND /* root changed something through the control socket */,
     AUDIT_CLOCK_JUMP,
+    AUDIT_POLICY_APPLIED, /* a signed policy rules now */
+    AUDIT_POLICY_REFUSED, /* a bundle was refused; nothing has changed */
+    AUDIT_ROOT_INSTALLED,
+    AUDIT_ROOT_REMOVED /* alarm; written before it is done */,
+    AUDIT_TRUST_DAMAGED /* alarm: what was signed cannot be read, nothing is permitted */,
     AUDIT_ACTION_COUNT_,
 };
 

@@ -136,7 +136,8 @@ static int make_room(struct journal *j)
     return j->queued < j->limits.queue_size ? 0 : JOURNAL_E_FULL;
 }
 
-int journal_append(struct journal *j, const struct audit_event *e)
+/* May the event be taken? As journal_append(). */
+static int admit(struct journal *j, const struct audit_event *e)
 {
     int r;
 
@@ -147,6 +148,23 @@ int journal_append(struct journal *j, const struct audit_event *e)
         r = JOURNAL_E_FULL;
     if (r == JOURNAL_E_FULL)
         j->unrecorded++;
+    return r;
+}
+
+int journal_append_with(struct journal *j, const struct audit_event *e, const char *name, json_t *value)
+{
+    int r = admit(j, e);
+
+    if (r != JOURNAL_OK)
+        return r;
+    r = chain_add(j, e, &(struct record_extra){.name = name, .value = value});
+    return r < 0 ? r : JOURNAL_OK;
+}
+
+int journal_append(struct journal *j, const struct audit_event *e)
+{
+    int r = admit(j, e);
+
     if (r != JOURNAL_OK)
         return r;
     r = fold_offer(j->fold, e, e->boottime_us);

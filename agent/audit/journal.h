@@ -3,6 +3,8 @@
 #include "audit/audit.h"
 #include "audit/fold.h"
 
+struct json_t;
+
 /*
  * The tamper-evident journal, written (docs/FILEFORMAT.journal.md). One writer per state directory, one thread.
  * Order of calls: journal_open, then journal_append for each event, journal_commit once per turn of the loop that appended
@@ -72,6 +74,9 @@ enum {
     JOURNAL_E_FULL = 2
 };
 int journal_append(struct journal *j, const struct audit_event *e);
+/* The same for what is rare: never folded, with `value` (borrowed) as "kuraban".name; name must be a literal that stands in
+ * docs/FILEFORMAT.journal.md. */
+int journal_append_with(struct journal *j, const struct audit_event *e, const char *name, struct json_t *value);
 
 /* Writes and syncs everything queued, then the head. JOURNAL_OK, JOURNAL_E_FULL (no space; everything is kept and tried again
  * by the next call), -errno (kept and tried again as well). */

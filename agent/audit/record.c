@@ -54,6 +54,11 @@ static const struct action_shape shapes[AUDIT_ACTION_COUNT_] = {
     [AUDIT_EMERGENCY] = {"emergency", "configuration", "change", true, false},
     [AUDIT_COMMAND] = {"command", "configuration", "change", true, false},
     [AUDIT_CLOCK_JUMP] = {"clock-jump", "host", "change", true, false},
+    [AUDIT_POLICY_APPLIED] = {"policy-applied", "configuration", "change", true, false},
+    [AUDIT_POLICY_REFUSED] = {"policy-refused", "configuration", "error", true, true},
+    [AUDIT_ROOT_INSTALLED] = {"root-installed", "configuration", "creation", true, false},
+    [AUDIT_ROOT_REMOVED] = {"root-removed", "configuration", "deletion", true, false},
+    [AUDIT_TRUST_DAMAGED] = {"trust-damaged", "configuration", "error", true, true},
 };
 
 static const struct action_shape *shape_of(enum audit_action action)

@@ -5,6 +5,7 @@
 #include "daemon/recorder.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-event.h>
@@ -199,6 +200,11 @@ void recorder_set_policy(struct recorder *r, struct policy *p)
 
 void recorder_add(struct recorder *r, struct audit_event *e)
 {
+    recorder_add_trust(r, e, NULL);
+}
+
+void recorder_add_trust(struct recorder *r, struct audit_event *e, json_t *trust)
+{
     int result;
 
     if (e->policy_name[0] == '\0') {
@@ -206,7 +212,8 @@ void recorder_add(struct recorder *r, struct audit_event *e)
         e->policy_version = r->policy_version;
     }
     refusals_remember(r->options.refusals, e);
-    result = journal_append(r->journal, e);
+    result = trust ? journal_append_with(r->journal, e, "trust", trust) : journal_append(r->journal, e);
+    json_decref(trust);
     if (result < 0)
         log_error("journal.append-failed", "action=%s error=%s", audit_action_name(e->action),
                   strerrorname_np(-result));

@@ -7,6 +7,7 @@
 #include "audit/journal.h"
 
 struct journal_ops;
+struct json_t;
 struct policy;
 struct refusals;
 struct sd_event;
@@ -34,6 +35,8 @@ struct recorder *recorder_free(struct recorder *r);
 void recorder_set_policy(struct recorder *r, struct policy *p);
 /* Takes the event. It is durable after the next turn of the loop, or recorder_sync(). */
 void recorder_add(struct recorder *r, struct audit_event *e);
+/* The same with "kuraban"."trust" beside it; takes the reference, NULL: none. */
+void recorder_add_trust(struct recorder *r, struct audit_event *e, struct json_t *trust);
 /* Everything added is on disk when this returns 0. -ENOSPC, other -errno. */
 int recorder_sync(struct recorder *r);
 
