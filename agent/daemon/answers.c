@@ -57,13 +57,17 @@ json_t *answer_policy_brief(struct daemon *d)
 {
     static const char *const zones[] = {"mynumber", "lgwan", "internet"};
     const struct policy *p = rulebook_policy(d->rulebook);
+    int64_t now = rulebook_time(d->rulebook, clock_wall_us());
+    struct expiry ends[EXPIRY_COUNT_];
     char hex[DIGEST_HEX_SIZE];
 
     digest_to_hex(&p->sha256, hex);
-    return json_pack("{s:s, s:I, s:s, s:s, s:s, s:o, s:b, s:s}", "name", p->name, "version", (json_int_t)p->version,
-                     "organization", p->organization, "zone", zones[p->zone], "sha256", hex, "valid_until",
-                     time_or_null(p->valid_until_us), "expired", rulebook_is_expired(d->rulebook, clock_wall_us()),
-                     "source", rulebook_source_name(rulebook_source(d->rulebook)));
+    expiry_read(d->rulebook, ends);
+    return json_pack(
+        "{s:s, s:I, s:s, s:s, s:s, s:o, s:b, s:b, s:s}", "name", p->name, "version", (json_int_t)p->version,
+        "organization", p->organization, "zone", zones[p->zone], "sha256", hex, "valid_until",
+        time_or_null(p->valid_until_us), "expired", expiry_is_over(&ends[EXPIRY_POLICY], now), "expires_soon",
+        expiry_is_soon(&ends[EXPIRY_POLICY], now), "source", rulebook_source_name(rulebook_source(d->rulebook)));
 }
 
 static json_t *gate_answer(struct daemon *d, const struct gate_status *s)
@@ -125,11 +129,11 @@ json_t *answer_status(struct daemon *d)
     struct gate_status s = {0};
 
     gate_get_status(d->gate, &s);
-    return json_pack("{s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:s, s:I, s:I}, s:o}", "enforcing",
+    return json_pack("{s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:s, s:I, s:I}, s:o}", "enforcing",
                      is_enforcing(d, &s), "mode", p->mode == POLICY_MONITOR ? "monitor" : "enforce", "version",
-                     KURABAN_VERSION, "started", time_or_null(d->started_us), "policy", answer_policy_brief(d), "gate",
-                     gate_answer(d, &s), "usb", usb_answer(d), "media", media_answer(d), "journal", "sequence",
-                     (json_int_t)recorder_sequence(d->recorder), "state", recorder_state_name(d->recorder), "pending",
-                     (json_int_t)recorder_pending(d->recorder), "unrecorded",
-                     (json_int_t)recorder_unrecorded(d->recorder), "emergency", emergency_answer(d));
+                     KURABAN_VERSION, "started", time_or_null(d->started_us), "terminal", answer_terminal(d), "policy",
+                     answer_policy_brief(d), "trust", answer_trust(d), "gate", gate_answer(d, &s), "usb", usb_answer(d),
+                     "media", media_answer(d), "journal", "sequence", (json_int_t)recorder_sequence(d->recorder),
+                     "state", recorder_state_name(d->recorder), "pending", (json_int_t)recorder_pending(d->recorder),
+                     "unrecorded", (json_int_t)recorder_unrecorded(d->recorder), "emergency", emergency_answer(d));
 }

@@ -4,6 +4,7 @@
 
 struct json_t;
 struct daemon;
+struct rulebook;
 
 /* JSON of the control socket's answers (docs/PROTOCOL.control.md). NULL on ENOMEM. */
 
@@ -15,3 +16,9 @@ struct json_t *answer_status(struct daemon *d);
 struct json_t *answer_policy_brief(struct daemon *d);
 struct json_t *answer_devices(struct daemon *d);
 struct json_t *answer_doctor(struct daemon *d);
+
+struct json_t *answer_terminal(const struct daemon *d);
+/* The root, who signed what rules, the head; null without a root. */
+struct json_t *answer_trust(const struct daemon *d);
+/* "kuraban"."trust" of a record (docs/FILEFORMAT.journal.md). NULL also when there is nothing to tell. */
+struct json_t *answer_trust_record(const struct rulebook *b);

@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "ctl/server.h"
 #include "daemon/answers.h"
+#include "daemon/control_trust.h"
 #include "daemon/daemon.h"
 #include "daemon/recorder.h"
 #include "daemon/refusals.h"
@@ -22,6 +23,7 @@
 #include "device/usb.h"
 #include "gate/gate.h"
 #include "policy/policy.h"
+#include "policy/trust/trust.h"
 
 enum {
     WHY_MAX = 32,
@@ -125,6 +127,10 @@ static enum ctl_code on_reload(void *context, const struct ctl_call *call, json_
     r = daemon_reload(d);
     if (r < 0)
         return failed(ret, strerrordesc_np(-r));
+    if (r == RULEBOOK_E_UNSIGNED) {
+        *ret = json_pack("{s:o, s:s}", "message", refused_words(d), "reason", trust_result_name(TRUST_E_UNSIGNED));
+        return CTL_CODE_FAILED;
+    }
     if (r == RULEBOOK_E_REFUSED) {
         *ret = json_pack("{s:o, s:o}", "message", refused_words(d), "findings", rulebook_findings(d->rulebook));
         return CTL_CODE_FAILED;
@@ -208,6 +214,9 @@ static const struct ctl_verb verbs[] = {
     {CTL_RESCAN, CTL_PERMIT_ROOT, on_rescan},
     {CTL_EMERGENCY, CTL_PERMIT_ROOT, on_emergency},
     {CTL_PURGE, CTL_PERMIT_ROOT, on_purge},
+    {CTL_APPLY, CTL_PERMIT_ROOT | CTL_FD, control_on_apply},
+    {CTL_TRUST_INSTALL, CTL_PERMIT_ROOT | CTL_FD, control_on_trust_install},
+    {CTL_TRUST_REMOVE, CTL_PERMIT_ROOT, control_on_trust_remove},
 };
 
 int control_start(struct daemon *d)

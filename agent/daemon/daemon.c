@@ -135,6 +135,13 @@ static void on_people_changed(void *context)
     daemon_apply_people(d);
 }
 
+void daemon_rule(struct daemon *d)
+{
+    daemon_apply_policy(d);
+    emergency_apply(d); /* the first policy ends the state without one */
+    expiry_watch(d);
+}
+
 int daemon_reload(struct daemon *d)
 {
     int r = rulebook_reload(d->rulebook, clock_wall_us());
@@ -143,8 +150,7 @@ int daemon_reload(struct daemon *d)
         /* Told first: what is decided anew bears its name. */
         recorder_set_policy(d->recorder, rulebook_policy(d->rulebook));
         record(d, AUDIT_POLICY_LOADED, false, NULL);
-        daemon_apply_policy(d);
-        emergency_apply(d); /* the first policy ends the state without one */
+        daemon_rule(d);
     } else {
         record(d, AUDIT_POLICY_REJECTED, true, r < 0 ? strerrordesc_np(-r) : rulebook_complaint(d->rulebook));
         daemon_changed(d);
@@ -173,15 +179,6 @@ static void watch_clock(struct daemon *d)
     d->clock_offset_us = offset;
 }
 
-static void watch_expiry(struct daemon *d)
-{
-    bool expired = rulebook_is_expired(d->rulebook, clock_wall_us());
-
-    if (expired && !d->expiry_told)
-        record(d, AUDIT_POLICY_EXPIRED, true, "the policy has expired; it is still enforced");
-    d->expiry_told = expired;
-}
-
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct daemon *d = userdata;
@@ -193,7 +190,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
     wire_media_tick(d);
     wire_gate_tick(d);
     if (d->ticks % TICKS_PER_MINUTE == 0) {
-        watch_expiry(d);
+        expiry_watch(d);
         if (d->usb)
             usb_manager_tick(d->usb, clock_wall_us());
     }
@@ -316,23 +313,37 @@ static int start_records(struct daemon *d)
     return 0;
 }
 
+static int open_rulebook(struct daemon *d)
+{
+    const struct rulebook_options options = {
+        .file = d->config->policy,
+        .state_directory = d->state_fd,
+        .terminal = d->config->terminal_id,
+        .groups = (const char *const *)d->config->terminal_groups,
+        .n_groups = d->config->n_terminal_groups,
+    };
+    int r = rulebook_new(&options, &d->rulebook);
+
+    return r < 0 ? r : rulebook_open(d->rulebook, clock_wall_us());
+}
+
 static int start_policy(struct daemon *d)
 {
-    int r = rulebook_new(d->config->policy, d->state_fd, NULL, &d->rulebook);
+    int r = open_rulebook(d);
+    bool damaged;
 
     if (r < 0)
         return r;
-    r = rulebook_open(d->rulebook, clock_wall_us());
-    if (r < 0)
-        return r;
+    damaged = trusted_condition(rulebook_trusted(d->rulebook)) == TRUSTED_DAMAGED;
     recorder_set_policy(d->recorder, rulebook_policy(d->rulebook));
     if (rulebook_source(d->rulebook) != RULEBOOK_NONE)
         record(d, AUDIT_POLICY_LOADED, false, rulebook_source_name(rulebook_source(d->rulebook)));
     if (r != 0) {
-        record(d, AUDIT_POLICY_REJECTED, true, rulebook_complaint(d->rulebook));
+        record(d, damaged ? AUDIT_TRUST_DAMAGED : AUDIT_POLICY_REJECTED, true, rulebook_complaint(d->rulebook));
         log_error("policy.refused", "rules=%s error=%s", rulebook_source_name(rulebook_source(d->rulebook)),
                   rulebook_complaint(d->rulebook));
     }
+    expiry_watch(d);
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "audit/audit.h"
+#include "daemon/expiry.h"
 #include "daemon/uevents.h"
 #include "gate/holder.h"
 #include "kern/block.h"
@@ -76,10 +77,10 @@ struct daemon {
     struct sd_event_source *tick, *self_test, *io[8], *keeper_gone, *gate_rest;
     size_t n_io;
     uint64_t ticks;
-    int64_t clock_offset_us; /* wall clock minus boottime, as last seen */
-    bool expiry_told;
-    bool media_dirty;    /* a USB verdict changed: media follow at the end of this turn */
-    bool watchers_dirty; /* devices changed since the last WATCH answer */
+    int64_t clock_offset_us;            /* wall clock minus boottime, as last seen */
+    int64_t expiry_told[EXPIRY_COUNT_]; /* the end that was told last */
+    bool media_dirty;                   /* a USB verdict changed: media follow at the end of this turn */
+    bool watchers_dirty;                /* devices changed since the last WATCH answer */
     bool purge;
 };
 
@@ -88,6 +89,7 @@ void daemon_changed(struct daemon *d); /* devices or media changed: WATCH answer
 void daemon_apply_policy(struct daemon *d);
 void daemon_apply_people(struct daemon *d);
 int daemon_reload(struct daemon *d); /* as rulebook_reload() */
+void daemon_rule(struct daemon *d);  /* the rulebook holds another policy, and the record of it is made */
 
 /* wire_usb.c */
 int wire_usb_start(struct daemon *d);

@@ -16,12 +16,6 @@
 #include "gate/gate.h"
 #include "policy/policy.h"
 
-#define DAY_US ((int64_t)86400 * 1000000)
-
-enum {
-    EXPIRY_WARNING_DAYS = 30
-};
-
 /* detail is English; the CLI translates by check name. */
 static void add(json_t *array, const char *check, bool ok, const char *severity, const char *detail)
 {
@@ -29,23 +23,62 @@ static void add(json_t *array, const char *check, bool ok, const char *severity,
                                                  severity, "detail", answer_foreign_text(ok ? "" : detail), "values"));
 }
 
+static void look_at_ends(const struct daemon *d, json_t *array)
+{
+    static const struct {
+        const char *over, *over_words, *soon, *soon_words;
+    } checks[EXPIRY_COUNT_] = {
+        [EXPIRY_POLICY] = {"policy.expired", "the policy has expired; it is still enforced", "policy.expires-soon",
+                           "the policy expires within 30 days"},
+        [EXPIRY_HEAD] = {"head.expired", "the head has expired; the policy it selected is still enforced",
+                         "head.expires-soon", "the head expires soon and no newer one has come"},
+        [EXPIRY_ROOT] = {"root.expired", "the root has expired; nothing new is accepted before a newer root",
+                         "root.expires-soon", "the root expires within 30 days: sign a newer one in time"},
+    };
+    int64_t now = rulebook_time(d->rulebook, clock_wall_us());
+    struct expiry ends[EXPIRY_COUNT_];
+
+    expiry_read(d->rulebook, ends);
+    for (int i = 0; i < EXPIRY_COUNT_; i++) {
+        if (i != EXPIRY_POLICY && ends[i].until_us == 0)
+            continue;
+        add(array, checks[i].over, !expiry_is_over(&ends[i], now), "warning", checks[i].over_words);
+        add(array, checks[i].soon, !expiry_is_soon(&ends[i], now), "warning", checks[i].soon_words);
+    }
+}
+
+static void look_at_trust(const struct daemon *d, json_t *array)
+{
+    enum trusted_condition condition = trusted_condition(rulebook_trusted(d->rulebook));
+    char detail[512];
+
+    if (condition == TRUSTED_NONE) {
+        add(array, "policy.file", rulebook_source(d->rulebook) == RULEBOOK_FILE, "warning",
+            rulebook_complaint(d->rulebook));
+        add(array, "policy.kept", rulebook_source(d->rulebook) == RULEBOOK_NONE || rulebook_is_kept(d->rulebook),
+            "warning", "no copy of the policy could be written; a start with a broken file would permit nothing");
+        return;
+    }
+    (void)snprintf(detail, sizeof(detail),
+                   "%s; put the file back from a backup, or at the console: kuraban policy root remove --reason TEXT",
+                   trusted_complaint(rulebook_trusted(d->rulebook)));
+    add(array, "policy.trust", condition == TRUSTED_GOOD, "error", detail);
+    if (condition == TRUSTED_GOOD)
+        add(array, "policy.signed", rulebook_source(d->rulebook) == RULEBOOK_SIGNED, "warning",
+            "a root is installed, but no signed policy has been applied yet: kuraban policy apply BUNDLE");
+}
+
 static void look_at_policy(const struct daemon *d, json_t *array)
 {
     const struct policy *p = rulebook_policy(d->rulebook);
-    int64_t now = clock_wall_us();
 
     add(array, "policy.present", rulebook_source(d->rulebook) != RULEBOOK_NONE, "error",
         "no policy could be read; everything but input devices is refused");
-    add(array, "policy.file", rulebook_source(d->rulebook) == RULEBOOK_FILE, "warning",
-        rulebook_complaint(d->rulebook));
-    add(array, "policy.kept", rulebook_source(d->rulebook) == RULEBOOK_NONE || rulebook_is_kept(d->rulebook), "warning",
-        "no copy of the policy could be written; a start with a broken file would permit nothing");
+    look_at_trust(d, array);
+    add(array, "policy.scope", rulebook_is_in_scope(d->rulebook), "warning",
+        "the policy in force is not meant for this terminal (terminal in the configuration)");
     add(array, "policy.mode", p->mode == POLICY_ENFORCE, "warning", "monitor mode: nothing is refused");
-    add(array, "policy.expired", !rulebook_is_expired(d->rulebook, now), "warning",
-        "the policy has expired; it is still enforced");
-    add(array, "policy.expires-soon",
-        p->valid_until_us == 0 || p->valid_until_us < now || p->valid_until_us - now > EXPIRY_WARNING_DAYS * DAY_US,
-        "warning", "the policy expires within 30 days");
+    look_at_ends(d, array);
 }
 
 static void look_at_stores(const struct daemon *d, json_t *array)

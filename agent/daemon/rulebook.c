@@ -1,15 +1,13 @@
 /*
- * The policy that rules. Owns the document's text, the loaded policy and the last findings; keeps the copy of the last good document in
- * the state directory. The file is opened once, without following a link in its last component, must be regular, root's, and
+ * The policy that rules. Owns the document's text, the loaded policy, the last findings and the terminal's trusted state (trusted.c);
+ * keeps the copy of the last good document in the state directory. The file is opened once, without following a link in its last component, must be regular, root's, and
  * writable by root alone: who can write it rules.
  */
-#include "daemon/rulebook.h"
+#include "daemon/rulebook_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <jansson.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,28 +17,10 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "daemon/answers.h"
+#include "daemon/names.h"
 #include "policy/findings.h"
 #include "policy/policy.h"
-
-#define LAST_GOOD "policy.last-good.yaml"
-
-enum {
-    NAME_BUFFER = 16 * 1024,
-    GROUP_BUFFER = 256 * 1024
-};
-
-struct rulebook {
-    const char *file;
-    int state_directory;
-    const struct policy_names *names;
-    struct policy *policy, *before;
-    enum rulebook_source source;
-    uint8_t *document;
-    size_t document_size;
-    struct policy_findings findings;
-    char complaint[512];
-    bool kept;
-};
+#include "policy/scope.h"
 
 const char *rulebook_source_name(enum rulebook_source source)
 {
@@ -49,37 +29,13 @@ const char *rulebook_source_name(enum rulebook_source source)
         return "file";
     case RULEBOOK_LAST_GOOD:
         return "last-good";
+    case RULEBOOK_SIGNED:
+        return "signed";
     case RULEBOOK_NONE:
         break;
     }
     return "none";
 }
-
-static int find_user(void *context, const char *name, uid_t *ret)
-{
-    char buffer[NAME_BUFFER];
-    struct passwd entry, *found = NULL;
-
-    (void)context;
-    if (getpwnam_r(name, &entry, buffer, sizeof(buffer), &found) != 0 || !found)
-        return -ENOENT;
-    *ret = found->pw_uid;
-    return 0;
-}
-
-static int find_group(void *context, const char *name, gid_t *ret)
-{
-    _cleanup_free_ char *buffer = malloc(GROUP_BUFFER);
-    struct group entry, *found = NULL;
-
-    (void)context;
-    if (!buffer || getgrnam_r(name, &entry, buffer, GROUP_BUFFER, &found) != 0 || !found)
-        return -ENOENT;
-    *ret = found->gr_gid;
-    return 0;
-}
-
-static const struct policy_names name_service = {.user = find_user, .group = find_group};
 
 /* Rules where no document could be read: nothing is permitted. */
 static int rule_nothing(struct rulebook *b)
@@ -95,15 +51,15 @@ static int rule_nothing(struct rulebook *b)
     return p->name && p->organization ? 0 : -ENOMEM;
 }
 
-int rulebook_new(const char *file, int state_directory, const struct policy_names *names, struct rulebook **ret)
+int rulebook_new(const struct rulebook_options *options, struct rulebook **ret)
 {
     struct rulebook *b = calloc(1, sizeof(*b));
 
     if (!b)
         return -ENOMEM;
-    b->file = file;
-    b->state_directory = state_directory;
-    b->names = names ? names : &name_service;
+    b->options = *options;
+    if (!b->options.names)
+        b->options.names = &names_of_machine;
     if (rule_nothing(b) < 0) {
         (void)rulebook_free(b);
         return -ENOMEM;
@@ -118,6 +74,7 @@ struct rulebook *rulebook_free(struct rulebook *b)
         return NULL;
     (void)policy_unref(b->policy);
     (void)policy_unref(b->before);
+    (void)trusted_free(b->trusted);
     policy_findings_done(&b->findings);
     free(b->document);
     free(b);
@@ -126,7 +83,7 @@ struct rulebook *rulebook_free(struct rulebook *b)
 
 static void complain(struct rulebook *b, const char *text)
 {
-    (void)snprintf(b->complaint, sizeof(b->complaint), "%s: %s", b->file, text);
+    (void)snprintf(b->complaint, sizeof(b->complaint), "%s: %s", b->options.file, text);
 }
 
 static void complain_of_findings(struct rulebook *b)
@@ -136,7 +93,7 @@ static void complain_of_findings(struct rulebook *b)
 
         if (f->severity != POLICY_ERROR)
             continue;
-        (void)snprintf(b->complaint, sizeof(b->complaint), "%s:%u:%u: %s", b->file, f->at.line, f->at.column,
+        (void)snprintf(b->complaint, sizeof(b->complaint), "%s:%u:%u: %s", b->options.file, f->at.line, f->at.column,
                        f->message);
         return;
     }
@@ -167,44 +124,101 @@ static int read_document(int dirfd, const char *name, uint8_t **ret_bytes, size_
     return files_read_fd(fd, POLICY_DOCUMENT_MAX, ret_bytes, ret_size);
 }
 
-/* Reads, checks and resolves; changes the rulebook only when all of it went well. */
-/* wall_us 0: valid.from is not asked; what ruled once rules again, also when the clock has lost its battery. */
-static int take(struct rulebook *b, int dirfd, const char *name, enum rulebook_source source, int64_t wall_us)
+int rulebook_load(struct rulebook *b, const uint8_t *bytes, size_t size, struct policy **ret)
+{
+    struct policy *p = NULL;
+    int r = policy_load(b->options.file, bytes, size, &b->findings, &p);
+
+    if (r == 0)
+        r = policy_resolve(p, b->options.names, &b->findings);
+    if (r == 0) {
+        *ret = p;
+        return 0;
+    }
+    (void)policy_unref(p);
+    complain_of_findings(b);
+    return r < 0 ? r : RULEBOOK_E_REFUSED;
+}
+
+void rulebook_forget_findings(struct rulebook *b)
+{
+    policy_findings_done(&b->findings);
+    b->findings = (struct policy_findings){0};
+}
+
+void rulebook_rule_by(struct rulebook *b, struct policy *p, uint8_t *bytes, size_t size, enum rulebook_source source)
+{
+    (void)policy_unref(b->policy);
+    free(b->document);
+    b->policy = p;
+    b->document = bytes;
+    b->document_size = size;
+    b->source = source;
+}
+
+/* May a document that was just read rule here and now? */
+static bool is_for_here_and_now(struct rulebook *b, const struct policy *p, int64_t wall_us)
+{
+    const struct rulebook_options *o = &b->options;
+    char from[CLOCK_RFC3339_SIZE];
+
+    if (!policy_is_for(p, o->terminal, o->groups, o->n_groups)) {
+        complain(b, "its scope names neither this terminal nor one of its groups (kuraband(8), terminal)");
+        return false;
+    }
+    if (p->valid_from_us <= wall_us)
+        return true;
+    clock_format_rfc3339(p->valid_from_us, from);
+    (void)snprintf(b->complaint, sizeof(b->complaint), "%s: not valid before %s", o->file, from);
+    return false;
+}
+
+int rulebook_take(struct rulebook *b, int dirfd, const char *name, enum rulebook_source source, int64_t wall_us)
 {
     _cleanup_free_ uint8_t *bytes = NULL;
     struct policy *p = NULL;
     size_t size = 0;
     int r = read_document(dirfd, name, &bytes, &size);
 
-    policy_findings_done(&b->findings);
-    b->findings = (struct policy_findings){0};
+    rulebook_forget_findings(b);
     if (r < 0) {
         complain(b, r == -EPERM ? "must belong to root and be writable by root alone" : strerrordesc_np(-r));
         return r;
     }
-    r = policy_load(b->file, bytes, size, &b->findings, &p);
-    if (r == 0)
-        r = policy_resolve(p, b->names, &b->findings);
-    if (r != 0) {
-        (void)policy_unref(p);
-        complain_of_findings(b);
-        return r < 0 ? r : RULEBOOK_E_REFUSED;
-    }
-    if (wall_us != 0 && p->valid_from_us > wall_us) {
-        char from[CLOCK_RFC3339_SIZE];
-
-        clock_format_rfc3339(p->valid_from_us, from);
-        (void)snprintf(b->complaint, sizeof(b->complaint), "%s: not valid before %s", b->file, from);
+    r = rulebook_load(b, bytes, size, &p);
+    if (r != 0)
+        return r;
+    if (wall_us != 0 && !is_for_here_and_now(b, p, wall_us)) {
         (void)policy_unref(p);
         return RULEBOOK_E_REFUSED;
     }
-    (void)policy_unref(b->policy);
-    free(b->document);
-    b->policy = p;
-    b->document = TAKE_PTR(bytes);
-    b->document_size = size;
-    b->source = source;
+    rulebook_rule_by(b, p, TAKE_PTR(bytes), size, source);
     return 0;
+}
+
+int rulebook_keep_copy(struct rulebook *b)
+{
+    int r = files_write_atomic_at(b->options.state_directory, RULEBOOK_COPY, b->document, b->document_size, 0600);
+
+    b->kept = r >= 0;
+    return r;
+}
+
+bool rulebook_is_signed_only(const struct rulebook *b)
+{
+    return trusted_condition(b->trusted) != TRUSTED_NONE;
+}
+
+int rulebook_refuse_unsigned(struct rulebook *b)
+{
+    if (trusted_condition(b->trusted) == TRUSTED_DAMAGED)
+        (void)snprintf(b->complaint, sizeof(b->complaint), "what was signed cannot be read (%s)",
+                       trusted_complaint(b->trusted));
+    else
+        complain(
+            b,
+            "a root is installed, so an unsigned policy does not count: apply a signed bundle (kuraban policy apply)");
+    return RULEBOOK_E_UNSIGNED;
 }
 
 int rulebook_reload(struct rulebook *b, int64_t wall_us)
@@ -212,21 +226,33 @@ int rulebook_reload(struct rulebook *b, int64_t wall_us)
     int r;
 
     b->complaint[0] = '\0';
-    r = take(b, AT_FDCWD, b->file, RULEBOOK_FILE, wall_us);
+    rulebook_forget_findings(b);
+    if (rulebook_is_signed_only(b))
+        return rulebook_refuse_unsigned(b);
+    r = rulebook_take(b, AT_FDCWD, b->options.file, RULEBOOK_FILE, wall_us);
     if (r != 0) {
         if (b->source == RULEBOOK_FILE)
             b->source = RULEBOOK_LAST_GOOD; /* the file is no longer what rules */
         return r == -ENOMEM ? r : RULEBOOK_E_REFUSED;
     }
     /* When the copy cannot be written the document rules all the same; only a later start with a broken file would miss it. */
-    b->kept = files_write_atomic_at(b->state_directory, LAST_GOOD, b->document, b->document_size, 0600) >= 0;
+    (void)rulebook_keep_copy(b);
     return 0;
 }
 
 int rulebook_open(struct rulebook *b, int64_t wall_us)
 {
+    int r = trusted_open(b->options.state_directory, &b->trusted);
+
+    if (r < 0)
+        return r;
+    if (rulebook_is_signed_only(b)) {
+        r = rulebook_open_signed(b);
+        b->before = b->source == RULEBOOK_NONE ? NULL : policy_ref(b->policy);
+        return r;
+    }
     /* The copy first: a good file replaces it, and what it marked in the life before has to be known (rulebook_before). */
-    b->kept = take(b, b->state_directory, LAST_GOOD, RULEBOOK_LAST_GOOD, 0) == 0;
+    b->kept = rulebook_take(b, b->options.state_directory, RULEBOOK_COPY, RULEBOOK_LAST_GOOD, 0) == 0;
     if (b->kept)
         b->before = policy_ref(b->policy);
     return rulebook_reload(b, wall_us);
@@ -240,9 +266,9 @@ int rulebook_resolve_again(struct rulebook *b)
 
     if (b->source == RULEBOOK_NONE)
         return 0;
-    r = policy_load(b->file, b->document, b->document_size, &findings, &p);
+    r = policy_load(b->options.file, b->document, b->document_size, &findings, &p);
     if (r == 0)
-        r = policy_resolve(p, b->names, &findings);
+        r = policy_resolve(p, b->options.names, &findings);
     if (r != 0 || policy_same_names(p, b->policy)) {
         policy_findings_done(&findings);
         (void)policy_unref(p);
@@ -273,11 +299,6 @@ enum rulebook_source rulebook_source(const struct rulebook *b)
 const char *rulebook_document(const struct rulebook *b)
 {
     return b->document ? (const char *)b->document : "";
-}
-
-bool rulebook_is_expired(const struct rulebook *b, int64_t wall_us)
-{
-    return b->policy->valid_until_us != 0 && wall_us > b->policy->valid_until_us;
 }
 
 const char *rulebook_complaint(const struct rulebook *b)

@@ -61,11 +61,24 @@ static void write_policy(const struct place *p, int version, mode_t mode)
     assert_int_equal(chmod(p->file, mode), 0);
 }
 
+static void new_rulebook(const struct place *p, const struct policy_names *names, struct rulebook **ret)
+{
+    static const char *const groups[] = {"kazei"};
+    const struct rulebook_options options = {.file = p->file,
+                                             .state_directory = p->fd,
+                                             .names = names,
+                                             .terminal = "kazei-07",
+                                             .groups = groups,
+                                             .n_groups = 1};
+
+    assert_int_equal(rulebook_new(&options, ret), 0);
+}
+
 static struct rulebook *open_rulebook(const struct place *p, int expected)
 {
     struct rulebook *b = NULL;
 
-    assert_int_equal(rulebook_new(p->file, p->fd, NULL, &b), 0);
+    new_rulebook(p, NULL, &b);
     assert_int_equal(rulebook_open(b, NOW_US), expected);
     return b;
 }
@@ -203,10 +216,45 @@ static void test_not_valid_yet(void **state)
     assert_int_equal(rulebook_policy(b)->version, 8);
     assert_null(rulebook_free(b));
     /* A clock without its battery: the copy of what ruled rules on. */
-    assert_int_equal(rulebook_new(p->file, p->fd, NULL, &b), 0);
+    new_rulebook(p, NULL, &b);
     assert_int_equal(rulebook_open(b, 1000000), RULEBOOK_E_REFUSED);
     assert_int_equal(rulebook_source(b), RULEBOOK_LAST_GOOD);
     assert_int_equal(rulebook_policy(b)->version, 8);
+    assert_null(rulebook_free(b));
+}
+
+/* The file, too, is for the terminals that its scope names, and for no others. */
+static void test_scope(void **state)
+{
+    static const struct {
+        const char *scope;
+        bool ours;
+    } cases[] = {
+        {"scope: {groups: [kazei]}", true},       {"scope: {groups: [hoken, kazei]}", true},
+        {"scope: {terminals: [kazei-07]}", true}, {"scope: {groups: [hoken], terminals: [kazei-07]}", true},
+        {"scope: {groups: [hoken]}", false},      {"scope: {terminals: [kazei-08]}", false},
+        {"scope: {terminals: [kazei]}", false}, /* a group's name is no terminal's */
+        {"scope: {groups: [kazei-07]}", false},   {"scope: {terminals: [kazei-0]}", false},
+    };
+    const struct place *p = *state;
+    struct rulebook *b;
+
+    write_policy(p, 1, 0644);
+    b = open_rulebook(p, 0);
+    assert_true(rulebook_is_in_scope(b));
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        FILE *f;
+
+        write_policy(p, 2 + (int)i, 0644);
+        f = fopen(p->file, "a");
+        assert_non_null(f);
+        assert_true(fprintf(f, "%s\n", cases[i].scope) > 0);
+        assert_int_equal(fclose(f), 0);
+        assert_int_equal(rulebook_reload(b, NOW_US), cases[i].ours ? 0 : RULEBOOK_E_REFUSED);
+        if (!cases[i].ours)
+            assert_non_null(strstr(rulebook_complaint(b), "scope"));
+    }
+    assert_int_equal(rulebook_policy(b)->version, 5);
     assert_null(rulebook_free(b));
 }
 
@@ -244,7 +292,7 @@ static void test_names_that_come_later(void **state)
                 0);
     assert_int_equal(fclose(f), 0);
     directory_is_up = false;
-    assert_int_equal(rulebook_new(p->file, p->fd, &names, &b), 0);
+    new_rulebook(p, &names, &b);
     assert_int_equal(rulebook_open(b, NOW_US), 0);
     assert_true(rulebook_policy(b)->media.rules[0].who.restricted);
     assert_int_equal(rulebook_policy(b)->media.rules[0].who.n_gids, 0);
@@ -264,6 +312,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_without_any_nothing_is_permitted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_others_may_not_write_it, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_owner, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_scope, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_valid_yet, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_that_come_later, setup, teardown),
         cmocka_unit_test_setup_teardown(test_link_is_not_followed, setup, teardown),

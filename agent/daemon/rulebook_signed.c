@@ -1,0 +1,165 @@
+/*
+ * What comes in signed: bundles are verified by policy/trust, stored by trusted.c and only then rule. Must not: let a document rule
+ * that could not be stored, for after a start another one would.
+ */
+#include "daemon/rulebook_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "policy/policy.h"
+#include "policy/scope.h"
+#include "policy/trust/trust.h"
+
+static int take_signed(struct rulebook *b)
+{
+    size_t size = 0;
+    const uint8_t *document = trust_state_policy(trusted_state(b->trusted), &size);
+    uint8_t *copy;
+    struct policy *p = NULL;
+    int r;
+
+    rulebook_forget_findings(b);
+    r = rulebook_load(b, document, size, &p);
+    if (r != 0)
+        return r;
+    copy = malloc(size + 1);
+    if (!copy) {
+        (void)policy_unref(p);
+        return -ENOMEM;
+    }
+    memcpy(copy, document, size);
+    copy[size] = 0;
+    rulebook_rule_by(b, p, copy, size, RULEBOOK_SIGNED);
+    b->kept = true;
+    return 0;
+}
+
+int rulebook_open_signed(struct rulebook *b)
+{
+    size_t size;
+    int r;
+
+    if (trusted_condition(b->trusted) == TRUSTED_DAMAGED)
+        return rulebook_refuse_unsigned(
+            b); /* not even the copy: somebody may have taken the signed one away for its sake */
+    if (trust_state_policy(trusted_state(b->trusted), &size))
+        return take_signed(b);
+    r = rulebook_take(b, b->options.state_directory, RULEBOOK_COPY, RULEBOOK_LAST_GOOD, 0);
+    b->kept = r == 0;
+    return r == -ENOMEM ? r : r == 0 ? 0 : RULEBOOK_E_REFUSED;
+}
+
+int64_t rulebook_time(const struct rulebook *b, int64_t wall_us)
+{
+    const struct trust_state *s = trusted_state(b->trusted);
+    const struct trust_head *head = s ? trust_state_head(s) : NULL;
+
+    return head && head->issued_us > wall_us ? head->issued_us : wall_us;
+}
+
+/* Stores what was verified and then rules by it. Takes next when it returns 0. */
+static int rule_signed(struct rulebook *b, struct trust_state *next, struct policy *p)
+{
+    size_t size = 0;
+    const uint8_t *document = trust_state_policy(next, &size);
+    _cleanup_free_ uint8_t *copy = malloc(size + 1);
+    int r;
+
+    if (!copy)
+        return -ENOMEM;
+    if (size > 0)
+        memcpy(copy, document, size);
+    copy[size] = 0;
+    r = trusted_store(b->trusted, next);
+    if (r < 0)
+        return r;
+    if (p)
+        rulebook_rule_by(b, policy_ref(p), TAKE_PTR(copy), size, RULEBOOK_SIGNED);
+    b->kept = true;
+    b->complaint[0] = '\0';
+    return 0;
+}
+
+int rulebook_apply(struct rulebook *b, const uint8_t *bundle, size_t size, int64_t wall_us,
+                   struct trust_complaint *complaint)
+{
+    const struct rulebook_options *o = &b->options;
+    struct trust_terminal terminal = {.id = o->terminal, .groups = o->groups, .n_groups = o->n_groups};
+    struct trust_state *next = NULL;
+    struct policy *p = NULL;
+    int r;
+
+    rulebook_forget_findings(b);
+    if (trusted_condition(b->trusted) != TRUSTED_GOOD) {
+        (void)snprintf(complaint->text, sizeof(complaint->text), "%s", trusted_complaint(b->trusted));
+        return TRUST_E_NO_ROOT;
+    }
+    terminal.now_us = rulebook_time(b, wall_us);
+    r = trust_apply(trusted_state(b->trusted), &terminal, bundle, size, &next, &p, &b->findings, complaint);
+    if (r != 0)
+        return r;
+    if (p && policy_resolve(p, o->names, &b->findings) != 0)
+        r = -ENOMEM;
+    if (r == 0)
+        r = rule_signed(b, next, p);
+    if (r < 0)
+        (void)trust_state_free(next);
+    (void)policy_unref(p);
+    return r;
+}
+
+int rulebook_install(struct rulebook *b, const uint8_t *envelope, size_t size, int64_t wall_us,
+                     struct trust_complaint *complaint)
+{
+    struct trust_state *first = NULL;
+    int r;
+
+    if (rulebook_is_signed_only(b))
+        return -EEXIST;
+    r = trust_install_root(envelope, size, wall_us, &first, complaint);
+    if (r != 0)
+        return r;
+    /* From now on the copy is all there is until something signed comes. */
+    if (b->source != RULEBOOK_NONE)
+        r = rulebook_keep_copy(b);
+    if (r == 0)
+        r = trusted_install(b->trusted, first);
+    if (r < 0) {
+        (void)trust_state_free(first);
+        return r;
+    }
+    if (b->source == RULEBOOK_FILE)
+        b->source = RULEBOOK_LAST_GOOD;
+    return 0;
+}
+
+int rulebook_remove(struct rulebook *b)
+{
+    int r = 0;
+
+    if (!rulebook_is_signed_only(b))
+        return -ENOENT;
+    if (b->source != RULEBOOK_NONE)
+        r = rulebook_keep_copy(b);
+    if (r == 0)
+        r = trusted_remove(b->trusted);
+    if (r < 0)
+        return r;
+    if (b->source == RULEBOOK_SIGNED)
+        b->source = RULEBOOK_LAST_GOOD;
+    return 0;
+}
+
+const struct trusted *rulebook_trusted(const struct rulebook *b)
+{
+    return b->trusted;
+}
+
+bool rulebook_is_in_scope(const struct rulebook *b)
+{
+    return policy_is_for(b->policy, b->options.terminal, b->options.groups, b->options.n_groups);
+}
