@@ -138,7 +138,7 @@ void doc_hint_near(struct doc *d, const char *written, const struct doc_choice *
     const char *near = NULL;
 
     for (; choices->name; choices++)
-        if (is_nearer(written, choices->name, &best))
+        if (choices->value != DOC_CHOICE_LATER && is_nearer(written, choices->name, &best))
             near = choices->name;
     if (near)
         doc_hint(d, N_("did you mean '%s'?"), near);
@@ -257,6 +257,12 @@ static int check_required(struct doc *d, const yaml_node_t *node, const struct d
     return 0;
 }
 
+void doc_tell_later(struct doc *d, const yaml_node_t *node, const char *word)
+{
+    doc_error(d, node, N_("'%s' is not yet enforced by this version"), word);
+    doc_hint(d, N_("remove it: what is not enforced must not look as if it were"));
+}
+
 static int load_pairs(struct doc *d, const yaml_node_t *node, const struct doc_schema *schema, void *object)
 {
     for (size_t i = 0; i < doc_count(node) && !policy_findings_full(d->findings); i++) {
@@ -274,8 +280,7 @@ static int load_pairs(struct doc *d, const yaml_node_t *node, const struct doc_s
             continue;
         }
         if (f->type == DOC_LATER) {
-            doc_error(d, key, N_("'%s' is not yet enforced by this version"), f->key);
-            doc_hint(d, N_("remove it: what is not enforced must not look as if it were"));
+            doc_tell_later(d, key, f->key);
         }
         r = load_field(d, doc_value(d, node, i), f, object);
         if (r < 0)

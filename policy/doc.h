@@ -26,6 +26,7 @@ enum {
     DOC_E_INVALID = 1, /* findings tell where */
     DOC_DEPTH_MAX = 16,
     DOC_NODES_MAX = 65536,
+    DOC_CHOICE_LATER = -1, /* value of a choice that is known, but refused: not yet enforced by this version */
 };
 
 struct doc;

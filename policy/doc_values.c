@@ -90,10 +90,14 @@ int doc_get_choice(struct doc *d, const yaml_node_t *node, const struct doc_choi
         return DOC_E_INVALID;
     for (const struct doc_choice *c = choices; c->name; c++) {
         if (text_equal(c->name, text)) {
+            if (c->value == DOC_CHOICE_LATER) {
+                doc_tell_later(d, node, text);
+                return DOC_E_INVALID;
+            }
             *ret = c->value;
             return 0;
         }
-        if (used + strlen(c->name) + 3 < sizeof(names))
+        if (c->value != DOC_CHOICE_LATER && used + strlen(c->name) + 3 < sizeof(names))
             used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used > 0 ? ", " : "", c->name);
     }
     if (is_null(node)) {

@@ -134,12 +134,24 @@ static const uint8_t *find_line(const uint8_t *bytes, size_t size, unsigned line
     return at;
 }
 
-/* Columns a character takes on a terminal, by its first byte: what has three or more bytes is nearly always Japanese. */
-static unsigned width_of(uint8_t first)
+/* Columns a character takes on a terminal. What has three or more bytes is nearly always Japanese and wide; not so signs like
+ * the ellipsis and the dashes, half-width kana, and the marks that some systems write behind a kana instead of within it. */
+static unsigned width_at(const uint8_t *at, size_t size)
 {
-    if (first >= 0x80 && first < 0xc0)
-        return 0; /* continuation */
-    return first >= 0xe1 ? 2 : 1;
+    unsigned c = size < 3 ? 0 : ((at[0] & 0x0fU) << 12) | ((at[1] & 0x3fU) << 6) | (at[2] & 0x3fU);
+
+    if (at[0] < 0xe0 || size < 3)
+        return 1;
+    if (at[0] >= 0xf0)
+        return 2;
+    if (c == 0x3099 || c == 0x309a)
+        return 0;
+    return c < 0x1100 || (c >= 0x2000 && c < 0x2e80) || (c >= 0xff61 && c <= 0xff9f) ? 1 : 2;
+}
+
+static bool is_continuation(uint8_t byte)
+{
+    return byte >= 0x80 && byte < 0xc0;
 }
 
 int policy_source_line(const uint8_t *bytes, size_t size, struct policy_position at, char **ret_line, char **ret_caret)
@@ -161,9 +173,10 @@ int policy_source_line(const uint8_t *bytes, size_t size, struct policy_position
         return -ENOMEM;
     memcpy(line, source, length);
     for (; used < length; used++) {
-        unsigned width = width_of((uint8_t)line[used]);
+        bool first = !is_continuation((uint8_t)line[used]);
+        unsigned width = first ? width_at((const uint8_t *)line + used, length - used) : 0;
 
-        column += width > 0;
+        column += first;
         for (unsigned i = 0; i < width && column < at.column; i++)
             caret[blanks++] = ' ';
         if ((uint8_t)line[used] < 0x20 || line[used] == 0x7f)

@@ -233,6 +233,7 @@ static const struct doc_field policy_fields[] = {
      .schema = &load_store_schema,
      .text = N_("where resident data lives")},
     {.key = "export", .type = DOC_LATER, .text = N_("not yet enforced")},
+    {.key = "patterns", .type = DOC_LATER, .text = N_("not yet enforced")},
     {.key = "mfa", .type = DOC_LATER, .text = N_("not yet enforced")},
     {.key = "network", .type = DOC_LATER, .text = N_("not yet enforced")},
     {.key = "audit", .type = DOC_MAP, DOC_AT(struct policy, audit), .schema = &audit_schema, .text = N_("the journal")},

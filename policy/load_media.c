@@ -51,7 +51,7 @@ static const struct doc_schema match_schema = {
     .what = N_("match"), .fields = match_fields, .n = ELEMENTS(match_fields), .end = load_check_match};
 
 static const struct doc_choice medium_choices[] = {
-    {"refuse", POLICY_REFUSE}, {"read", POLICY_READ}, {"export", POLICY_EXPORT}, {NULL, 0}};
+    {"refuse", POLICY_REFUSE}, {"read", POLICY_READ}, {"export", DOC_CHOICE_LATER}, {NULL, 0}};
 static const struct doc_choice mount_choices[] = {{"refuse", POLICY_REFUSE}, {"use", POLICY_USE}, {NULL, 0}};
 static const struct doc_choice exec_choices[] = {{"refuse", 0}, {"allow", 1}, {NULL, 0}};
 
@@ -77,6 +77,8 @@ static int end_rule(struct doc *d, const struct yaml_node_s *node, void *object)
 
     rule->has_exec = doc_find(d, node, "exec") != NULL;
     load_check_verdict(d, node, rule->id);
+    if (rule->allow == POLICY_REFUSE)
+        load_check_refusal(d, node, "medium");
     if (rule->exec && rule->allow == POLICY_REFUSE)
         doc_error(d, doc_find(d, node, "exec"), N_("nothing can be executed from a refused medium"));
     return 0;
@@ -99,7 +101,7 @@ static const struct doc_field rule_fields[] = {
      .type = DOC_ENUM,
      DOC_AT(struct policy_medium_rule, allow),
      .choices = medium_choices,
-     .text = N_("read or export; media are never written")},
+     .text = N_("read; media are never written")},
     {.key = "refuse", .type = DOC_CUSTOM, .load = load_refuse, .text = N_("true")},
     {.key = "exec",
      .type = DOC_CUSTOM,

@@ -46,7 +46,7 @@ static const struct doc_schema match_schema = {
     .what = N_("match"), .fields = match_fields, .n = ELEMENTS(match_fields), .end = load_check_match};
 
 static const struct doc_choice allow_choices[] = {
-    {"refuse", POLICY_REFUSE}, {"read", POLICY_READ}, {"use", POLICY_USE}, {"export", POLICY_EXPORT}, {NULL, 0}};
+    {"refuse", POLICY_REFUSE}, {"read", POLICY_READ}, {"use", POLICY_USE}, {"export", DOC_CHOICE_LATER}, {NULL, 0}};
 
 static const struct doc_field allow_fields[] = {
     {.key = "what",
@@ -54,7 +54,7 @@ static const struct doc_field allow_fields[] = {
      .required = true,
      DOC_AT(struct policy_usb_rule, allow),
      .choices = allow_choices,
-     .text = N_("use, read or export")},
+     .text = N_("use or read")},
     {.key = "interfaces",
      .type = DOC_CUSTOM,
      DOC_AT(struct policy_usb_rule, only),
@@ -110,7 +110,7 @@ int load_refuse(struct doc *d, const struct yaml_node_s *node, const struct doc_
     (void)target; /* refusing is what a zeroed rule does */
     if (!text_equal(doc_text(node), "true")) {
         doc_error(d, node, N_("'refuse' can only be true"));
-        doc_hint(d, N_("to permit, write allow: read, use or export"));
+        doc_hint(d, N_("to permit, write allow: read or use"));
     }
     return 0;
 }
@@ -123,6 +123,17 @@ void load_check_verdict(struct doc *d, const struct yaml_node_s *node, const cha
         doc_error(d, node, N_("rule '%s' says neither allow nor refuse"), id);
     else if (allow && refuse)
         doc_error(d, doc_find(d, node, "refuse"), N_("rule '%s' says both allow and refuse"), id);
+}
+
+/* Conditions of a permission: a refusal would look as if it asked for them. */
+void load_check_refusal(struct doc *d, const struct yaml_node_s *node, const char *key)
+{
+    const struct yaml_node_s *value = doc_find(d, node, key);
+
+    if (!value)
+        return;
+    doc_error(d, value, N_("'%s' goes with 'allow' only"), key);
+    doc_hint(d, N_("a refusal takes all that 'match' speaks of: allow what may come in an earlier rule"));
 }
 
 static int begin_rule(struct doc *d, const struct yaml_node_s *node, void *object)
@@ -169,6 +180,10 @@ static int end_rule(struct doc *d, const struct yaml_node_s *node, void *object)
     load_check_verdict(d, node, rule->id);
     check_twice(d, node);
     check_unique(d, node, rule);
+    if (rule->allow == POLICY_REFUSE) {
+        load_check_refusal(d, node, "medium");
+        load_check_refusal(d, node, "unique");
+    }
     if (rule->remove && rule->allow != POLICY_REFUSE)
         doc_error(d, doc_find(d, node, "remove"), N_("'remove' goes with 'refuse' only"));
     if (rule->only.n > 0 && rule->allow == POLICY_REFUSE)
@@ -207,7 +222,7 @@ static const struct doc_field rule_fields[] = {
      .type = DOC_CUSTOM,
      .load = load_allow,
      .clear = clear_allow,
-     .text = N_("use, read or export; storage is never written: use means read")},
+     .text = N_("use or read; storage is never written: use means read")},
     {.key = "refuse", .type = DOC_CUSTOM, .load = load_refuse, .text = N_("true")},
     {.key = "remove",
      .type = DOC_BOOL,

@@ -148,9 +148,6 @@ static void warn_usb_rules(const struct policy *p, struct policy_findings *f)
         if (rule->allow == POLICY_USE && is_storage_only(&rule->match))
             policy_findings_add(f, POLICY_WARNING, rule->at,
                                 N_("'allow: use' of storage means 'read': media are never written"));
-        if (rule->allow == POLICY_EXPORT)
-            policy_findings_add(f, POLICY_WARNING, rule->at,
-                                N_("export is not yet carried out by this version: the medium can be read only"));
     }
 }
 

@@ -40,7 +40,7 @@ static void test_usb_conditions(void **state)
     } cases[] = {
         {"allow: read", "vfat", false, 1, POLICY_READ, REASON_RULE},
         {"allow: use", "vfat", false, 1, POLICY_READ, REASON_RULE}, /* never more than reading */
-        {"allow: export", "vfat", false, 1, POLICY_EXPORT, REASON_RULE},
+        {FIXTURE_EXPORT, "vfat", false, 1, POLICY_EXPORT, REASON_RULE},
         {"refuse: true", "vfat", false, 1, POLICY_REFUSE, REASON_RULE},
         {"allow: read, medium: {filesystem: [vfat, exfat]}", "vfat", false, 1, POLICY_READ, REASON_RULE},
         {"allow: read, medium: {filesystem: [vfat, exfat]}", "ntfs", false, 1, POLICY_REFUSE, REASON_FILESYSTEM},
@@ -106,9 +106,9 @@ static void test_media_rules_refine(void **state)
     } cases[] = {
         {"allow: read", "[{id: m, refuse: true, match: {label: DATA}}]", POLICY_REFUSE, "m", "", false},
         {"allow: read", "[{id: m, refuse: true, match: {label: X}}]", POLICY_READ, "a", "", false},
-        {"allow: read", "[{id: m, allow: export, match: {label: DATA}}]", POLICY_READ, "a", "m", false},
-        {"allow: export", "[{id: m, allow: read, match: {label: DATA}}]", POLICY_READ, "a", "m", false},
-        {"allow: export", "[{id: m, allow: export}]", POLICY_EXPORT, "a", "m", false},
+        {"allow: read", "[{id: m, " FIXTURE_EXPORT ", match: {label: DATA}}]", POLICY_READ, "a", "m", false},
+        {FIXTURE_EXPORT, "[{id: m, allow: read, match: {label: DATA}}]", POLICY_READ, "a", "m", false},
+        {FIXTURE_EXPORT, "[{id: m, " FIXTURE_EXPORT "}]", POLICY_EXPORT, "a", "m", false},
         {"refuse: true", "[{id: m, allow: read}]", POLICY_REFUSE, "a", "", false},
         {"allow: read", "[{id: m, allow: read, exec: allow}]", POLICY_READ, "a", "m", true},
         {"allow: read", "[{id: m, allow: read, medium: {luks-only: true}}]", POLICY_REFUSE, "m", "", false},
@@ -117,7 +117,7 @@ static void test_media_rules_refine(void **state)
          false},
         /* One that only records takes nothing away, and gives nothing that the device's rule does not. */
         {"allow: read", "[{id: m, refuse: true, monitor: true}]", POLICY_READ, "m", "a", false},
-        {"allow: export", "[{id: m, allow: read, monitor: true, medium: {luks-only: true}}]", POLICY_EXPORT, "m", "a",
+        {FIXTURE_EXPORT, "[{id: m, allow: read, monitor: true, medium: {luks-only: true}}]", POLICY_EXPORT, "m", "a",
          false},
         {"allow: read, monitor: true", "[{id: m, refuse: true}]", POLICY_REFUSE, "m", "", false},
     };

@@ -39,7 +39,7 @@ static const char rules[] =
     "  - {id: camera, allow: {what: use, interfaces: [\"0e:*:*\"]}, match: {device: \"046d:*\"}}\n"
     "  - {id: watched, allow: read, monitor: true, match: {serial: WATCH}, who: {users: [tanaka]}}\n"
     "  - {id: typed, allow: use, interfaces: {all-of: [\"03:01:01\"]}, connect: hardwired}\n"
-    "  - {id: kept, allow: export, match: {serial: LENT}, unique: ignore}\n";
+    "  - {id: kept, " FIXTURE_EXPORT ", match: {serial: LENT}, unique: ignore}\n";
 
 struct expected {
     enum verdict_kind ruled, kind;

@@ -119,7 +119,7 @@ static void check_full_usb(const struct policy *p)
     assert_int_equal(r[3].only.n, 1);
     assert_true(r[3].monitor);
     assert_false(r[3].unique_serial);
-    assert_int_equal(r[4].allow, POLICY_EXPORT);
+    assert_int_equal(r[4].allow, POLICY_READ);
     assert_false(r[4].unique_serial); /* unique: ignore against the zone's default */
 }
 
@@ -248,13 +248,13 @@ static void test_zone_defaults(void **state)
 
 static void test_written_beats_zone(void **state)
 {
-    struct policy *p = load_text(HEAD "media: {optical: refuse, network: refuse, sdcard: export, exec: allow, fuse: "
+    struct policy *p = load_text(HEAD "media: {optical: refuse, network: refuse, sdcard: read, exec: allow, fuse: "
                                       "{allow: [fuse.portal]}}\nzone: internet\n");
 
     (void)state;
     assert_int_equal(p->media.optical, POLICY_REFUSE);
     assert_int_equal(p->media.network, POLICY_REFUSE);
-    assert_int_equal(p->media.sdcard, POLICY_EXPORT);
+    assert_int_equal(p->media.sdcard, POLICY_READ);
     assert_int_equal(p->media.fuse, POLICY_USE); /* default left to the zone */
     assert_int_equal(p->media.fuse_allow.n, 1);
     assert_true(p->media.exec);
