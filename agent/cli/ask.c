@@ -7,9 +7,13 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/text.h"
 #include "cli/i18n.h"
 #include "config/config.h"
 #include "ctl/protocol.h"
+#include "ctl/sealed.h"
+#include "policy/trust/trust.h"
 
 enum {
     ASK_DEADLINE_MS = 30000
@@ -62,10 +66,50 @@ static void tell_findings(struct cli *c, const json_t *answer)
     }
 }
 
+/* What the `reason` of a refusal means, in the person's language; NULL for one this program does not know. */
+static const char *reason_words(const char *reason)
+{
+    static const struct {
+        const char *reason, *words;
+    } others[] = {
+        {"console", N_("this is done at a console of the machine only: a virtual terminal or a serial line")},
+        {"installed", N_("a root document is installed already: a newer one comes in a bundle")},
+        {"journal", N_("the journal could not take it, so nothing was changed")},
+        {"not-stored", N_("it could not be stored")},
+        {"not-sealed", N_("kuraband does not accept these values")},
+        {"unreadable", N_("it cannot be read")},
+    };
+
+    for (int i = TRUST_OK + 1; i < TRUST_RESULT_COUNT_; i++)
+        if (text_equal(reason, trust_result_name((enum trust_result)i)))
+            return _(trust_result_text((enum trust_result)i));
+    for (size_t i = 0; i < ELEMENTS(others); i++)
+        if (text_equal(reason, others[i].reason))
+            return _(others[i].words);
+    return NULL;
+}
+
+/* A refusal that names its reason: the answer is no, and nothing has failed. */
+static enum cli_exit tell_refusal(struct cli *c, const char *words, const json_t *answer)
+{
+    const char *complaint = json_string_value(json_object_get(answer, "complaint"));
+
+    if (complaint && *complaint)
+        cli_error(c, _("refused, nothing has changed: %s: %s"), words, cli_safe(c, complaint));
+    else
+        cli_error(c, _("refused, nothing has changed: %s"), words);
+    tell_findings(c, answer);
+    if (c->json)
+        cli_show(c, answer, NULL);
+    return CLI_NO;
+}
+
 /* Takes answer. */
 static enum cli_exit judge(struct cli *c, uint32_t code, json_t *answer, json_t **ret)
 {
     const char *message = json_string_value(json_object_get(answer, "message"));
+    const char *reason = json_string_value(json_object_get(answer, "reason"));
+    const char *words = reason ? reason_words(reason) : NULL;
     enum cli_exit result = CLI_FAILED;
 
     switch (code) {
@@ -81,6 +125,10 @@ static enum cli_exit judge(struct cli *c, uint32_t code, json_t *answer, json_t 
         result = CLI_USAGE;
         break;
     default:
+        if (words) {
+            result = tell_refusal(c, words, answer);
+            break;
+        }
         cli_error(c, _("kuraband could not do it: %s"), message ? cli_safe(c, message) : _("no reason given"));
         tell_findings(c, answer);
         break;
@@ -125,6 +173,26 @@ enum cli_exit ask(struct cli *c, uint16_t request, const struct buf *fields, jso
 
     if (code == CLI_OK)
         code = ask_on(c, &client, request, fields, ret);
+    ctl_client_close(&client);
+    return code;
+}
+
+enum cli_exit ask_with_bytes(struct cli *c, uint16_t request, const void *bytes, size_t size, json_t **ret)
+{
+    _cleanup_close_ int fd = sealed_make(bytes, size);
+    struct ctl_client client = {.socket = -1};
+    uint32_t answer_code = CTL_CODE_FAILED;
+    json_t *answer = NULL;
+    enum cli_exit code;
+    int r;
+
+    if (fd < 0)
+        return ask_failed(c, fd);
+    code = ask_open(c, &client);
+    if (code != CLI_OK)
+        return code;
+    r = ctl_client_ask_fd(&client, request, NULL, fd, ASK_DEADLINE_MS, &answer_code, &answer);
+    code = r < 0 ? ask_failed(c, r) : judge(c, answer_code, answer, ret);
     ctl_client_close(&client);
     return code;
 }

@@ -97,6 +97,7 @@ enum cli_exit cli_why(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_check(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_explain(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_generate(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_policy_import_usbguard(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_show(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_keygen(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_root_create(struct cli *c, const struct cli_arguments *a);
@@ -107,6 +108,9 @@ enum cli_exit cli_policy_sign(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_verify(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_head(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_bundle(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_policy_apply(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_policy_root_install(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_policy_root_remove(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_audit_verify(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_audit_show(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_audit_export(struct cli *c, const struct cli_arguments *a);
@@ -123,3 +127,4 @@ extern const struct cli_option cli_devices_options[], cli_why_options[], cli_pol
 extern const struct cli_option cli_policy_keygen_options[], cli_policy_root_create_options[],
     cli_policy_root_sign_options[], cli_policy_root_rotate_options[], cli_policy_root_show_options[],
     cli_policy_sign_options[], cli_policy_verify_options[], cli_policy_head_options[], cli_policy_bundle_options[];
+extern const struct cli_option cli_policy_root_install_options[], cli_policy_root_remove_options[];

@@ -18,7 +18,7 @@ static void add(struct table *t, const char *name, const char *value)
 static const char *source_words(const char *source)
 {
     if (text_equal(source, "last-good"))
-        return _("the file was refused; the last good policy stays in force");
+        return _("the policy file is not what rules; the last good policy stays in force");
     if (text_equal(source, "none"))
         return _("no policy: nothing is permitted");
     return "";
@@ -39,8 +39,56 @@ static void add_policy(struct table *t, const json_t *policy)
     if (*source_words(value_string(policy, "source")))
         add(t, "", source_words(value_string(policy, "source")));
     if (*until) {
-        (void)snprintf(line, sizeof(line), value_bool(policy, "expired") ? _("expired on %s") : _("valid until %s"),
+        (void)snprintf(line, sizeof(line),
+                       value_bool(policy, "expired")        ? _("expired on %s; still enforced")
+                       : value_bool(policy, "expires_soon") ? _("valid until %s: a new one is needed soon")
+                                                            : _("valid until %s"),
                        value_time(until, when));
+        add(t, "", line);
+    }
+}
+
+static void add_terminal(struct table *t, const json_t *terminal)
+{
+    const json_t *group, *groups = json_object_get(terminal, "groups");
+    char line[512];
+    size_t i, n;
+
+    n = (size_t)snprintf(line, sizeof(line), "%s", value_string(terminal, "id"));
+    json_array_foreach(groups, i, group) if (n < sizeof(line)) n +=
+        (size_t)snprintf(line + n, sizeof(line) - n, "%s%s", n > 0 ? ", " : "", json_string_value(group));
+    if (n > 0)
+        add(t, _("Terminal"), line);
+}
+
+/* Only what somebody should know: who signed, and what is over or nearly so. */
+static void add_trust(struct table *t, const json_t *trust)
+{
+    const json_t *root = json_object_get(trust, "root"), *head = json_object_get(trust, "head"), *signer;
+    char line[512], when[VALUE_TIME_SIZE];
+    size_t i;
+
+    if (!json_is_object(trust))
+        return;
+    if (!text_equal(value_string(trust, "state"), "good")) {
+        add(t, _("Signed"), _("DAMAGED: what was signed cannot be read; see kuraban doctor"));
+        return;
+    }
+    (void)snprintf(line, sizeof(line), _("only signed policies, root version %" PRIi64), value_number(root, "version"));
+    add(t, _("Signed"), line);
+    json_array_foreach(json_object_get(trust, "signers"), i, signer)
+    {
+        (void)snprintf(line, sizeof(line), "%s (%.16s…)", value_string(signer, "name"), value_string(signer, "key"));
+        add(t, "", line);
+    }
+    if (value_bool(root, "expired") || value_bool(root, "expires_soon")) {
+        (void)snprintf(line, sizeof(line), value_bool(root, "expired") ? _("ROOT EXPIRED on %s") : _("root ends on %s"),
+                       value_time(value_string(root, "expires"), when));
+        add(t, "", line);
+    }
+    if (value_bool(head, "expired") || value_bool(head, "expires_soon")) {
+        (void)snprintf(line, sizeof(line), value_bool(head, "expired") ? _("HEAD EXPIRED on %s") : _("head ends on %s"),
+                       value_time(value_string(head, "expires"), when));
         add(t, "", line);
     }
 }
@@ -89,7 +137,9 @@ static void text_status(struct cli *c, const json_t *status)
 
     add(t, _("Enforcing"), value_bool(status, "enforcing") ? _("yes") : _("NO"));
     add(t, _("Mode"), monitor ? _("monitor: everything is recorded, nothing is refused") : _("enforce"));
+    add_terminal(t, json_object_get(status, "terminal"));
     add_policy(t, json_object_get(status, "policy"));
+    add_trust(t, json_object_get(status, "trust"));
     add_parts(t, status);
     if (emergency && !json_is_null(emergency))
         add(t, _("EMERGENCY"), _("keyboards and mice are permitted without a rule"));
