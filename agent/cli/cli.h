@@ -128,3 +128,4 @@ extern const struct cli_option cli_policy_keygen_options[], cli_policy_root_crea
     cli_policy_root_sign_options[], cli_policy_root_rotate_options[], cli_policy_root_show_options[],
     cli_policy_sign_options[], cli_policy_verify_options[], cli_policy_head_options[], cli_policy_bundle_options[];
 extern const struct cli_option cli_policy_root_install_options[], cli_policy_root_remove_options[];
+extern const struct cli_option cli_policy_import_usbguard_options[];

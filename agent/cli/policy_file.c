@@ -28,13 +28,18 @@ static int open_regular(const char *path)
     return TAKE_FD(fd);
 }
 
-int policy_file_read(const char *path, uint8_t **ret_bytes, size_t *ret_size)
+int policy_file_read_up_to(const char *path, size_t maximum, uint8_t **ret_bytes, size_t *ret_size)
 {
     _cleanup_close_ int fd = open_regular(path);
 
     if (fd < 0)
         return fd;
-    return files_read_fd(fd, POLICY_DOCUMENT_MAX, ret_bytes, ret_size);
+    return files_read_fd(fd, maximum, ret_bytes, ret_size);
+}
+
+int policy_file_read(const char *path, uint8_t **ret_bytes, size_t *ret_size)
+{
+    return policy_file_read_up_to(path, POLICY_DOCUMENT_MAX, ret_bytes, ret_size);
 }
 
 static int find_user(void *context, const char *name, uid_t *ret)

@@ -12,6 +12,8 @@ struct json_t;
 /* The bytes of a policy file: regular, at most POLICY_DOCUMENT_MAX, NUL-terminated past ret_size. 0; -EINVAL when it is
  * not a regular file, -EFBIG, other -errno. Caller frees. */
 int policy_file_read(const char *path, uint8_t **ret_bytes, size_t *ret_size);
+/* The same for a file that is no policy, of at most maximum bytes. */
+int policy_file_read_up_to(const char *path, size_t maximum, uint8_t **ret_bytes, size_t *ret_size);
 
 /* The policy at path, or with NULL the one of the configuration, with names resolved on this machine. On failure it has told
  * why. Caller unrefs. */
