@@ -96,6 +96,8 @@ enum cli_exit cli_devices(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_why(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_check(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_explain(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_policy_test(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_policy_diff(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_generate(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_import_usbguard(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_show(struct cli *c, const struct cli_arguments *a);
@@ -129,3 +131,4 @@ extern const struct cli_option cli_policy_keygen_options[], cli_policy_root_crea
     cli_policy_sign_options[], cli_policy_verify_options[], cli_policy_head_options[], cli_policy_bundle_options[];
 extern const struct cli_option cli_policy_root_install_options[], cli_policy_root_remove_options[];
 extern const struct cli_option cli_policy_import_usbguard_options[];
+extern const struct cli_option cli_policy_test_options[];

@@ -10,6 +10,8 @@ const struct cli_verb cli_verbs[] = {
     {"policy check", "FILE", 1, 1, N_("find the errors in a policy file"), NULL, cli_policy_check},
     {"policy explain", "", 0, 0, N_("which rule decides, and why the others do not"), cli_policy_explain_options,
      cli_policy_explain},
+    {"policy test", "CASES", 1, 1, N_("does a policy decide what is expected of it?"), cli_policy_test_options,
+     cli_policy_test},
     {"policy generate", "", 0, 0, N_("write a policy that keeps the devices of this machine"), NULL,
      cli_policy_generate},
     {"policy import usbguard", "FILE", 1, 1, N_("write a policy from the rules of USBGuard"),
