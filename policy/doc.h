@@ -63,6 +63,16 @@ enum doc_type {
     DOC_LATER,      /* known, but refused: not yet enforced by this version */
 };
 
+/* What a value that .load reads looks like, for the generated JSON Schema. */
+enum doc_shape {
+    DOC_SHAPE_NONE = 0,
+    DOC_SHAPE_TEXT,          /* text; one of .choices, or as the regular expression .constant demands */
+    DOC_SHAPE_TEXTS,         /* one such text, or a list of them */
+    DOC_SHAPE_SET,           /* the same, or a list under a set operator */
+    DOC_SHAPE_TRUE,          /* true and nothing else */
+    DOC_SHAPE_CHOICE_OR_MAP, /* one of .choices, or a map by .schema */
+};
+
 struct doc_choice {
     const char *name; /* NULL ends the table */
     int value;
@@ -74,7 +84,8 @@ struct doc_field {
     bool required;
     size_t offset, count, element;
     uint64_t minimum, maximum; /* numbers: the values; strings: bytes; lists: items */
-    const char *constant;
+    const char *constant;      /* DOC_FORMAT; DOC_CUSTOM: see .shape */
+    enum doc_shape shape;      /* DOC_CUSTOM */
     const struct doc_choice *choices;
     const struct doc_schema *schema;
     /* target is object + offset. 0, or -errno for fatal ones; what is wrong with the node goes to doc_error(). */
@@ -85,6 +96,8 @@ struct doc_field {
 
 struct doc_schema {
     const char *what; /* "a USB rule"; N_() */
+    const char *const
+        *one_of; /* exactly one of these keys, NULL-terminated; .end sees to it, the generated schema says it */
     const struct doc_field *fields;
     size_t n;
     /* Before and after the fields of one object, each optional: defaults; what spans several keys. */

@@ -26,6 +26,10 @@ void load_clear_set(void *target);
 void load_clear_interfaces(void *target);
 void load_clear_usb_ids(void *target);
 
+/* What the handlers take, for the generated schema. */
+#define LOAD_PATTERN_DEVICE "^(\\*:\\*|[0-9a-fA-F]{4}:(\\*|[0-9a-fA-F]{4}))$"
+#define LOAD_PATTERN_INTERFACE "^[0-9a-fA-F]{2}:(\\*:\\*|[0-9a-fA-F]{2}:(\\*|[0-9a-fA-F]{2}))$"
+
 /* The keys every rule has. */
 #define LOAD_RULE_FIELDS(type_)                                                                                        \
     {.key = "id",                                                                                                      \
@@ -33,6 +37,8 @@ void load_clear_usb_ids(void *target);
      .required = true,                                                                                                 \
      DOC_AT(type_, id),                                                                                                \
      .load = load_id,                                                                                                  \
+     .shape = DOC_SHAPE_TEXT,                                                                                          \
+     .constant = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$",                                                                  \
      .clear = load_clear_string,                                                                                       \
      .text = N_("unique name of the rule, written into every record")},                                                \
         {.key = "name", .type = DOC_STRING, DOC_AT(type_, name), .maximum = 256, .text = N_("shown to people")},       \

@@ -15,7 +15,7 @@ static const struct doc_choice buses[] = {{"usb", 0},         {"mmc", 0},  {"opt
 #define SET(key_, member, choices_, text_)                                                                             \
     {                                                                                                                  \
         .key = key_, .type = DOC_CUSTOM, DOC_AT(struct policy_medium_match, member), .load = load_set,                 \
-        .clear = load_clear_set, .choices = choices_, .text = text_                                                    \
+        .shape = DOC_SHAPE_SET, .clear = load_clear_set, .choices = choices_, .text = text_                            \
     }
 #define CONDITIONS                                                                                                     \
     SET("filesystem", filesystems, NULL, N_("as blkid(8) names it: vfat, exfat, ext4, crypto_LUKS")),                  \
@@ -102,11 +102,16 @@ static const struct doc_field rule_fields[] = {
      DOC_AT(struct policy_medium_rule, allow),
      .choices = medium_choices,
      .text = N_("read; media are never written")},
-    {.key = "refuse", .type = DOC_CUSTOM, .load = load_refuse, .text = N_("true")},
+    {.key = "refuse",
+     .type = DOC_CUSTOM,
+     .load = load_refuse,
+     .shape = DOC_SHAPE_TRUE,
+     .text = N_("true: nothing is permitted")},
     {.key = "exec",
      .type = DOC_CUSTOM,
      DOC_AT(struct policy_medium_rule, exec),
      .load = load_exec,
+     .shape = DOC_SHAPE_TEXT,
      .choices = exec_choices,
      .text = N_("refuse or allow execution from it")},
 };
@@ -114,7 +119,8 @@ static const struct doc_schema rule_schema = {.what = N_("a media rule"),
                                               .fields = rule_fields,
                                               .n = ELEMENTS(rule_fields),
                                               .begin = begin_rule,
-                                              .end = end_rule};
+                                              .end = end_rule,
+                                              .one_of = load_verdict_keys};
 
 /* network: refuse, or network: {default: refuse, allow: ["//server/share"]}. */
 struct mounts {
@@ -205,17 +211,24 @@ static const struct doc_field media_fields[] = {
     {.key = "network",
      .type = DOC_CUSTOM,
      .load = load_network,
+     .shape = DOC_SHAPE_CHOICE_OR_MAP,
+     .choices = mount_choices,
+     .schema = &mounts_schema,
      .clear = clear_network,
      .text = N_("network filesystems: refuse, use, or {default, allow}")},
     {.key = "fuse",
      .type = DOC_CUSTOM,
      .load = load_fuse,
+     .shape = DOC_SHAPE_CHOICE_OR_MAP,
+     .choices = mount_choices,
+     .schema = &mounts_schema,
      .clear = clear_fuse,
      .text = N_("FUSE filesystems: refuse, use, or {default, allow}")},
     {.key = "exec",
      .type = DOC_CUSTOM,
      DOC_AT(struct policy_media, exec),
      .load = load_exec,
+     .shape = DOC_SHAPE_TEXT,
      .choices = exec_choices,
      .text = N_("refuse or allow execution from media")},
 };

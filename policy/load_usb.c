@@ -15,7 +15,7 @@ static const struct doc_choice connect_types[] = {{"hardwired", 0}, {"hotplug", 
 #define SET(key_, alias_, member, choices_, text_)                                                                     \
     {                                                                                                                  \
         .key = key_, .alias = alias_, .type = DOC_CUSTOM, DOC_AT(struct policy_usb_match, member), .load = load_set,   \
-        .clear = load_clear_set, .choices = choices_, .text = text_                                                    \
+        .shape = DOC_SHAPE_SET, .clear = load_clear_set, .choices = choices_, .text = text_                            \
     }
 
 static const struct doc_field match_fields[] = {
@@ -23,6 +23,8 @@ static const struct doc_field match_fields[] = {
      .type = DOC_CUSTOM,
      DOC_AT(struct policy_usb_match, devices),
      .load = load_usb_ids,
+     .shape = DOC_SHAPE_SET,
+     .constant = LOAD_PATTERN_DEVICE,
      .clear = load_clear_usb_ids,
      .text = N_("vendor:product, with * as wildcard")},
     SET("serial", NULL, serials, NULL, N_("serial number as the device claims it")),
@@ -39,6 +41,8 @@ static const struct doc_field match_fields[] = {
      .type = DOC_CUSTOM,
      DOC_AT(struct policy_usb_match, interfaces),
      .load = load_interfaces,
+     .shape = DOC_SHAPE_SET,
+     .constant = LOAD_PATTERN_INTERFACE,
      .clear = load_clear_interfaces,
      .text = N_("interface types class:subclass:protocol")},
 };
@@ -59,6 +63,8 @@ static const struct doc_field allow_fields[] = {
      .type = DOC_CUSTOM,
      DOC_AT(struct policy_usb_rule, only),
      .load = load_interfaces,
+     .shape = DOC_SHAPE_TEXTS,
+     .constant = LOAD_PATTERN_INTERFACE,
      .clear = load_clear_interfaces,
      .text = N_("authorize only these interfaces of the device")},
 };
@@ -114,6 +120,8 @@ int load_refuse(struct doc *d, const struct yaml_node_s *node, const struct doc_
     }
     return 0;
 }
+
+const char *const load_verdict_keys[] = {"allow", "refuse", NULL};
 
 void load_check_verdict(struct doc *d, const struct yaml_node_s *node, const char *id)
 {
@@ -203,6 +211,8 @@ static const struct doc_field rule_fields[] = {
      .type = DOC_CUSTOM,
      DOC_AT(struct policy_usb_rule, match.interfaces),
      .load = load_interfaces,
+     .shape = DOC_SHAPE_SET,
+     .constant = LOAD_PATTERN_INTERFACE,
      .clear = load_clear_interfaces,
      .text = N_("short for match.interfaces")},
     {.key = "connect-type",
@@ -210,6 +220,7 @@ static const struct doc_field rule_fields[] = {
      .type = DOC_CUSTOM,
      DOC_AT(struct policy_usb_rule, match.connect_types),
      .load = load_set,
+     .shape = DOC_SHAPE_SET,
      .clear = load_clear_set,
      .choices = connect_types,
      .text = N_("short for match.connect-type")},
@@ -221,9 +232,16 @@ static const struct doc_field rule_fields[] = {
     {.key = "allow",
      .type = DOC_CUSTOM,
      .load = load_allow,
+     .shape = DOC_SHAPE_CHOICE_OR_MAP,
+     .choices = allow_choices,
+     .schema = &allow_schema,
      .clear = clear_allow,
      .text = N_("use or read; storage is never written: use means read")},
-    {.key = "refuse", .type = DOC_CUSTOM, .load = load_refuse, .text = N_("true")},
+    {.key = "refuse",
+     .type = DOC_CUSTOM,
+     .load = load_refuse,
+     .shape = DOC_SHAPE_TRUE,
+     .text = N_("true: nothing is permitted")},
     {.key = "remove",
      .type = DOC_BOOL,
      DOC_AT(struct policy_usb_rule, remove),
@@ -232,8 +250,13 @@ static const struct doc_field rule_fields[] = {
      .type = DOC_CUSTOM,
      DOC_AT(struct policy_usb_rule, unique_serial),
      .load = load_unique,
+     .shape = DOC_SHAPE_TEXT,
      .choices = unique_choices,
      .text = N_("when two devices claim one serial: refuse the second, rely on port, ignore")},
 };
-const struct doc_schema load_usb_rule_schema = {
-    .what = N_("a USB rule"), .fields = rule_fields, .n = ELEMENTS(rule_fields), .begin = begin_rule, .end = end_rule};
+const struct doc_schema load_usb_rule_schema = {.what = N_("a USB rule"),
+                                                .fields = rule_fields,
+                                                .n = ELEMENTS(rule_fields),
+                                                .begin = begin_rule,
+                                                .end = end_rule,
+                                                .one_of = load_verdict_keys};

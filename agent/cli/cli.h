@@ -100,6 +100,7 @@ enum cli_exit cli_policy_test(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_diff(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_generate(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_import_usbguard(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_policy_schema(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_show(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_keygen(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_policy_root_create(struct cli *c, const struct cli_arguments *a);
@@ -123,9 +124,9 @@ enum cli_exit cli_reload(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_emergency(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_purge(struct cli *c, const struct cli_arguments *a);
 
-extern const struct cli_option cli_devices_options[], cli_why_options[], cli_policy_explain_options[],
-    cli_audit_verify_options[], cli_audit_show_options[], cli_audit_export_options[], cli_emergency_options[],
-    cli_purge_options[];
+extern const struct cli_option cli_devices_options[], cli_why_options[], cli_policy_check_options[],
+    cli_policy_explain_options[], cli_audit_verify_options[], cli_audit_show_options[], cli_audit_export_options[],
+    cli_emergency_options[], cli_purge_options[];
 extern const struct cli_option cli_policy_keygen_options[], cli_policy_root_create_options[],
     cli_policy_root_sign_options[], cli_policy_root_rotate_options[], cli_policy_root_show_options[],
     cli_policy_sign_options[], cli_policy_verify_options[], cli_policy_head_options[], cli_policy_bundle_options[];

@@ -6,11 +6,20 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "cli/check_present.h"
 #include "cli/cli.h"
 #include "cli/i18n.h"
 #include "cli/policy_file.h"
 #include "cli/value.h"
 #include "policy/warn.h"
+
+enum {
+    OPTION_PRESENT = 0
+};
+const struct cli_option cli_policy_check_options[] = {
+    {"present", NULL, N_("also warn of devices of this machine that would no longer work")},
+    {0},
+};
 
 struct checked {
     const char *path;
@@ -19,6 +28,13 @@ struct checked {
     struct policy_findings findings;
     struct policy *policy; /* NULL: it has errors */
 };
+
+static void checked_done(struct checked *k)
+{
+    (void)policy_unref(k->policy);
+    policy_findings_done(&k->findings);
+    free(k->bytes);
+}
 
 static void show_text(struct cli *c, const struct checked *k)
 {
@@ -65,7 +81,7 @@ static enum cli_exit unreadable(struct cli *c, const char *path, int error)
 enum cli_exit cli_policy_check(struct cli *c, const struct cli_arguments *a)
 {
     struct checked k = {.path = a->words[0], .findings.translate = i18n_translate};
-    enum cli_exit code = CLI_NO;
+    enum cli_exit code = CLI_NO, present = CLI_OK;
     int r = policy_file_read(k.path, &k.bytes, &k.size);
 
     if (r < 0)
@@ -73,7 +89,13 @@ enum cli_exit cli_policy_check(struct cli *c, const struct cli_arguments *a)
     r = policy_load(k.path, k.bytes, k.size, &k.findings, &k.policy);
     if (r == 0)
         policy_warn_expiry(k.policy, clock_wall_us(), &k.findings);
-    if (r < 0) {
+    if (r == 0 && a->values[OPTION_PRESENT])
+        r = policy_file_resolve(k.policy, &k.findings);
+    if (r == 0 && a->values[OPTION_PRESENT])
+        present = check_present(c, k.policy, &k.findings);
+    if (present != CLI_OK) {
+        code = present;
+    } else if (r < 0) {
         cli_error(c, "%s", strerror(-r));
         code = CLI_FAILED;
     } else {
@@ -83,8 +105,6 @@ enum cli_exit cli_policy_check(struct cli *c, const struct cli_arguments *a)
             show_text(c, &k);
         code = r == 0 ? CLI_OK : CLI_NO;
     }
-    (void)policy_unref(k.policy);
-    policy_findings_done(&k.findings);
-    free(k.bytes);
+    checked_done(&k);
     return code;
 }

@@ -83,10 +83,16 @@ enum cli_exit policy_file_load(struct cli *c, const char *path, struct policy **
     return policy_file_load_as(c, path, NULL, ret);
 }
 
+int policy_file_resolve(struct policy *policy, struct policy_findings *findings)
+{
+    static const struct policy_names here = {.user = find_user, .group = find_group};
+
+    return policy_resolve(policy, &here, findings);
+}
+
 enum cli_exit policy_file_load_as(struct cli *c, const char *path, const struct policy_names *names,
                                   struct policy **ret)
 {
-    static const struct policy_names here = {.user = find_user, .group = find_group};
     _cleanup_free_ uint8_t *bytes = NULL;
     struct policy_findings findings = {.translate = i18n_translate};
     size_t size = 0;
@@ -108,7 +114,7 @@ enum cli_exit policy_file_load_as(struct cli *c, const char *path, const struct 
     if (r > 0)
         policy_findings_print(&findings, c->err, cli_safe(c, path), bytes, size);
     else if (r == 0)
-        r = policy_resolve(*ret, names ? names : &here, &findings);
+        r = names ? policy_resolve(*ret, names, &findings) : policy_file_resolve(*ret, &findings);
     if (r < 0)
         cli_error(c, "%s", strerror(-r));
     policy_findings_done(&findings);

@@ -25,5 +25,8 @@ enum cli_exit policy_file_load_as(struct cli *c, const char *path, const struct 
 /* The policy file of the configuration, "" when that cannot be read. */
 const char *policy_file_default(struct cli *c);
 
+/* Resolves the names of people on this machine. 0 or -ENOMEM; findings get a warning for each that does not exist. */
+int policy_file_resolve(struct policy *policy, struct policy_findings *findings);
+
 /* Findings as a JSON array of {severity, line, column, message, hint}. */
 struct json_t *policy_file_findings(const struct policy_findings *findings);

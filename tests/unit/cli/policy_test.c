@@ -181,6 +181,40 @@ static void test_check_warns_of_expiry(void **state)
     cli_run_done(&r);
 }
 
+static void test_check_warns_of_what_is_present(void **state)
+{
+    struct cli_run r;
+    char *typed_on, *other;
+
+    (void)state;
+    write_file(policy_path, "format: kuraban-policy/1\norganization: o\nname: n\nversion: 1\nusb:\n"
+                            "  - {id: pads, allow: use, match: {interfaces: {one-of: [\"03:01:01\"]}, port: 9-9}}\n"
+                            "  - {id: no-sandisk, refuse: true, match: {device: \"0781:*\"}}\n"
+                            "  - {id: hers, allow: use, match: {device: \"046d:*\"}, who: {users: [no-such-user]}}\n");
+    r = RUN(config_path, bus.root, "policy", "check", policy_path);
+    assert_int_equal(r.code, CLI_OK);
+    assert_null(strstr(r.out, "present"));
+    cli_run_done(&r);
+    r = RUN(config_path, bus.root, "policy", "check", "--present", policy_path);
+    assert_int_equal(r.code, CLI_OK); /* warnings refuse nothing */
+    other =
+        strstr(r.out, ":7:5: warning: rule 'no-sandisk' takes away a device that is present: 0781:5583 'Ultra Fit' at "
+                      "port 1-2\n");
+    assert_non_null(other);
+    assert_non_null(strstr(r.out, ":8:5: warning: there is no user 'no-such-user' on this terminal"));
+    assert_null(strstr(r.out, "046d:c31c")); /* the right person may use it */
+    cli_run_done(&r);
+
+    write_file(policy_path, "format: kuraban-policy/1\norganization: o\nname: n\nversion: 1\nusb:\n"
+                            "  - {id: pads, allow: use, match: {interfaces: {one-of: [\"03:01:01\"]}, port: 9-9}}\n");
+    r = RUN(config_path, bus.root, "policy", "check", "--present", policy_path);
+    typed_on = strstr(r.out, ":1:1: warning: no rule keeps a keyboard that is present: 046d:c31c");
+    other = strstr(r.out, ":1:1: warning: no rule keeps a device that is present: 0781:5583");
+    assert_true(typed_on && other && typed_on < other);
+    assert_non_null(strstr(typed_on, "locked out"));
+    cli_run_done(&r);
+}
+
 static void test_doctor_warns_of_the_keyboard(void **state)
 {
     struct cli_run r;
@@ -495,6 +529,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_badusb_is_not, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_is_written, setup, teardown),
         cmocka_unit_test_setup_teardown(test_check_warns_of_expiry, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_check_warns_of_what_is_present, setup, teardown),
         cmocka_unit_test_setup_teardown(test_doctor_warns_of_the_keyboard, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_such_device, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_usb_at_all, setup, teardown),
