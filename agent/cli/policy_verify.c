@@ -35,9 +35,6 @@ const struct cli_option cli_policy_verify_options[] = {
     {0},
 };
 
-DEFINE_CLEANUP(struct trust_state *, trust_state_free);
-#define _cleanup_state_ _cleanup_(trust_state_freep)
-
 struct verifying {
     const char *path;
     uint8_t *bytes;

@@ -76,7 +76,9 @@ static int read_state(struct trusted *t)
     if (r == -ENOMEM)
         return r;
     if (r != 0) {
-        damage(t, complaint.text[0] ? complaint.text : r < 0 ? strerrordesc_np(-r) : trust_result_text(r));
+        damage(t, complaint.text[0] ? complaint.text
+                  : r < 0           ? strerrordesc_np(-r)
+                                    : trust_result_text((enum trust_result)r));
         return 0;
     }
     t->condition = TRUSTED_GOOD;
