@@ -61,7 +61,7 @@ static bool take_hex(struct cursor *c, size_t digits)
 
 static int copy(const char *from, const char *to, char **ret)
 {
-    *ret = strndup(from, (size_t)(to - from));
+    *ret = text_copy(from, (size_t)(to - from));
     return *ret ? 0 : -ENOMEM;
 }
 
@@ -221,9 +221,9 @@ static const struct {
     const char *name;
     enum policy_set_operator op;
 } operators[] = {
-    {"all-of", POLICY_SET_ALL_OF}, {"one-of", POLICY_SET_ONE_OF},
+    {"all-of", POLICY_SET_ALL_OF},   {"one-of", POLICY_SET_ONE_OF},
     {"none-of", POLICY_SET_NONE_OF}, {"equals-ordered", POLICY_SET_EQUALS_ORDERED},
-    {"equals", POLICY_SET_EQUALS}, {"match-all", POLICY_SET_MATCH_ALL},
+    {"equals", POLICY_SET_EQUALS},   {"match-all", POLICY_SET_MATCH_ALL},
 };
 
 /* Is this the word, with a blank behind it? */

@@ -175,6 +175,17 @@ bool text_is_printable_utf8(const char *s)
     return true;
 }
 
+char *text_copy(const char *bytes, size_t size)
+{
+    char *copy = malloc(size + 1);
+
+    if (!copy)
+        return NULL;
+    memcpy(copy, bytes, size);
+    copy[size] = 0;
+    return copy;
+}
+
 static char *put_escaped(char *out, uint8_t byte)
 {
     static const char digits[] = "0123456789abcdef";

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "policy/trust/internal.h"
 
 DEFINE_CLEANUP(BIO *, BIO_free);
@@ -63,7 +64,7 @@ static int bio_text(BIO *bio, char **ret)
 
     if (size <= 0)
         return -EIO;
-    text = strndup(data, (size_t)size);
+    text = text_copy(data, (size_t)size);
     if (!text)
         return -ENOMEM;
     *ret = text;

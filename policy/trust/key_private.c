@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "policy/trust/internal.h"
 
 DEFINE_CLEANUP(BIO *, BIO_free);
@@ -80,7 +81,7 @@ int trust_key_write_private(const EVP_PKEY *key, const char *passphrase, char **
     ERR_clear_error();
     if (size <= 0)
         return -EIO;
-    text = strndup(data, (size_t)size);
+    text = text_copy(data, (size_t)size);
     if (!text)
         return -ENOMEM;
     *ret_pem = text;
