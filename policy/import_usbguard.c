@@ -56,8 +56,8 @@ static const char *const operators[] = {
 struct import {
     const struct policy_import_options *options;
     struct policy_import_account *account;
-    struct buf rules;   /* the section usb so far */
-    size_t n_rules;     /* in it */
+    struct buf rules;    /* the section usb so far */
+    size_t n_rules;      /* in it */
     bool allows, serial; /* a rule that permits; one that does so by serial number */
     struct import_conf conf;
 };

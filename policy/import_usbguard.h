@@ -72,9 +72,9 @@ struct policy_import_account {
 void policy_import_account_done(struct policy_import_account *a);
 
 enum {
-    POLICY_IMPORT_E_INVALID = 1,      /* the account says which lines; ret is as before */
-    POLICY_IMPORT_MAX = 1024 * 1024,  /* bytes of rules; more is -EFBIG */
-    POLICY_IMPORT_LINES_MAX = 10000,  /* rules; more is -EFBIG */
+    POLICY_IMPORT_E_INVALID = 1,     /* the account says which lines; ret is as before */
+    POLICY_IMPORT_MAX = 1024 * 1024, /* bytes of rules; more is -EFBIG */
+    POLICY_IMPORT_LINES_MAX = 10000, /* rules; more is -EFBIG */
 };
 
 struct policy_import_options {

@@ -132,9 +132,8 @@ static json_t *line_json(const struct policy_import_line *line)
         if (line->reasons & UINT32_C(1) << r)
             (void)json_array_append_new(reasons, json_string(policy_import_reason_name(r)));
     return json_pack("{s:s, s:i, s:i, s:s, s:s*, s:o}", "file", line->configuration ? "daemon-conf" : "rules", "line",
-                     (int)line->line, "column", (int)line->column, "outcome",
-                     policy_import_outcome_name(line->outcome), "rule", line->rule[0] ? line->rule : NULL, "reasons",
-                     reasons);
+                     (int)line->line, "column", (int)line->column, "outcome", policy_import_outcome_name(line->outcome),
+                     "rule", line->rule[0] ? line->rule : NULL, "reasons", reasons);
 }
 
 static void show_json(struct cli *c, const struct imported *i)
