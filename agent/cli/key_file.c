@@ -137,6 +137,8 @@ static enum cli_exit not_loaded(struct cli *c, const char *uri, int result)
                                                              : strerror(-result);
 
     cli_error(c, "%s: %s", cli_safe(c, uri), message);
+    if (result == TRUST_KEY_E_NONE && text_starts(uri, "pkcs11:"))
+        cli_error(c, _("is a provider for pkcs11: installed and named in openssl.cnf, and the token plugged in?"));
     return CLI_FAILED;
 }
 

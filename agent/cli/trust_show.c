@@ -76,7 +76,8 @@ json_t *trust_show_signatures(const struct trust_envelope *e, enum trust_role ro
         if (!key && previous)
             key = trust_root_find_key(previous, &e->signatures[i].key);
         (void)json_array_append_new(array, json_pack("{s:o, s:s?, s:s}", "key", json_id(&e->signatures[i].key), "name",
-                                                     key ? key->name : NULL, "state", vote_state(&own, &old, i)));
+                                                     key ? key->name : NULL, "state",
+                                                     root ? vote_state(&own, &old, i) : "unchecked"));
     }
     return array;
 }
@@ -217,6 +218,8 @@ static const char *state_word(const char *state)
 {
     if (text_equal(state, "good"))
         return _("good");
+    if (text_equal(state, "unchecked"))
+        return _("not checked (--root)");
     return text_equal(state, "bad") ? _("DOES NOT FIT the document") : _("not a key of this role");
 }
 

@@ -10,7 +10,7 @@ struct policy;
 
 /* Signed documents as JSON answers, and as people read them. */
 
-/* Array of {key, name, state}; root NULL: all are "unknown". With previous, a signature that is good under either is good. */
+/* Array of {key, name, state}; root NULL: all are "unchecked". With previous, a signature that is good under either is good. */
 struct json_t *trust_show_signatures(const struct trust_envelope *e, enum trust_role role,
                                      const struct trust_root *root, const struct trust_root *previous);
 /* The answer of the root verbs; see kuraban(1), policy root show. */
