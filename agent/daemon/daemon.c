@@ -189,11 +189,9 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
     emergency_tick(d);
     wire_media_tick(d);
     wire_gate_tick(d);
-    if (d->ticks % TICKS_PER_MINUTE == 0) {
-        expiry_watch(d);
-        if (d->usb)
-            usb_manager_tick(d->usb, clock_wall_us());
-    }
+    expiry_watch(d);
+    if (d->usb && d->ticks % TICKS_PER_MINUTE == 0)
+        usb_manager_tick(d->usb, clock_wall_us());
     (void)sd_event_source_set_time(source, clock_boottime_us() + TICK_US);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

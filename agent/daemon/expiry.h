@@ -23,5 +23,5 @@ struct expiry {
 void expiry_read(const struct rulebook *b, struct expiry ret[static EXPIRY_COUNT_]);
 bool expiry_is_over(const struct expiry *e, int64_t now_us);
 bool expiry_is_soon(const struct expiry *e, int64_t now_us);
-/* One alarm for each end that has come since it was last looked: at start, every minute, after a new policy. */
+/* One alarm for each end that has come since it was last looked: at start, with each tick, after a new policy. */
 void expiry_watch(struct daemon *d);
