@@ -191,7 +191,7 @@ struct policy {
     struct policy_store *stores;
     size_t n_stores;
     struct policy_audit audit;
-    struct digest sha256; /* of the exact bytes */
+    struct digest sha256;                         /* of the exact bytes */
     struct policy_index *usb_index, *media_index; /* policy/index.h; NULL: not from a document */
 };
 

@@ -46,7 +46,7 @@ struct usb_device {
 struct usb_hub {
     struct usb_node node;
     char hash[DIGEST_HEX_SIZE], usbguard_hash[USB_USBGUARD_HASH_SIZE]; /* "" when its claims could not be read */
-    bool guarded;               /* both defaults read back as 0 */
+    bool guarded;                                                      /* both defaults read back as 0 */
 };
 
 struct usb_manager {
