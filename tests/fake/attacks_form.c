@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "fake/attacks.h"
 #include "policy/policy.h"
 
@@ -172,7 +173,7 @@ static struct signed_bytes attack_duplicate_in_envelope(void)
 /* A payload edited and then signed by the right people all the same. */
 static struct signed_bytes signed_edit(struct trust_envelope *e, const char *from, const char *to, unsigned signers)
 {
-    struct signed_bytes b = {(uint8_t *)strndup((const char *)e->payload, e->size), e->size};
+    struct signed_bytes b = {(uint8_t *)text_copy((const char *)e->payload, e->size), e->size};
     struct trust_envelope *again;
 
     b = signed_edited(b, from, to);
@@ -272,7 +273,7 @@ static struct signed_bytes attack_bare_json(void)
 static struct signed_bytes attack_bare_root(void)
 {
     struct trust_envelope *e = signed_usual_root(4);
-    struct signed_bytes b = {(uint8_t *)strndup((const char *)e->payload, e->size), e->size};
+    struct signed_bytes b = {(uint8_t *)text_copy((const char *)e->payload, e->size), e->size};
 
     trust_envelope_free(e);
     return b;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "fake/signed.h"
 #include "test.h"
 
@@ -138,7 +139,7 @@ static char *pem_of(EVP_PKEY *key, bool private)
                              : PEM_write_bio_PUBKEY(bio, key),
                      1);
     size = BIO_get_mem_data(bio, &data);
-    text = strndup(data, (size_t)size);
+    text = text_copy(data, (size_t)size);
     BIO_free(bio);
     return text;
 }
@@ -352,7 +353,7 @@ static void test_a_root_is_read_strictly(void **state)
 
     (void)state;
     for (size_t i = 0; i < ELEMENTS(edits); i++) {
-        struct signed_bytes b = {(uint8_t *)strndup((const char *)e->payload, e->size), e->size};
+        struct signed_bytes b = {(uint8_t *)text_copy((const char *)e->payload, e->size), e->size};
         struct trust_root *root = NULL;
         int r;
 
@@ -369,7 +370,7 @@ static void test_a_root_is_read_strictly(void **state)
 static void test_key_ids_are_computed(void **state)
 {
     struct trust_envelope *e = signed_usual_root(1);
-    struct signed_bytes b = {(uint8_t *)strndup((const char *)e->payload, e->size), e->size};
+    struct signed_bytes b = {(uint8_t *)text_copy((const char *)e->payload, e->size), e->size};
     struct trust_root *root = NULL;
     char *id, *key, hex[DIGEST_HEX_SIZE], *twice = NULL;
 
