@@ -41,7 +41,7 @@ compare() {
     fi
 }
 
-compare STATUS . '^(emergency|gate.self_test.at|policy.valid_until) ' kuraban --json status
+compare STATUS . '^(emergency|gate.self_test.at|policy.valid_until|terminal.id|terminal.groups.\[\]) ' kuraban --json status
 compare DEVICES 'map(select(.kind == "medium"))' '^$' kuraban --json devices
 compare WHY . '^\[\]\.device' kuraban --json why
 compare DOCTOR . '^$' kuraban --json doctor
