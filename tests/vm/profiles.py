@@ -1,7 +1,7 @@
 """States of the guest that scenarios share, each reached once per run of tests/vm/run.
 
 A profile is a VM's settings and what is done after its boot. A scenario names its profile; all scenarios of one profile
-run in one boot, in the order of their names.
+run in one boot, in the order of their names (in as many boots as runners take part, see tests/vm/run --jobs).
 """
 
 import glob

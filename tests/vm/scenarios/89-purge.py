@@ -7,6 +7,7 @@ from guard import Guard
 
 PROFILE = "agent"
 SECONDS = 240
+LAST = True
 
 
 def run(t):

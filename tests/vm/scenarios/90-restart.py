@@ -4,6 +4,8 @@ import os
 
 import media
 
+LAST = True
+
 
 def run(t):
     vm = t.vm
