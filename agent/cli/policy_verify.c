@@ -312,11 +312,13 @@ enum cli_exit cli_policy_verify(struct cli *c, const struct cli_arguments *a)
         .path = a->words[0], .findings.translate = i18n_translate, .complaint.translate = i18n_translate};
     enum cli_exit code = imagine_terminal(c, a, &v);
 
-    /* One byte more than the limit is read, so that the terminal's own function says what it says there. */
+    /* What is too long is never read whole, here as there. */
     if (code == CLI_OK)
-        code = trust_file_bytes(c, v.path, (size_t)TRUST_BUNDLE_MAX + 1, &v.bytes, &v.size);
+        v.result = trust_file_read(c, v.path, TRUST_BUNDLE_MAX, &v.bytes, &v.size, &code);
     if (code == CLI_OK) {
-        v.result = trust_apply(v.before, &v.terminal, v.bytes, v.size, &v.after, &v.policy, &v.findings, &v.complaint);
+        if (v.result == TRUST_OK)
+            v.result =
+                trust_apply(v.before, &v.terminal, v.bytes, v.size, &v.after, &v.policy, &v.findings, &v.complaint);
         if (v.result < 0)
             code = trust_file_refused(c, v.path, v.result, NULL);
         else

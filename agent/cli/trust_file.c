@@ -31,18 +31,27 @@ static int open_regular(const char *path)
     return TAKE_FD(fd);
 }
 
-enum cli_exit trust_file_bytes(struct cli *c, const char *path, size_t maximum, uint8_t **ret_bytes, size_t *ret_size)
+int trust_file_read(struct cli *c, const char *path, size_t maximum, uint8_t **ret_bytes, size_t *ret_size,
+                    enum cli_exit *ret_code)
 {
     _cleanup_close_ int fd = open_regular(path);
     int r = fd < 0 ? fd : files_read_fd(fd, maximum, ret_bytes, ret_size);
 
+    if (r == -EFBIG)
+        return TRUST_E_TOO_LONG;
     if (r >= 0)
-        return CLI_OK;
-    cli_error(c, "%s: %s", cli_safe(c, path),
-              r == -EINVAL  ? _("this is not a regular file")
-              : r == -EFBIG ? _(trust_result_text(TRUST_E_TOO_LONG))
-                            : strerror(-r));
-    return r == -EACCES ? CLI_NOT_PERMITTED : CLI_FAILED;
+        return TRUST_OK;
+    cli_error(c, "%s: %s", cli_safe(c, path), r == -EINVAL ? _("this is not a regular file") : strerror(-r));
+    *ret_code = r == -EACCES ? CLI_NOT_PERMITTED : CLI_FAILED;
+    return r;
+}
+
+enum cli_exit trust_file_bytes(struct cli *c, const char *path, size_t maximum, uint8_t **ret_bytes, size_t *ret_size)
+{
+    enum cli_exit code = CLI_OK;
+    int r = trust_file_read(c, path, maximum, ret_bytes, ret_size, &code);
+
+    return r > 0 ? trust_file_refused(c, path, r, NULL) : code;
 }
 
 enum cli_exit trust_file_refused(struct cli *c, const char *path, int result, const struct trust_complaint *complaint)

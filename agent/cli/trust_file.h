@@ -8,7 +8,12 @@
 
 /* What people sign and carry, as files. All readers follow links, take regular files only, and on failure have told why. */
 
+/* A file that is longer than maximum is refused like any other document that no terminal takes. */
 enum cli_exit trust_file_bytes(struct cli *c, const char *path, size_t maximum, uint8_t **ret_bytes, size_t *ret_size);
+
+/* The same for a verb that answers about refusals itself: TRUST_OK, TRUST_E_TOO_LONG untold, or -errno told with its code. */
+int trust_file_read(struct cli *c, const char *path, size_t maximum, uint8_t **ret_bytes, size_t *ret_size,
+                    enum cli_exit *ret_code);
 
 /* A root document: its envelope and what it says. From a bundle, the newest. */
 struct root_file {

@@ -328,14 +328,9 @@ shown "nonsense"
 refused unsigned kazei.yaml
 note "${#seen[@]} refusals of $(printf '%s\n' "${seen[@]}" | sort -u | wc -l) kinds, each with its name, reason and hint"
 
-# Every refusal that policy/trust knows was seen, but the one that needs a terminal without a root.
-sed -nE 's/^ +\[TRUST_E_[A-Z_]+\] = \{"([a-z-]+)",.*/\1/p' "$KURABAN_SOURCE/policy/trust/result.c" | grep -vx no-root | sort > known
-[ -s known ] || fail "no names in policy/trust/result.c"
-diff known <(printf '%s\n' "${seen[@]}" | sort -u) || fail "these refusals have no case here"
-
 # --- rotation: root1 is lost, root4 takes its place ---
 
-exits 5 kuraban policy root rotate root.json --remove-root-key nobody --out root2.json
+exits 5 kuraban policy root rotate root.json --remove-root-key "係 nobody" --out root2.json
 says "no key of the role root"
 exits 2 kuraban policy root rotate root.json --remove-root-key "係 root1" --remove-root-key root2.pub --out root2.json
 says "--root-key adds one"
@@ -371,5 +366,11 @@ jq -e '.root.version == 3 and .policy.version == 42' out > /dev/null || fail "th
 refused rollback root.json --current rotated.bundle
 exits 0 verify rotated.bundle --at "$(date -I -d "$until -1 day")"
 note "a key was lost and replaced, by old and new threshold"
+
+# Every refusal that policy/trust knows was seen, but the one that needs a terminal without a root.
+sed -nE 's/^ +\[TRUST_E_[A-Z_]+\] = \{"([a-z-]+)",.*/\1/p' "$KURABAN_SOURCE/policy/trust/result.c" | grep -vx no-root | sort > known
+[ -s known ] || fail "no names in policy/trust/result.c"
+diff known <(printf '%s\n' "${seen[@]}" | sort -u) || fail "these refusals have no case here"
+
 ls .[!.]* 2> /dev/null && fail "temporary files were left"
 echo "the ceremony stands"
