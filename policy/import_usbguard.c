@@ -80,11 +80,13 @@ static void draft_done(struct draft *d)
 
 static struct policy_import_line *add_line(struct policy_import_account *a, unsigned line)
 {
-    struct policy_import_line *grown = reallocarray(a->lines, a->n + 1, sizeof(*grown));
+    if ((a->n & (a->n - 1)) == 0) { /* full: room doubles */
+        struct policy_import_line *grown = reallocarray(a->lines, a->n > 0 ? 2 * a->n : 1, sizeof(*grown));
 
-    if (!grown)
-        return NULL;
-    a->lines = grown;
+        if (!grown)
+            return NULL;
+        a->lines = grown;
+    }
     a->lines[a->n] = (struct policy_import_line){.line = line};
     return &a->lines[a->n++];
 }

@@ -104,7 +104,7 @@ static void test_documented(void **state)
 static void test_edges(void **state)
 {
     (void)state;
-    check_file("edges.rules", 59);
+    check_file("edges.rules", 60);
 }
 
 static int import_text(const char *text, const struct policy_import_options *o, struct policy_import_account *a,
@@ -171,8 +171,9 @@ static void test_configuration(void **state)
 {
     (void)state;
     check_configuration("", 0, RULE "0 noted [] implicit-unsaid\n");
-    check_configuration("# ImplicitPolicyTarget=allow\nRuleFile=/etc/usbguard/rules.conf\nImplicitPolicyTarget = block\r\n", 0,
-                        RULE "0 noted [] implicit-block\n");
+    check_configuration(
+        "# ImplicitPolicyTarget=allow\nRuleFile=/etc/usbguard/rules.conf\nImplicitPolicyTarget = block\r\n", 0,
+        RULE "0 noted [] implicit-block\n");
     check_configuration("ImplicitPolicyTarget=reject\nPresentDevicePolicy=apply-policy", 0,
                         RULE "0 noted [] implicit-reject\n");
     check_configuration("ImplicitPolicyTarget=allow\nPresentDevicePolicy=keep\nInsertedDevicePolicy=apply-policy", 0,
@@ -217,11 +218,18 @@ static void test_limits(void **state)
     big[POLICY_IMPORT_MAX + 1] = 0;
     assert_int_equal(import_text(big, &options, &a, &b), -EFBIG);
     policy_import_account_done(&a);
+    /* One line more than is read; what is no rule takes no room in the document, so that this limit is the first met. */
+    for (size_t i = 0; i < POLICY_IMPORT_MAX; i++)
+        big[i] = "x\n"[i % 2];
+    big[2 * (POLICY_IMPORT_LINES_MAX + 1)] = 0;
+    assert_int_equal(import_text(big, &options, &a, &b), -EFBIG);
+    assert_int_equal(a.counts[POLICY_IMPORT_INVALID], POLICY_IMPORT_LINES_MAX);
+    policy_import_account_done(&a);
+    big[2 * POLICY_IMPORT_LINES_MAX] = 0;
+    assert_int_equal(import_text(big, &options, &a, &b), POLICY_IMPORT_E_INVALID);
+    policy_import_account_done(&a);
     for (size_t i = 0; i < POLICY_IMPORT_MAX; i++)
         big[i] = "block\n"[i % 6];
-    big[6 * (POLICY_IMPORT_LINES_MAX + 1)] = 0; /* one rule more than are read */
-    assert_int_equal(import_text(big, &options, &a, &b), -EFBIG);
-    policy_import_account_done(&a);
     big[6 * POLICY_IMPORT_LINES_MAX] = 0; /* read, but more than a policy holds */
     assert_int_equal(import_text(big, &options, &a, &b), -ENOBUFS);
     assert_int_equal(b.size, 0);
@@ -238,8 +246,8 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_documented),     cmocka_unit_test(test_edges),         cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_configuration),  cmocka_unit_test(test_implicit_rule), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_documented),    cmocka_unit_test(test_edges),         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_configuration), cmocka_unit_test(test_implicit_rule), cmocka_unit_test(test_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
