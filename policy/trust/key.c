@@ -102,6 +102,33 @@ int trust_key_public(const EVP_PKEY *key, uint8_t ret[static TRUST_PUBLIC_SIZE])
     return TRUST_KEY_OK;
 }
 
+/*
+ * A point of small order, or one written in another way than RFC 8032 (5.1.2) does. OpenSSL takes both (3.0: ED25519_verify() looks at
+ * S only), and for a point of small order everybody can make signatures: a root that names one has a signer who is nobody.
+ */
+static bool is_weak(const uint8_t public[static TRUST_PUBLIC_SIZE])
+{
+    static const uint8_t small[][TRUST_PUBLIC_SIZE] = {
+        {0}, /* order 4 */
+        {1}, /* the neutral element */
+        {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+         0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05}, /* order 8 */
+        {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+         0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a}, /* order 8 */
+    };
+    uint8_t y[TRUST_PUBLIC_SIZE];
+    bool ends = true;
+
+    memcpy(y, public, sizeof(y));
+    y[31] &= 0x7f; /* the sign of x */
+    for (size_t i = 0; i < ELEMENTS(small); i++)
+        if (memcmp(y, small[i], sizeof(y)) == 0)
+            return true;
+    for (size_t i = 1; i < 31; i++)
+        ends = ends && y[i] == 0xff;
+    return ends && y[31] == 0x7f && y[0] >= 0xec; /* p - 1 has order 2; from p on the y is not reduced */
+}
+
 /* Never asks on the terminal for a passphrase. */
 static int no_passphrase(char *buffer, int size, int writing, void *context)
 {
@@ -130,6 +157,8 @@ int trust_key_read_public(const uint8_t *pem, size_t size, uint8_t ret[static TR
     r = trust_key_public(key, raw);
     if (r != TRUST_KEY_OK)
         return r;
+    if (is_weak(raw))
+        return TRUST_KEY_E_WEAK;
     r = trust_key_to_pem(raw, &again);
     if (r < 0)
         return r;

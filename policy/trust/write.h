@@ -19,6 +19,7 @@ enum trust_key_result {
     TRUST_KEY_E_NONE = 1,   /* no key there: no such file, not a key, a public key where a private one is needed */
     TRUST_KEY_E_PASSPHRASE, /* the passphrase was asked for and does not open the key, or none was given */
     TRUST_KEY_E_KIND,       /* a key, not an Ed25519 one */
+    TRUST_KEY_E_WEAK,       /* a public key of small order, for which everybody can sign, or one that is not reduced */
 };
 enum {
     TRUST_KEY_PEM_MAX = 16 * 1024, /* bytes of a key file */

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/text.h"
 #include "fake/attacks.h"
 #include "policy/policy.h"
 
@@ -170,37 +169,24 @@ static struct signed_bytes attack_duplicate_in_envelope(void)
     return signed_edited(signed_file(signed_usual_policy(6, NULL)), "{", "{\"payload\":\"\",");
 }
 
-/* A payload edited and then signed by the right people all the same. */
-static struct signed_bytes signed_edit(struct trust_envelope *e, const char *from, const char *to, unsigned signers)
-{
-    struct signed_bytes b = {(uint8_t *)text_copy((const char *)e->payload, e->size), e->size};
-    struct trust_envelope *again;
-
-    b = signed_edited(b, from, to);
-    again = signed_text(e->type, (const char *)b.data, signers);
-    free(b.data);
-    trust_envelope_free(e);
-    return signed_file(again);
-}
-
 static struct signed_bytes attack_duplicate_in_root(void)
 {
-    return signed_edit(signed_usual_root(4), "{", "{\"version\":4,", SIGNED_ROOT_SIGNERS);
+    return signed_payload_edited(signed_usual_root(4), "{", "{\"version\":4,", SIGNED_ROOT_SIGNERS);
 }
 
 static struct signed_bytes attack_duplicate_in_head(void)
 {
-    return signed_edit(signed_usual_head(8, NULL, 5), "{", "{\"version\":8,", KEY(6));
+    return signed_payload_edited(signed_usual_head(8, NULL, 5), "{", "{\"version\":8,", KEY(6));
 }
 
 static struct signed_bytes attack_unknown_key_in_root(void)
 {
-    return signed_edit(signed_usual_root(4), "{", "{\"extra\":4,", SIGNED_ROOT_SIGNERS);
+    return signed_payload_edited(signed_usual_root(4), "{", "{\"extra\":4,", SIGNED_ROOT_SIGNERS);
 }
 
 static struct signed_bytes attack_unknown_key_in_head(void)
 {
-    return signed_edit(signed_usual_head(8, NULL, 5), "{", "{\"extra\":4,", KEY(6));
+    return signed_payload_edited(signed_usual_head(8, NULL, 5), "{", "{\"extra\":4,", KEY(6));
 }
 
 static struct signed_bytes attack_head_as_policy(void)
@@ -238,12 +224,14 @@ static struct signed_bytes attack_bundle_of_the_future(void)
 
 static struct signed_bytes attack_root_of_the_future(void)
 {
-    return signed_edit(signed_usual_root(4), "kuraban-root/1\"", "kuraban-root/2\",\"new\":1", SIGNED_ROOT_SIGNERS);
+    return signed_payload_edited(signed_usual_root(4), "kuraban-root/1\"", "kuraban-root/2\",\"new\":1",
+                                 SIGNED_ROOT_SIGNERS);
 }
 
 static struct signed_bytes attack_head_of_the_future(void)
 {
-    return signed_edit(signed_usual_head(8, NULL, 5), "kuraban-head/1\"", "kuraban-head/10\",\"new\":1", KEY(6));
+    return signed_payload_edited(signed_usual_head(8, NULL, 5), "kuraban-head/1\"", "kuraban-head/10\",\"new\":1",
+                                 KEY(6));
 }
 
 static struct signed_bytes attack_format_of_something_else(void)
@@ -254,8 +242,8 @@ static struct signed_bytes attack_format_of_something_else(void)
 
 static struct signed_bytes attack_unknown_role(void)
 {
-    return signed_edit(signed_usual_root(4), "\"roles\": {", "\"roles\": {\"owner\": {\"keys\":[],\"threshold\":1},",
-                       SIGNED_ROOT_SIGNERS);
+    return signed_payload_edited(signed_usual_root(4), "\"roles\": {",
+                                 "\"roles\": {\"owner\": {\"keys\":[],\"threshold\":1},", SIGNED_ROOT_SIGNERS);
 }
 
 static struct signed_bytes attack_bare_yaml(void)
@@ -272,11 +260,7 @@ static struct signed_bytes attack_bare_json(void)
 
 static struct signed_bytes attack_bare_root(void)
 {
-    struct trust_envelope *e = signed_usual_root(4);
-    struct signed_bytes b = {(uint8_t *)text_copy((const char *)e->payload, e->size), e->size};
-
-    trust_envelope_free(e);
-    return b;
+    return signed_payload(signed_usual_root(4));
 }
 
 const struct attack attacks_of_form[] = {

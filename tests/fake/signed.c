@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "policy/policy.h"
 
 void signed_insist(int condition, const char *what)
@@ -243,4 +244,26 @@ struct signed_bytes signed_edited(struct signed_bytes b, const char *from, const
                   "asprintf");
     free(b.data);
     return (struct signed_bytes){(uint8_t *)text, strlen(text)};
+}
+
+struct signed_bytes signed_payload(struct trust_envelope *e)
+{
+    struct signed_bytes b = {(uint8_t *)text_copy((const char *)e->payload, e->size), e->size};
+
+    signed_insist(b.data != NULL, "payload");
+    trust_envelope_free(e);
+    return b;
+}
+
+struct signed_bytes signed_payload_edited(struct trust_envelope *e, const char *from, const char *to, unsigned signers)
+{
+    const char *const types[] = {TRUST_TYPE_ROOT, TRUST_TYPE_POLICY, TRUST_TYPE_HEAD};
+    struct trust_envelope *again;
+    struct signed_bytes b;
+    const char *type = types[trust_type_role(e->type)];
+
+    b = signed_edited(signed_payload(e), from, to);
+    again = signed_envelope(type, b.data, b.size, signers);
+    free(b.data);
+    return signed_file(again);
 }

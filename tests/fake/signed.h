@@ -86,6 +86,10 @@ struct trust_state *signed_settled(void);
 struct signed_bytes signed_text_bytes(const char *text);
 /* The file, which is taken, with the first `from` in it replaced. */
 struct signed_bytes signed_edited(struct signed_bytes b, const char *from, const char *to);
+/* The payload alone, as a text; the envelope is freed. */
+struct signed_bytes signed_payload(struct trust_envelope *e);
+/* A payload edited, then properly signed all the same; e is taken. */
+struct signed_bytes signed_payload_edited(struct trust_envelope *e, const char *from, const char *to, unsigned signers);
 /* Prints and aborts when the condition does not hold. */
 void signed_insist(int condition, const char *what);
 

@@ -324,6 +324,31 @@ static void test_a_rotation_with_its_policy_in_one_bundle(void **state)
     assert_int_equal(trust_state_root(s)->version, 5);
 }
 
+/* From 1 to 3: the bundle must bring 2 as well, between them, and each step is verified. */
+static void test_a_skipped_version_needs_the_chain(void **state)
+{
+    _cleanup_(trust_state_freep) struct trust_state *s = signed_install(signed_usual_root(1));
+    struct signed_root two = signed_root_version(2);
+    struct trust_envelope *chain[2] = {signed_usual_root(2), signed_usual_root(3)},
+                          *turned[2] = {signed_usual_root(3), signed_usual_root(2)}, *weak[2], *other[2];
+
+    (void)state;
+    assert_int_equal(offer(s, signed_file(signed_usual_root(3))), TRUST_E_ROOT_CHAIN);
+    assert_int_equal(offer(s, signed_bundle(turned, 2, NULL, NULL)), TRUST_E_ROOT_CHAIN);
+    weak[0] = signed_make_root(&two, KEY(0));
+    weak[1] = signed_usual_root(3);
+    assert_int_equal(offer(s, signed_bundle(weak, 2, NULL, NULL)), TRUST_E_ROOT_CHAIN);
+    /* The step between took the root keys away: who signed 1 cannot sign 3. */
+    two.keys[TRUST_ROLE_ROOT] = KEY(0) | KEY(1) | KEY(8) | KEY(9) | KEY(10);
+    two.thresholds[TRUST_ROLE_ROOT] = 3;
+    other[0] = signed_make_root(&two, KEY(0) | KEY(1) | KEY(8));
+    other[1] = signed_usual_root(3);
+    assert_int_equal(offer(s, signed_bundle(other, 2, NULL, NULL)), TRUST_E_ROOT_CHAIN);
+    must_take(&s, signed_bundle(chain, 2, signed_usual_policy(1, NULL), NULL));
+    assert_int_equal(trust_state_root(s)->version, 3);
+    assert_int_equal(trust_state_policy_version(s), 1);
+}
+
 /* A thief of the head key signed version 2^53−1: a new root with another head key is the way out. */
 static void test_a_new_head_key_lets_heads_count_anew(void **state)
 {
@@ -431,6 +456,7 @@ int main(void)
         cmocka_unit_test(test_an_expired_root_accepts_only_a_new_one),
         cmocka_unit_test(test_a_rotation_that_removes_a_signer_keeps_the_policy),
         cmocka_unit_test(test_a_rotation_with_its_policy_in_one_bundle),
+        cmocka_unit_test(test_a_skipped_version_needs_the_chain),
         cmocka_unit_test(test_a_new_head_key_lets_heads_count_anew),
         cmocka_unit_test(test_a_root_without_head_keys_accepts_no_head),
         cmocka_unit_test(test_a_head_comes_again_until_it_ends),
