@@ -19,7 +19,8 @@ struct trust_complaint;
 struct rulebook;
 
 enum rulebook_source {
-    RULEBOOK_NONE = 0, /* no document could ever be read, or what was signed is damaged: everything is refused */
+    RULEBOOK_NONE = 0, /* no document could ever be read, or what was signed is damaged: everything is refused;
+                           of the stores, those that the last copy knew */
     RULEBOOK_FILE,     /* the configured file, as it is now */
     RULEBOOK_LAST_GOOD, /* the last good one; the file on disk is missing or was refused, or a root was installed since */
     RULEBOOK_SIGNED,    /* what was applied from a signed bundle */

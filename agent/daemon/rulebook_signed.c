@@ -10,9 +10,20 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "policy/close.h"
 #include "policy/policy.h"
 #include "policy/scope.h"
 #include "policy/trust/trust.h"
+
+/* Should trust.json be damaged one day, the stores are still known. It does not rule, so it may fail. */
+static void keep_copy_of_signed(struct rulebook *b)
+{
+    if (rulebook_keep_copy(b) < 0)
+        log_error("policy.copy", "error=could-not-be-written");
+    b->kept = true;
+}
 
 static int take_signed(struct rulebook *b)
 {
@@ -38,16 +49,39 @@ static int take_signed(struct rulebook *b)
     return 0;
 }
 
+/* Nothing is permitted. Of the copy only the stores count, closed to everybody: whoever made it can have permitted nothing by it. */
+static int open_damaged(struct rulebook *b)
+{
+    _cleanup_free_ uint8_t *bytes = NULL;
+    struct policy *copy = NULL;
+    size_t size = 0;
+    int r = files_read_at(b->options.state_directory, RULEBOOK_COPY, POLICY_DOCUMENT_MAX, &bytes, &size);
+
+    if (r >= 0)
+        r = policy_load(RULEBOOK_COPY, bytes, size, NULL, &copy);
+    if (r == -ENOMEM)
+        return r;
+    if (r == 0)
+        policy_take_stores_closed(b->policy, copy);
+    else
+        log_error("stores.unknown", "copy=%s", RULEBOOK_COPY);
+    (void)policy_unref(copy);
+    return rulebook_refuse_unsigned(b);
+}
+
 int rulebook_open_signed(struct rulebook *b)
 {
     size_t size;
     int r;
 
     if (trusted_condition(b->trusted) == TRUSTED_DAMAGED)
-        return rulebook_refuse_unsigned(
-            b); /* not even the copy: somebody may have taken the signed one away for its sake */
-    if (trust_state_policy(trusted_state(b->trusted), &size))
-        return take_signed(b);
+        return open_damaged(b);
+    if (trust_state_policy(trusted_state(b->trusted), &size)) {
+        r = take_signed(b);
+        if (r == 0)
+            keep_copy_of_signed(b);
+        return r;
+    }
     r = rulebook_take(b, b->options.state_directory, RULEBOOK_COPY, RULEBOOK_LAST_GOOD, 0);
     b->kept = r == 0;
     return r == -ENOMEM ? r : r == 0 ? 0 : RULEBOOK_E_REFUSED;
@@ -77,8 +111,10 @@ static int rule_signed(struct rulebook *b, struct trust_state *next, struct poli
     r = trusted_store(b->trusted, next);
     if (r < 0)
         return r;
-    if (p)
+    if (p) {
         rulebook_rule_by(b, policy_ref(p), TAKE_PTR(copy), size, RULEBOOK_SIGNED);
+        keep_copy_of_signed(b);
+    }
     b->kept = true;
     b->complaint[0] = '\0';
     return 0;

@@ -154,6 +154,39 @@ static void test_damaged(void **state)
     assert_int_equal(faccessat(p->fd, "trust.installed", F_OK, 0), 0);
 }
 
+/* Where nothing is permitted the stores that were known stay closed, to their own programs as well. */
+static void test_damaged_keeps_stores(void **state)
+{
+    const struct signed_place *p = *state;
+    static const char stores[] =
+        "usb: [{id: all, allow: use}]\nstores:\n  - {id: juki, path: /srv/juki, class: 3B, monitor: true, "
+        "programs: [{path: /usr/bin/client}]}\n";
+    const struct policy *none;
+    struct rulebook *b;
+
+    signed_write_file(p, 1);
+    b = signed_open(p, 0);
+    assert_int_equal(signed_install(b, p), 0);
+    assert_int_equal(signed_apply(b, p, 2, stores), 0);
+    (void)rulebook_free(b);
+    write_trust(p, "", 0);
+    for (int i = 0; i < 2; i++) { /* and after the next start as well */
+        b = signed_open(p, RULEBOOK_E_UNSIGNED);
+        expect(b, RULEBOOK_NONE, 0);
+        none = rulebook_policy(b);
+        assert_int_equal(none->n_usb, 0);
+        assert_int_equal(none->n_stores, 1);
+        assert_string_equal(none->stores[0].path, "/srv/juki");
+        assert_int_equal(none->stores[0].n_programs, 0);
+        assert_false(none->stores[0].monitor);
+        (void)rulebook_free(b);
+    }
+    assert_int_equal(unlinkat(p->fd, "policy.last-good.yaml", 0), 0);
+    b = signed_open(p, RULEBOOK_E_UNSIGNED);
+    assert_int_equal(rulebook_policy(b)->n_stores, 0);
+    (void)rulebook_free(b);
+}
+
 static void test_the_way_back(void **state)
 {
     const struct signed_place *p = *state;
@@ -240,6 +273,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused_changes_nothing, signed_setup, signed_teardown),
         cmocka_unit_test_setup_teardown(test_not_stored_does_not_rule, signed_setup, signed_teardown),
         cmocka_unit_test_setup_teardown(test_damaged, signed_setup, signed_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_keeps_stores, signed_setup, signed_teardown),
         cmocka_unit_test_setup_teardown(test_the_way_back, signed_setup, signed_teardown),
         cmocka_unit_test_setup_teardown(test_console_of_a_peer, signed_setup, signed_teardown),
         cmocka_unit_test(test_consoles),
