@@ -48,7 +48,7 @@ exits 2 kuraban policy keygen --name $'a\nb' --out x --passphrase-file passphras
 echo short > short && chmod 600 short
 exits 2 kuraban policy keygen --name x --out x --passphrase-file short
 says "at least 12 characters"
-[ ! -e x ] && [ ! -e x.pub ] || fail "a refused key has a file"
+{ [ -e x ] || [ -e x.pub ]; } && fail "a refused key has a file"
 note "keys are encrypted, for their owners, never overwritten"
 
 # Passphrase files that others can read are none; a descriptor is fine.
@@ -176,7 +176,7 @@ jq -e '.policy.version == 42 and (.signatures | map(.state) == ["good", "good"])
     fail "policy sign --json"
 [ "$(jq -r .policy.sha256 out)" = "$(sha256sum < kazei.yaml | cut -d' ' -f1)" ] || fail "another SHA-256"
 exits 5 sign draft root.json
-says "“policy root sign” signs root documents"
+says "signs root documents"
 document 43 > next.yaml
 exits 0 sign draft next.yaml --base kazei.yaml.signed --out next.signed
 says "what changes for people: kuraban policy diff kazei.yaml.signed next.yaml"
@@ -235,7 +235,10 @@ refused() {
         and .policy == null and .root == null and .head == null' out > /dev/null || fail "not refused as $name: $*"
     status=0
     verify "$@" > text 2>&1 || status=$?
-    [ "$status" = 1 ] && grep -q "A terminal refuses this: " text && grep -q "What to do: " text || { cat text; fail "no words for $name"; }
+    if [ "$status" != 1 ] || ! grep -q "A terminal refuses this: " text || ! grep -q "What to do: " text; then
+        cat text
+        fail "no words for $name"
+    fi
     seen+=("$name")
 }
 shown() { grep -qF -- "$1" text || { cat text; fail "not shown: $1"; }; }
@@ -260,10 +263,10 @@ exits 0 verify forged # what follows is refused for its own reason, not for the 
 
 { cat kazei.bundle; head -c 1048576 /dev/zero | tr '\0' ' '; } > long
 refused too-long long
-head -c 700 kazei.bundle > cut
-refused malformed cut
-jq '.signatures[0].sig |= .[0:40]' kazei.yaml.signed > cut
-refused malformed cut
+head -c 700 kazei.bundle > cut.json
+refused malformed cut.json
+jq '.signatures[0].sig |= .[0:40]' kazei.yaml.signed > cut.json
+refused malformed cut.json
 jq '. + {more: 1}' kazei.yaml.signed > more
 refused malformed more
 sed '0,/"payload":/s//"payload": "", "payload":/' kazei.yaml.signed > twice
