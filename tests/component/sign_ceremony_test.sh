@@ -267,8 +267,8 @@ head -c 700 kazei.bundle > cut.json
 refused malformed cut.json
 jq '.signatures[0].sig |= .[0:40]' kazei.yaml.signed > cut.json
 refused malformed cut.json
-jq '. + {more: 1}' kazei.yaml.signed > more
-refused malformed more
+jq '. + {more: 1}' kazei.yaml.signed > added
+refused malformed added
 sed '0,/"payload":/s//"payload": "", "payload":/' kazei.yaml.signed > twice
 refused duplicate-key twice
 jq --slurpfile other root.json '.policy = $other[0]' kazei.bundle > mixed
