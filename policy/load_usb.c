@@ -72,6 +72,22 @@ static const struct doc_schema allow_schema = {
     .what = N_("allow"), .fields = allow_fields, .n = ELEMENTS(allow_fields)};
 
 /* allow: use, or allow: {what: use, interfaces: [...]}. The target is the rule. */
+/* Reading is what storage is for: another interface that is listed would look permitted and never be. */
+static void check_only(struct doc *d, const struct yaml_node_s *interfaces, const struct policy_usb_rule *rule)
+{
+    if (doc_kind(interfaces) == DOC_IS_MAP) {
+        doc_error(d, interfaces, N_("a plain list of interfaces expected: each is authorized or not"));
+        return;
+    }
+    for (size_t i = 0; rule->allow == POLICY_READ && i < rule->only.n; i++) {
+        if (rule->only.items[i].class_ == 0x08)
+            continue;
+        doc_error(d, doc_kind(interfaces) == DOC_IS_LIST ? doc_item(d, interfaces, i) : interfaces,
+                  N_("'read' is for storage, and this is none"));
+        doc_hint(d, N_("storage is class 08; to permit other functions write 'what: use'"));
+    }
+}
+
 static int load_allow(struct doc *d, const struct yaml_node_s *node, const struct doc_field *f, void *target)
 {
     struct policy_usb_rule *rule = target;
@@ -82,8 +98,8 @@ static int load_allow(struct doc *d, const struct yaml_node_s *node, const struc
         const struct yaml_node_s *interfaces = doc_find(d, node, "interfaces");
 
         r = doc_load(d, node, &allow_schema, rule);
-        if (r == 0 && interfaces && doc_kind(interfaces) == DOC_IS_MAP)
-            doc_error(d, interfaces, N_("a plain list of interfaces expected: each is authorized or not"));
+        if (r == 0 && interfaces)
+            check_only(d, interfaces, rule);
         return r < 0 ? r : 0;
     }
     r = doc_get_choice(d, node, allow_choices, &value);
@@ -236,7 +252,7 @@ static const struct doc_field rule_fields[] = {
      .choices = allow_choices,
      .schema = &allow_schema,
      .clear = clear_allow,
-     .text = N_("use or read; storage is never written: use means read")},
+     .text = N_("use: all it can do; read: its storage alone. Storage is never written")},
     {.key = "refuse",
      .type = DOC_CUSTOM,
      .load = load_refuse,

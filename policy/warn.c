@@ -135,6 +135,26 @@ static bool is_storage_only(const struct policy_usb_match *m)
     return true;
 }
 
+/* Under `read` only storage is authorized. */
+static bool may_permit_storage(const struct policy_usb_match *m)
+{
+    switch (m->has_interfaces ? m->interfaces.op : POLICY_SET_ONE_OF) {
+    case POLICY_SET_EQUALS:
+    case POLICY_SET_EQUALS_ORDERED:
+    case POLICY_SET_MATCH_ALL: /* the device has no others */
+        return names_class(&m->interfaces, 0x08);
+    case POLICY_SET_NONE_OF:
+        for (size_t i = 0; i < m->interfaces.n; i++)
+            if (m->interfaces.items[i].class_ == 0x08 && m->interfaces.items[i].any_subclass)
+                return false;
+        return true;
+    case POLICY_SET_ALL_OF:
+    case POLICY_SET_ONE_OF:
+        break;
+    }
+    return true;
+}
+
 static void warn_usb_rules(const struct policy *p, struct policy_findings *f)
 {
     for (size_t i = 0; i < p->n_usb && !policy_findings_full(f); i++) {
@@ -145,6 +165,12 @@ static void warn_usb_rules(const struct policy *p, struct policy_findings *f)
             policy_findings_add(f, POLICY_WARNING, rule->at,
                                 N_("rule '%s' can never match: a device has one '%s' only, several are demanded"),
                                 rule->id, key);
+        if (rule->allow == POLICY_READ && !may_permit_storage(&rule->match)) {
+            policy_findings_add(f, POLICY_WARNING, rule->at,
+                                N_("rule '%s' can never permit: 'read' is for storage, and it matches devices without"),
+                                rule->id);
+            policy_findings_hint(f, N_("to permit other functions write 'allow: use'"));
+        }
         if (rule->allow == POLICY_USE && is_storage_only(&rule->match))
             policy_findings_add(f, POLICY_WARNING, rule->at,
                                 N_("'allow: use' of storage means 'read': media are never written"));

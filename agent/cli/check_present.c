@@ -13,6 +13,15 @@
 #include "policy/findings.h"
 #include "policy/policy.h"
 
+/* A keyboard that is permitted for something else than typing. */
+static bool is_muted(const struct policy *policy, const struct verdict *v, const struct decide_usb_facts *facts)
+{
+    for (size_t i = 0; i < facts->n_interfaces; i++)
+        if (facts->interfaces[i].class_ == 0x03 && !decide_usb_interface(policy, v, &facts->interfaces[i]))
+            return true;
+    return false;
+}
+
 /* Another person or another hour may permit it: that is what such a rule is for. */
 static bool is_lost(const struct policy *policy, const struct usb_device *d, struct verdict *ret)
 {
@@ -21,7 +30,9 @@ static bool is_lost(const struct policy *policy, const struct usb_device *d, str
     usb_device_facts(d, &facts);
     decide_time_local(clock_wall_us(), &facts.now);
     decide_usb(policy, &facts, ret);
-    return ret->ruled == VERDICT_DENY && ret->reason != REASON_WHO && ret->reason != REASON_WHEN;
+    if (ret->ruled == VERDICT_ALLOW)
+        return present_is_keyboard(d) && is_muted(policy, ret, &facts);
+    return ret->reason != REASON_WHO && ret->reason != REASON_WHEN;
 }
 
 static void warn_of(const struct policy *policy, const struct usb_device *d, const struct verdict *v,

@@ -257,11 +257,14 @@ static const char *show_usb_reason(const struct sides *s, const struct policy_us
         show_text(s->found, f->usb.serial);
         return "unique";
     case REASON_INTERFACES:
-        policy_show_interfaces(
-            s->wanted, &(struct policy_interfaces){.items = r->only.items, .n = r->only.n, .op = POLICY_SET_EQUALS},
-            LIST_MAX);
+        if (r->only.n > 0)
+            policy_show_interfaces(
+                s->wanted, &(struct policy_interfaces){.items = r->only.items, .n = r->only.n, .op = POLICY_SET_EQUALS},
+                LIST_MAX);
+        else
+            (void)fputs("08:*:*", s->wanted); /* read: storage and nothing else */
         show_found_interfaces(s->found, &f->usb);
-        return "allow.interfaces";
+        return r->only.n > 0 ? "allow.interfaces" : "allow";
     default:
         return show_condition(s, reason, &r->who, &r->when, r->until_us, f->person, &f->usb.now);
     }

@@ -101,7 +101,7 @@ struct decide_usb_facts {
 /* The first rule whose match holds decides. Its who, when and until are conditions: an allowing rule whose conditions do not
  * hold refuses (REASON_WHO …), a refusing one is passed over. Facts without any interface are REASON_UNKNOWN. */
 void decide_usb(const struct policy *p, const struct decide_usb_facts *facts, struct verdict *ret);
-/* May this interface of an allowed device be authorized under the verdict's rule? */
+/* May this interface of an allowed device be authorized under the verdict's rule? Under `read` only those of storage. */
 bool decide_usb_interface(const struct policy *p, const struct verdict *v, const struct decide_interface *i);
 
 /* The rule id that decides when only the emergency does. */

@@ -61,14 +61,25 @@ static bool is_input_only(const struct decide_usb_facts *facts)
     return facts->n_interfaces > 0;
 }
 
-/* With allow.interfaces, a device that has none of them would be authorized for nothing. */
-static bool offers_permitted(const struct policy_interfaces *only, const struct decide_usb_facts *facts)
+/* May this interface be authorized by a rule that allows? Reading and copying out are what storage is for: a stick that types
+ * as well gets its storage and no more. */
+static bool permits(const struct policy_usb_rule *rule, const struct decide_interface *i)
+{
+    if (rule->allow != POLICY_USE && i->class_ != 0x08)
+        return false;
+    for (size_t k = 0; k < rule->only.n; k++)
+        if (match_interface(&rule->only.items[k], i))
+            return true;
+    return rule->only.n == 0;
+}
+
+/* A device that offers nothing of what the rule permits would be authorized for nothing. */
+static bool offers_permitted(const struct policy_usb_rule *rule, const struct decide_usb_facts *facts)
 {
     for (size_t i = 0; i < facts->n_interfaces; i++)
-        for (size_t k = 0; k < only->n; k++)
-            if (match_interface(&only->items[k], &facts->interfaces[i]))
-                return true;
-    return only->n == 0;
+        if (permits(rule, &facts->interfaces[i]))
+            return true;
+    return false;
 }
 
 static void decide_by_rule(const struct policy *p, const struct policy_usb_rule *rule,
@@ -81,7 +92,7 @@ static void decide_by_rule(const struct policy *p, const struct policy_usb_rule 
             match_conditions(&rule->who, &rule->when, rule->until_us, facts->persons, facts->n_persons, &facts->now);
     if (reason == REASON_RULE && rule->allow != POLICY_REFUSE && rule->unique_serial && facts->duplicate)
         reason = REASON_DUPLICATE;
-    if (reason == REASON_RULE && !offers_permitted(&rule->only, facts))
+    if (reason == REASON_RULE && rule->allow != POLICY_REFUSE && !offers_permitted(rule, facts))
         reason = REASON_INTERFACES;
     verdict_set(ret, p, rule->monitor, rule->id, reason == REASON_RULE ? rule->allow : POLICY_REFUSE, reason);
 }
@@ -146,15 +157,10 @@ bool decide_usb_interface(const struct policy *p, const struct verdict *v, const
 
     if (v->kind != VERDICT_ALLOW || !v->rule)
         return false;
-    if (v->ruled != VERDICT_ALLOW)
-        return true; /* monitor mode lets the whole device pass */
+    if (v->monitor)
+        return true; /* nothing is refused, so the whole device passes */
     if (text_equal(v->rule, DECIDE_RULE_EMERGENCY))
         return is_input_or_hub(i);
     rule = policy_find_usb_rule(p, v->rule);
-    if (!rule)
-        return false;
-    for (size_t n = 0; n < rule->only.n; n++)
-        if (match_interface(&rule->only.items[n], i))
-            return true;
-    return rule->only.n == 0;
+    return rule && permits(rule, i);
 }

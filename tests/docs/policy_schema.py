@@ -11,7 +11,7 @@ import yaml
 # Documents below tests/data/policy/bad whose error no single key shows: what spans keys or lines, what is more than form (a date that
 # does not exist), and what a YAML reader must refuse. All others of that folder the schema must refuse.
 BEYOND = {
-    "alias", "allow-interfaces-refuse", "anchor", "bidi", "byte-order-mark", "connect-twice", "control-character", "core-tag", "deep", "directive",
+    "alias", "allow-interfaces-refuse", "allow-read-interfaces", "anchor", "bidi", "byte-order-mark", "connect-twice", "control-character", "core-tag", "deep", "directive",
     "duplicate-key", "duplicate-key-deep", "empty", "escape-in-comment", "interfaces-twice", "invalid-utf8", "key-not-word",
     "match-empty", "medium-exec", "not-yaml", "nul", "nul-byte", "only-comment", "port-alias", "refusal-conditions",
     "remove-allow", "rule-id-twice", "scope-empty", "scope-twice", "tab-indent", "tag", "two-documents", "unique-port", "utf16",

@@ -213,6 +213,14 @@ static void test_check_warns_of_what_is_present(void **state)
     assert_true(typed_on && other && typed_on < other);
     assert_non_null(strstr(typed_on, "locked out"));
     cli_run_done(&r);
+
+    /* Permitted, but not to type. */
+    write_file(policy_path, "format: kuraban-policy/1\norganization: o\nname: n\nversion: 1\nusb:\n"
+                            "  - {id: all, allow: {what: use, interfaces: [\"08:*:*\", \"03:00:00\"]}}\n");
+    r = RUN(config_path, bus.root, "policy", "check", "--present", policy_path);
+    assert_non_null(strstr(r.out, ":6:5: warning: rule 'all' takes away a keyboard that is present: 046d:c31c"));
+    assert_null(strstr(r.out, "0781:5583"));
+    cli_run_done(&r);
 }
 
 static void test_doctor_warns_of_the_keyboard(void **state)

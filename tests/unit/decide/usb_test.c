@@ -148,6 +148,51 @@ static void test_single_interfaces(void **state)
     (void)policy_unref(p);
 }
 
+/* A lent stick that types as well: `read` lets its storage in and nothing else; `use` permits all it can do. */
+static void test_read_is_storage(void **state)
+{
+    static const struct decide_interface typing[] = {{.class_ = 8, .subclass = 6, .protocol = 0x50},
+                                                     {.number = 1, .class_ = 3, .subclass = 1, .protocol = 1},
+                                                     {.number = 2, .class_ = 0xff}};
+    static const struct {
+        const char *allow;
+        bool storage, keyboard;
+    } cases[] = {
+        {"allow: read", true, false},
+        {"allow: {what: read, interfaces: [\"08:*:*\"]}", true, false},
+        {"allow: {what: use, interfaces: [\"03:01:01\"]}", false, true},
+        {FIXTURE_EXPORT, true, false},
+        {"allow: use", true, true},
+        {"allow: read, monitor: true", true, true}, /* refuses nothing */
+        {"refuse: true", false, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        struct decide_usb_facts f = stick();
+        struct verdict v = {0};
+        char text[256];
+        struct policy *p;
+
+        (void)snprintf(text, sizeof(text), "usb: [{id: a, match: {serial: \"4C53\"}, %s}]\n", cases[i].allow);
+        p = policy_of(text);
+        f.interfaces = typing;
+        f.n_interfaces = 3;
+        decide_usb(p, &f, &v);
+        assert_int_equal(decide_usb_interface(p, &v, &typing[0]), cases[i].storage);
+        if (decide_usb_interface(p, &v, &typing[1]) != cases[i].keyboard)
+            fail_msg("%s", cases[i].allow);
+        assert_false(decide_usb_interface(p, &v, &typing[2]) && !strstr(cases[i].allow, "use") && !v.monitor);
+        f.interfaces = typing + 1; /* the keyboard alone */
+        f.n_interfaces = 1;
+        decide_usb(p, &f, &v);
+        assert_int_equal(v.ruled == VERDICT_ALLOW, cases[i].keyboard && !v.monitor);
+        if (cases[i].storage && !cases[i].keyboard)
+            assert_int_equal(v.reason, REASON_INTERFACES);
+        (void)policy_unref(p);
+    }
+}
+
 static void test_monitor(void **state)
 {
     struct policy *p = resolved_policy_of(rules);
@@ -338,15 +383,11 @@ static void test_usbguard_hashes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reasons),
-        cmocka_unit_test(test_hardwired_keyboard),
-        cmocka_unit_test(test_single_interfaces),
-        cmocka_unit_test(test_monitor),
-        cmocka_unit_test(test_first_match),
-        cmocka_unit_test(test_mismatches),
-        cmocka_unit_test(test_conditions_of_refusals_select),
-        cmocka_unit_test(test_emergency),
-        cmocka_unit_test(test_zero_means_no),
+        cmocka_unit_test(test_reasons),           cmocka_unit_test(test_hardwired_keyboard),
+        cmocka_unit_test(test_single_interfaces), cmocka_unit_test(test_read_is_storage),
+        cmocka_unit_test(test_monitor),           cmocka_unit_test(test_first_match),
+        cmocka_unit_test(test_mismatches),        cmocka_unit_test(test_conditions_of_refusals_select),
+        cmocka_unit_test(test_emergency),         cmocka_unit_test(test_zero_means_no),
         cmocka_unit_test(test_usbguard_hashes),
     };
 
