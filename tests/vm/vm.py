@@ -103,7 +103,9 @@ class VM:
             *("-drive", f"file={image}/disk.img,id=root,snapshot=on,{drive}", "-device", "virtio-blk-pci,drive=root"),
             *("-drive", f"file={self.path('payload.img')},id=payload,readonly=on,{drive}"),
             *("-device", "virtio-blk-pci,drive=payload"),
-            *("-chardev", f"file,id=console,path={self.path('console.log')}", "-serial", "chardev:console"),
+            # For console.py; without a listener it goes to the log alone.
+            *("-chardev", f"socket,id=console,path={self.path('console')},server=on,wait=off,logfile={self.path('console.log')}"),
+            *("-serial", "chardev:console"),
             *("-chardev", f"socket,id=agent,path={self.path('agent')}", "-device", "virtio-serial-pci"),
             *("-device", "virtserialport,chardev=agent,name=org.kuraban.test"),
             *("-chardev", f"socket,id=qmp,path={self.path('qmp')}", "-mon", "chardev=qmp,mode=control"),
@@ -154,6 +156,13 @@ class VM:
         """Restart the guest in the same QEMU: its disk keeps what was written, plugged devices stay plugged."""
         before = self.agent.boot
         self.agent.post("run", argv=["/bin/sh", "-c", how], user=None, timeout=60)
+        self.agent.wait_boot(seconds, other_than=before)
+        self.wait_ready(seconds)
+
+    def reset(self, seconds=BOOT_SECONDS):
+        """The power goes and comes back: what the guest had not written to its disk is lost."""
+        before = self.agent.boot
+        self.qmp.command("system_reset")
         self.agent.wait_boot(seconds, other_than=before)
         self.wait_ready(seconds)
 
