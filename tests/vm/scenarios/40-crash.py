@@ -42,7 +42,8 @@ def main_pid(vm):
 
 def wait_ready(guard):
     """The daemon answers, and is another one than before."""
-    guard.vm.wait_run("systemctl is-active --quiet kuraband.service && kuraban status --json | jq -e .enforcing", seconds=60)
+    enforcing = "kuraban status --json | jq -e .enforcing || { kuraban doctor --json | jq -c '[.[] | select(.ok | not)]'; false; }"
+    guard.vm.wait_run(f"systemctl is-active --quiet kuraband.service && {{ {enforcing}\n}}", seconds=60)
 
 
 def wait_blocked(vm, job):
