@@ -60,8 +60,9 @@ static char *take_name(const char *text, const char **ret_rest)
 static enum cli_exit no_public_key(struct cli *c, const char *path, int result)
 {
     cli_error(c, "%s: %s", cli_safe(c, path),
-              result == TRUST_KEY_E_KIND ? _("this is a key, but not an Ed25519 one")
-                                         : _("this is not a public key file; “policy keygen” writes one, FILE.pub"));
+              result == TRUST_KEY_E_KIND   ? _("this is a key, but not an Ed25519 one")
+              : result == TRUST_KEY_E_WEAK ? _("this key is weak: everybody could sign for it; make another")
+                                           : _("this is not a public key file; “policy keygen” writes one, FILE.pub"));
     return CLI_FAILED;
 }
 
@@ -108,6 +109,30 @@ struct opening {
     enum cli_exit code; /* of asking */
 };
 
+/* The file of a path or a file: URI; -ENOENT as well for the URI of a token. */
+static int stat_key(const char *uri, struct stat *ret)
+{
+    const char *path = text_starts(uri, "file:") ? uri + strlen("file:") : uri;
+
+    if (path != uri && text_starts(path, "//"))
+        path += strcspn(path + 2, "/") + 2;
+    return stat(path, ret) < 0 ? -errno : 0;
+}
+
+/* Encrypted or not, what others can copy they can try passphrases on at home. */
+static enum cli_exit check_mode(struct cli *c, const char *uri)
+{
+    struct stat st;
+
+    if (stat_key(uri, &st) < 0 || !S_ISREG(st.st_mode) || !(st.st_mode & (S_IRWXG | S_IRWXO)))
+        return CLI_OK;
+    cli_error(c,
+              _("%s: others can read this private key or change it; “chmod 600” closes it, on a stick without "
+                "permissions the mount option umask=077"),
+              cli_safe(c, uri));
+    return CLI_NOT_PERMITTED;
+}
+
 static int give_passphrase(void *context, char *buffer, size_t size)
 {
     struct opening *o = context;
@@ -116,6 +141,9 @@ static int give_passphrase(void *context, char *buffer, size_t size)
     int n = -1;
 
     o->asked = true;
+    o->code = check_mode(o->c, o->uri);
+    if (o->code != CLI_OK)
+        return -1;
     (void)snprintf(prompt, sizeof(prompt), _("Passphrase of %s: "), cli_safe(o->c, o->uri));
     o->code =
         o->passphrase_file ? passphrase_read_file(o->c, o->passphrase_file, &p) : passphrase_ask(o->c, prompt, &p);
@@ -153,10 +181,10 @@ static int load_once(struct opening *o, EVP_PKEY **ret)
 static enum cli_exit load(struct opening *o, EVP_PKEY **ret)
 {
     struct stat st;
-    int r = 0;
+    int r = stat_key(o->uri, &st);
 
-    if (lstat(o->uri, &st) < 0 && !strchr(o->uri, ':')) {
-        cli_error(o->c, "%s: %s", cli_safe(o->c, o->uri), strerror(errno));
+    if (r < 0 && (r != -ENOENT || !strchr(o->uri, ':') || text_starts(o->uri, "file:"))) {
+        cli_error(o->c, "%s: %s", cli_safe(o->c, o->uri), strerror(-r));
         return CLI_FAILED;
     }
     for (int i = 0; i < ATTEMPTS; i++) {
@@ -187,7 +215,7 @@ enum cli_exit private_key_load(struct cli *c, const char *uri, const char *passp
     if (code != CLI_OK)
         return code;
     /* A file that opens without a word opens for whoever finds it. A token guards its keys itself. */
-    if (!o.asked && (text_starts(uri, "file:") || stat(uri, &st) == 0)) {
+    if (!o.asked && stat_key(uri, &st) == 0) {
         cli_error(c, _("%s: this private key is not encrypted; “openssl pkcs8 -topk8 -scrypt” encrypts it"),
                   cli_safe(c, uri));
         EVP_PKEY_free(key);

@@ -76,6 +76,23 @@ static int write_new(int dirfd, const char *name, const void *data, size_t size,
     return fsync(dirfd) < 0 ? -errno : 0;
 }
 
+/* Renaming over a link or a device would put a file in its place: /dev/full and /dev/stdout are asked for by mistake. */
+static int may_replace(int dirfd, const char *name)
+{
+    struct stat st;
+
+    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return S_ISREG(st.st_mode) ? 0 : -EINVAL;
+}
+
+static int replace_file(int dirfd, const char *name, const void *data, size_t size, mode_t mode)
+{
+    int r = may_replace(dirfd, name);
+
+    return r < 0 ? r : files_write_atomic_at(dirfd, name, data, size, mode);
+}
+
 enum cli_exit out_file_write(struct cli *c, const char *path, const void *data, size_t size, mode_t mode, bool replace)
 {
     const char *name = NULL;
@@ -86,13 +103,13 @@ enum cli_exit out_file_write(struct cli *c, const char *path, const void *data, 
     if (r >= 0) {
         (void)sigfillset(&all);
         (void)sigprocmask(SIG_BLOCK, &all, &before);
-        r = replace ? files_write_atomic_at(dirfd, name, data, size, mode) : write_new(dirfd, name, data, size, mode);
+        r = replace ? replace_file(dirfd, name, data, size, mode) : write_new(dirfd, name, data, size, mode);
         (void)sigprocmask(SIG_SETMASK, &before, NULL);
     }
     if (r == -EEXIST)
         cli_error(c, _("%s exists already; nothing is overwritten"), cli_safe(c, path));
     else if (r < 0)
-        cli_error(c, "%s: %s", cli_safe(c, path), strerror(-r));
+        cli_error(c, "%s: %s", cli_safe(c, path), r == -EINVAL ? _("this is not a regular file") : strerror(-r));
     return r < 0 ? CLI_FAILED : CLI_OK;
 }
 

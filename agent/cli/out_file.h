@@ -7,7 +7,7 @@
 #include "cli/cli.h"
 
 /* Writes a file that is whole or not there: a temporary beside it, fsync, rename, fsync of the directory; signals wait meanwhile.
- * replace false: an existing one is never touched. On failure it has told why. */
+ * replace false: an existing one is never touched; true: a regular file is replaced, nothing else is. On failure it has told why. */
 enum cli_exit out_file_write(struct cli *c, const char *path, const void *data, size_t size, mode_t mode, bool replace);
 
 /* Before questions are asked: is there room for a new file under this name? Tells when something is there already. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/i18n.h"
 #include "cli/out_file.h"
@@ -71,6 +72,20 @@ const struct cli_option cli_policy_root_rotate_options[] = {
 
 DEFINE_CLEANUP(struct trust_root *, trust_root_free);
 
+/* A root that is over before it is signed helps nobody. */
+static enum cli_exit read_expires(struct cli *c, const char *text, int64_t *ret)
+{
+    int64_t expires;
+    enum cli_exit code = trust_time(c, "expires", text, true, &expires);
+
+    if (code != CLI_OK)
+        return code;
+    if (expires <= clock_wall_us())
+        return cli_usage(c, _("--expires: %s is over already"), cli_safe(c, text));
+    *ret = expires;
+    return CLI_OK;
+}
+
 static enum cli_exit create_roles(struct cli *c, const struct cli_arguments *a, struct trust_root *root)
 {
     static const unsigned defaults[] = {ROOT_THRESHOLD, POLICY_THRESHOLD, HEAD_THRESHOLD};
@@ -94,7 +109,7 @@ enum cli_exit cli_policy_root_create(struct cli *c, const struct cli_arguments *
 
     if (!organization || !out || !a->values[CREATE_EXPIRES])
         return cli_usage(c, _("--organization, --expires and --out are needed"));
-    code = trust_time(c, "expires", a->values[CREATE_EXPIRES], true, &expires);
+    code = read_expires(c, a->values[CREATE_EXPIRES], &expires);
     if (code != CLI_OK)
         return code;
     if (!out_file_is_free(c, out))
@@ -145,7 +160,7 @@ enum cli_exit cli_policy_root_rotate(struct cli *c, const struct cli_arguments *
     if (code == CLI_OK)
         root->version++;
     if (code == CLI_OK && a->values[ROTATE_EXPIRES])
-        code = trust_time(c, "expires", a->values[ROTATE_EXPIRES], true, &root->expires_us);
+        code = read_expires(c, a->values[ROTATE_EXPIRES], &root->expires_us);
     if (code == CLI_OK)
         code = rotate_roles(c, a, root);
     if (code == CLI_OK)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/i18n.h"
 #include "cli/key_file.h"
@@ -138,6 +139,22 @@ static enum cli_exit ask_and_sign(struct cli *c, const struct cli_arguments *a, 
     return code;
 }
 
+/* What no terminal would ever take is not signed, whoever else signs it. */
+static enum cli_exit check_document(struct cli *c, const struct root_file *f, const struct root_file *previous)
+{
+    struct trust_complaint complaint = {.translate = i18n_translate};
+    int r;
+
+    if (f->root->expires_us <= clock_wall_us())
+        return trust_file_refused(c, f->path, TRUST_E_ROOT_EXPIRED, NULL);
+    if (!previous->root)
+        return CLI_OK;
+    r = trust_root_follows(previous->root, f->envelope, f->root, &complaint);
+    if (r == TRUST_OK || (r == TRUST_E_ROOT_CHAIN && f->root->version == previous->root->version + 1))
+        return CLI_OK; /* nobody, or signatures alone are missing */
+    return trust_file_refused(c, f->path, r, &complaint);
+}
+
 enum cli_exit cli_policy_root_sign(struct cli *c, const struct cli_arguments *a)
 {
     struct root_file f = {0}, previous = {0};
@@ -148,6 +165,8 @@ enum cli_exit cli_policy_root_sign(struct cli *c, const struct cli_arguments *a)
     if (a->values[SIGN_OUT] && !out_file_is_free(c, a->values[SIGN_OUT]))
         return CLI_FAILED;
     code = read_both(c, a->words[0], a->values[SIGN_PREVIOUS], &f, &previous);
+    if (code == CLI_OK)
+        code = check_document(c, &f, &previous);
     if (code == CLI_OK)
         code = check_signatures(c, &f);
     if (code == CLI_OK)

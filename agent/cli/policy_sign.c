@@ -118,13 +118,33 @@ static enum cli_exit check_document(struct cli *c, struct signing *s)
     if (r == 0)
         policy_warn_expiry(s->policy, clock_wall_us(), &s->findings);
     policy_findings_print(&s->findings, c->err, cli_safe(c, s->path), s->envelope->payload, s->envelope->size);
-    if (r == 0)
+    if (r != 0) {
+        cli_error(c, _("%s: a document with errors is not signed"), cli_safe(c, s->path));
+        return CLI_NO;
+    }
+    if (s->policy->valid_until_us == 0 || s->policy->valid_until_us >= clock_wall_us())
         return CLI_OK;
-    cli_error(c, _("%s: a document with errors is not signed"), cli_safe(c, s->path));
+    cli_error(c, _("%s: its time is over (“valid”), no terminal would take it; it is not signed"),
+              cli_safe(c, s->path));
     return CLI_NO;
 }
 
-/* Would a terminal that has the base take this for a step back? And what changes between them is for another verb. */
+/* No terminal that has the base takes a step back, or another document of the same version. */
+static enum cli_exit compare_versions(struct cli *c, const struct signing *s, const char *base, const struct policy *p)
+{
+    if (!text_equal(p->organization, s->policy->organization)) {
+        cli_error(c, _("%s: this is a policy of %s, not of %s"), cli_safe(c, base), cli_safe(c, p->organization),
+                  cli_safe(c, s->policy->organization));
+        return CLI_NO;
+    }
+    if (p->version < s->policy->version || digest_equal(&p->sha256, &s->policy->sha256))
+        return CLI_OK;
+    cli_error(c, _("%s has version %llu; terminals that have it refuse version %llu. Raise “version” above it"),
+              cli_safe(c, base), (unsigned long long)p->version, (unsigned long long)s->policy->version);
+    return CLI_NO;
+}
+
+/* What changes between the two is for another verb. */
 static enum cli_exit compare_base(struct cli *c, const struct signing *s, const char *base)
 {
     struct policy_findings findings = {.translate = i18n_translate};
@@ -138,15 +158,13 @@ static enum cli_exit compare_base(struct cli *c, const struct signing *s, const 
     r = policy_load(base, envelope->payload, envelope->size, &findings, &policy);
     if (r != 0)
         cli_error(c, _("%s: the document in it has errors"), cli_safe(c, base));
-    else if (policy->version >= s->policy->version)
-        cli_error(c, _("warning: %s has version %llu; terminals that have it refuse version %llu, it must be higher"),
-                  cli_safe(c, base), (unsigned long long)policy->version, (unsigned long long)s->policy->version);
-    if (r == 0)
+    code = r == 0 ? compare_versions(c, s, base, policy) : CLI_FAILED;
+    if (code == CLI_OK)
         cli_error(c, _("what changes for people: kuraban policy diff %s %s"), cli_safe(c, base), cli_safe(c, s->path));
     (void)policy_unref(policy);
     policy_findings_done(&findings);
     (void)trust_envelope_free(envelope);
-    return r == 0 ? CLI_OK : CLI_FAILED;
+    return code;
 }
 
 static json_t *signatures(const struct signing *s)
@@ -176,12 +194,18 @@ static void show_text(struct cli *c, const json_t *answer)
                   (long long)value_number(policy, "version"), value_string(answer, "file"));
     (void)fprintf(c->out, "\nSHA-256 %s\n", value_string(policy, "sha256"));
     trust_text_signatures(c, json_object_get(answer, "signatures"));
+    trust_text_missing(c, json_object_get(answer, "missing"), false);
+}
+
+static json_t *missing(const struct signing *s)
+{
+    return s->root.root ? trust_show_missing(s->envelope, TRUST_ROLE_POLICY, s->root.root) : json_null();
 }
 
 static void show_after(struct cli *c, const struct signing *s, const struct digest *id)
 {
-    json_t *answer = json_pack("{s:s, s:s, s:o, s:o, s:o}", "file", cli_safe(c, s->out), "signed_by",
-                               trust_text_id(c, id), "signatures", signatures(s), "policy",
+    json_t *answer = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "file", cli_safe(c, s->out), "signed_by",
+                               trust_text_id(c, id), "signatures", signatures(s), "missing", missing(s), "policy",
                                trust_show_policy(s->policy), "findings", policy_file_findings(&s->findings));
 
     cli_show(c, answer, show_text);

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "cli/bundle_show.h"
 #include "cli/cli.h"
 #include "cli/i18n.h"
 #include "cli/policy_file.h"
@@ -204,8 +205,7 @@ static void show_text(struct cli *c, const json_t *answer)
         (void)fputc('\n', c->out);
     if (json_is_object(policy))
         trust_text_policy(c, policy);
-    if (json_is_array(json_object_get(answer, "signatures")))
-        trust_text_signatures(c, json_object_get(answer, "signatures"));
+    bundle_text(c, json_object_get(answer, "documents"));
     if (json_is_object(head)) {
         (void)fprintf(c->out, _("Selected for group %s until %s"), cli_safe(c, value_string(head, "group")),
                       value_time(value_string(head, "expires"), expires));
@@ -213,39 +213,18 @@ static void show_text(struct cli *c, const json_t *answer)
     }
 }
 
-/* The root after the roots of the bundle, as far as they can be read; NULL: the terminal's own. */
-static struct trust_root *last_root(const struct trust_bundle *b)
-{
-    struct trust_complaint complaint = {.translate = i18n_translate};
-    struct trust_root *root = NULL;
-
-    if (b->n_roots == 0 ||
-        trust_root_parse(b->roots[b->n_roots - 1]->payload, b->roots[b->n_roots - 1]->size, &root, &complaint) != 0)
-        return NULL;
-    return root;
-}
-
-/* Who signed the policy, or else the newest root; null when there is nothing to count. */
-static json_t *signatures(const struct verifying *v)
+/* Who signed what of it; null when it cannot be read that far. */
+static json_t *documents(const struct verifying *v)
 {
     struct trust_complaint complaint = {.translate = i18n_translate};
     struct trust_bundle b = {0};
-    struct trust_root *newest;
-    const struct trust_root *own = trust_state_root(v->before);
-    json_t *array = NULL;
+    json_t *array;
 
     if (trust_bundle_parse(v->bytes, v->size, &b, &complaint) != 0)
         return json_null();
-    newest = last_root(&b);
-    if (b.policy)
-        array = trust_show_signatures(b.policy, TRUST_ROLE_POLICY, newest ? newest : own, NULL);
-    else if (b.n_roots > 0)
-        array = trust_show_signatures(b.roots[b.n_roots - 1], TRUST_ROLE_ROOT, newest, own);
-    else if (b.head)
-        array = trust_show_signatures(b.head, TRUST_ROLE_HEAD, own, NULL);
+    array = bundle_show(&b, trust_state_root(v->before));
     trust_bundle_done(&b);
-    (void)trust_root_free(newest);
-    return array ? array : json_null();
+    return array;
 }
 
 static json_t *ruling_policy(const struct verifying *v)
@@ -297,7 +276,7 @@ static void show(struct cli *c, const struct verifying *v)
     json_t *answer = json_pack("{s:b, s:s, s:s, s:s?, s:s?, s:o, s:o, s:o, s:o, s:o}", "ok", result == TRUST_OK,
                                "result", trust_result_name(result), "message", _(trust_result_text(result)), "detail",
                                *v->complaint.text ? v->complaint.text : NULL, "hint", hint ? _(hint) : NULL,
-                               "signatures", signatures(v), "policy", ruling_policy(v), "root", ruling_root(v), "head",
+                               "documents", documents(v), "policy", ruling_policy(v), "root", ruling_root(v), "head",
                                ruling_head(v), "findings", policy_file_findings(&v->findings));
 
     if (!c->json)

@@ -135,21 +135,20 @@ static bool voted(const struct trust_votes *votes, size_t n, const struct trust_
     return false;
 }
 
-/* How many signatures the root role of `root` still wants, and who may give them. */
-static json_t *json_missing(const struct trust_envelope *e, const struct trust_root *root)
+json_t *trust_show_missing(const struct trust_envelope *e, enum trust_role role, const struct trust_root *root)
 {
-    struct trust_votes votes = count_votes(e, root, TRUST_ROLE_ROOT);
-    unsigned threshold = root->roles[TRUST_ROLE_ROOT].threshold;
+    struct trust_votes votes = count_votes(e, root, role);
+    unsigned threshold = root->roles[role].threshold;
     size_t needed = votes.n_good < threshold ? threshold - votes.n_good : 0;
     json_t *keys = json_array();
 
-    for (size_t i = 0; i < root->roles[TRUST_ROLE_ROOT].n; i++) {
-        const struct trust_key *key = &root->keys[root->roles[TRUST_ROLE_ROOT].keys[i]];
+    for (size_t i = 0; i < root->roles[role].n; i++) {
+        const struct trust_key *key = &root->keys[root->roles[role].keys[i]];
 
         if (needed > 0 && !voted(&votes, e->n_signatures, key))
             (void)json_array_append_new(keys, json_key(key));
     }
-    return json_pack("{s:I, s:o}", "needed", (json_int_t)needed, "keys", keys);
+    return json_pack("{s:s, s:I, s:o}", "role", trust_role_name(role), "needed", (json_int_t)needed, "keys", keys);
 }
 
 json_t *trust_show_root(const struct root_file *f, const struct trust_root *previous)
@@ -168,8 +167,8 @@ json_t *trust_show_root(const struct root_file *f, const struct trust_root *prev
                      json_time(f->root->expires_us), "sha256", json_id(&sha256), "keys", json_keys(f->root), "roles",
                      json_roles(f->root), "complete", complete, "signatures",
                      trust_show_signatures(f->envelope, TRUST_ROLE_ROOT, f->root, previous), "detail", complaint.text,
-                     "missing", "own", json_missing(f->envelope, f->root), "previous",
-                     previous ? json_missing(f->envelope, previous) : json_null());
+                     "missing", "own", trust_show_missing(f->envelope, TRUST_ROLE_ROOT, f->root), "previous",
+                     previous ? trust_show_missing(f->envelope, TRUST_ROLE_ROOT, previous) : json_null());
 }
 
 static const char *const zones[] = {
@@ -276,8 +275,9 @@ static void text_keys(struct cli *c, const json_t *answer)
     }
 }
 
-static void text_missing(struct cli *c, const json_t *missing, bool previous)
+void trust_text_missing(struct cli *c, const json_t *missing, bool previous)
 {
+    const char *role = value_string(missing, "role");
     int64_t needed = value_number(missing, "needed");
     const json_t *key;
     size_t i;
@@ -285,8 +285,10 @@ static void text_missing(struct cli *c, const json_t *missing, bool previous)
     if (needed == 0)
         return;
     (void)fprintf(c->out,
-                  previous ? _("Still needed: %" PRIi64 " of these root keys of the previous version")
-                           : _("Still needed: %" PRIi64 " of these root keys"),
+                  text_equal(role, "policy") ? _("Still needed: %" PRIi64 " of these policy keys")
+                  : text_equal(role, "head") ? _("Still needed: %" PRIi64 " of these head keys")
+                  : previous                 ? _("Still needed: %" PRIi64 " of these root keys of the previous version")
+                                             : _("Still needed: %" PRIi64 " of these root keys"),
                   needed);
     (void)fputc('\n', c->out);
     json_array_foreach(json_object_get(missing, "keys"), i, key)(void) fprintf(
@@ -312,8 +314,8 @@ void trust_text_root(struct cli *c, const json_t *answer)
     text_keys(c, answer);
     (void)fputc('\n', c->out);
     trust_text_signatures(c, json_object_get(answer, "signatures"));
-    text_missing(c, json_object_get(missing, "own"), false);
-    text_missing(c, json_object_get(missing, "previous"), true);
+    trust_text_missing(c, json_object_get(missing, "own"), false);
+    trust_text_missing(c, json_object_get(missing, "previous"), true);
     if (value_bool(answer, "complete"))
         (void)fprintf(c->out, "%s\n", _("Nobody has to sign any more."));
     else if (!is_missing(missing, "own") && !is_missing(missing, "previous") && *value_string(answer, "detail"))

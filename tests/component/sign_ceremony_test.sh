@@ -153,6 +153,10 @@ exits 1 sign draft --root root.json foreign.yaml
 says "the policy is for kashiwa.example"
 exits 4 sign draft.open kazei.yaml
 says "is not encrypted"
+install -m 640 draft loose.key
+exits 4 sign loose.key kazei.yaml
+says "others can read this private key"
+exits 4 sign "file://$stage/loose.key" kazei.yaml
 exits 5 sign draft.pub kazei.yaml
 says "no private key here"
 exits 5 sign nowhere kazei.yaml
@@ -164,6 +168,8 @@ exits 5 kuraban policy sign --yes --passphrase-file <(:) --key draft kazei.yaml
 [ ! -e kazei.yaml.signed ] || fail "a refused signature has a file"
 exits 0 sign draft --root root.json kazei.yaml
 says "係 draft  good"
+says "Still needed: 1 of these policy keys"
+says "係 approve"
 jq -r .payload kazei.yaml.signed | base64 -d | cmp -s - kazei.yaml || fail "other bytes were signed"
 exits 5 sign approve kazei.yaml
 says "to add your signature: kuraban policy sign --key KEY kazei.yaml.signed"
@@ -181,8 +187,18 @@ document 43 > next.yaml
 exits 0 sign draft next.yaml --base kazei.yaml.signed --out next.signed
 says "what changes for people: kuraban policy diff kazei.yaml.signed next.yaml"
 document 41 > older.yaml
-exits 0 sign draft older.yaml --base kazei.yaml.signed --out older.signed
+exits 1 sign draft older.yaml --base kazei.yaml.signed --out older.signed
 says "terminals that have it refuse version 41"
+document 42 "# changed" > other.yaml
+exits 1 sign draft other.yaml --base kazei.yaml.signed --out other.signed
+sed 's/matsudo.example/kashiwa.example/; s/version: .*/version: 99/' kazei.yaml > foreign99.yaml
+exits 1 sign draft foreign99.yaml --base kazei.yaml.signed --out other.signed
+says "this is a policy of matsudo.example"
+sed "s/until: [-0-9]*/until: $(date -I -d '-2 days')/" kazei.yaml > over.yaml
+exits 1 sign draft over.yaml --out other.signed
+says "its time is over"
+for file in older.signed other.signed; do [ ! -e $file ] || fail "a refused signature has a file"; done
+exits 0 sign draft older.yaml --out older.signed
 for file in next.signed older.signed; do exits 0 sign second $file; done
 note "drafted, approved, and no third way"
 
@@ -205,6 +221,12 @@ says "may not sign heads"
 exits 1 kuraban policy bundle --policy next.signed --head head.json --root root.json --out x
 says "the head names another policy"
 exits 1 kuraban policy bundle --policy once.signed --root root.json --out x
+exits 5 kuraban policy bundle --policy kazei.yaml.signed --root root.json --out /dev/full # not renamed over
+says "not a regular file"
+[ -c /dev/full ] || fail "/dev/full was replaced"
+ln -s elsewhere pointer
+exits 5 kuraban policy bundle --policy kazei.yaml.signed --root root.json --out pointer
+[ -L pointer ] || fail "a link was replaced"
 [ ! -e x ] || fail "a refused file is there"
 exits 0 kuraban policy bundle --policy kazei.yaml.signed --head head.json --root root.json --out kazei.bundle
 exits 0 kuraban policy bundle --policy next.signed --out next.bundle
@@ -219,7 +241,10 @@ exits 0 verify root.json
 exits 0 verify next.bundle --current kazei.bundle
 verify kazei.bundle --json > out
 jq -e '.ok and .result == "ok" and .policy.version == 42 and .head.group == "kazei" and .root.version == 1
-    and (.signatures | length) == 2' out > /dev/null || fail "policy verify --json"
+    and (.documents | map(.kind) == ["root", "policy", "head"] and map(.missing.needed) == [0, 0, 0])
+    and (.documents[1].signatures | map(.name) == ["係 draft", "係 approve"])' out > /dev/null || fail "policy verify --json"
+verify kazei.bundle > out
+for word in "Root document, version 1:" "Policy:" "Head:" "係 hub"; do says "$word"; done
 exits 2 kuraban policy verify kazei.bundle
 exits 1 kuraban policy verify kazei.bundle --root all.json # not signed itself
 exits 5 verify missing
@@ -284,6 +309,8 @@ jq '.version = 2 | .roles.emperor = .roles.head' root.payload > emperor
 forge $root emperor root1 root2 > emperor.json
 refused unknown-role emperor.json
 refused too-few-signatures once.signed
+shown "Still needed: 1 of these policy keys"
+shown "係 second"
 jq '.signatures = []' kazei.yaml.signed > nobody
 refused too-few-signatures nobody
 forge $yaml kazei.yaml root1 root2 hub > others
@@ -341,6 +368,15 @@ says "--root-key adds one"
 exits 0 kuraban policy root rotate root.json --remove-root-key "係 root1" --add-root-key root4.pub --out root2.json
 exits 1 kuraban policy root show root2.json --previous root.json
 says "Still needed: 2 of these root keys of the previous version"
+exits 1 sign_root root3 root2.json --previous root2.json
+says "root version 2"
+exits 1 sign_root root3 root.json --previous root2.json
+exits 2 kuraban policy root rotate root.json --expires "$(date -I -d '-2 days')" --out over.json
+says "is over already"
+jq --arg expires "$(date -I -d '-2 days')T00:00:00Z" '.version = 2 | .expires = $expires' root.payload > over.payload
+forge $root over.payload > over.json
+exits 1 sign_root root3 over.json
+says "has expired"
 exits 0 sign_root root4 root2.json
 exits 0 sign_root root3 root2.json
 exits 0 kuraban policy root show root2.json # by its own count
