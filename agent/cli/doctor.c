@@ -35,7 +35,7 @@ static const char *mark(const json_t *check)
     return text_equal(severity, "warning") ? _("warning") : _("note");
 }
 
-static void text_doctor(struct cli *c, const json_t *checks)
+void doctor_text(struct cli *c, const json_t *checks)
 {
     struct table *t = table_new(3);
     const json_t *check;
@@ -53,6 +53,8 @@ static void text_doctor(struct cli *c, const json_t *checks)
             detail = value_string(check, "detail");
         /* Several stores give the same words; the name tells which. */
         table_add(t, (const char *[]){mark(check), *words ? words : name, *detail ? detail : name});
+        if (!value_bool(check, "ok") && !is_skipped(check) && *doctor_todo(name))
+            table_add(t, (const char *[]){"", "", doctor_todo(name)});
     }
     table_print(t, c->out, 0);
     (void)table_free(t);
@@ -98,8 +100,8 @@ static void add_enforcing(json_t *checks, const json_t *status)
     doctor_add(checks, "daemon.enforcing", value_bool(status, "enforcing"), "error", monitor ? "mode: monitor" : "");
 }
 
-/* True when kuraband told its own checks. */
-static bool ask_daemon(struct cli *c, json_t *checks)
+/* True when kuraband told its own checks. Signed: the policy file does not count here. */
+static bool ask_daemon(struct cli *c, json_t *checks, bool *ret_signed)
 {
     bool told;
 
@@ -111,6 +113,7 @@ static bool ask_daemon(struct cli *c, json_t *checks)
     if (r < 0)
         return false;
     add_enforcing(checks, answer);
+    *ret_signed = json_is_object(json_object_get(answer, "trust"));
     json_decref(answer);
     answer = NULL;
     r = ask_quietly(c->config, CTL_DOCTOR, &code, &answer);
@@ -128,17 +131,18 @@ static bool ask_daemon(struct cli *c, json_t *checks)
 enum cli_exit cli_doctor(struct cli *c, const struct cli_arguments *a)
 {
     enum cli_exit code = cli_config(c);
+    bool told, only_signed = false;
     json_t *checks;
-    bool told;
 
     (void)a;
     if (code != CLI_OK)
         return code;
     checks = json_array();
-    told = ask_daemon(c, checks);
-    doctor_check_policy(c, checks, !told);
+    told = ask_daemon(c, checks, &only_signed);
+    if (!only_signed)
+        doctor_check_policy(c, checks, !told);
     doctor_check_machine(checks);
-    cli_show(c, checks, text_doctor);
+    cli_show(c, checks, doctor_text);
     code = has_error(checks) ? CLI_NO : has_skipped(checks) ? CLI_INCOMPLETE : CLI_OK;
     json_decref(checks);
     return code;

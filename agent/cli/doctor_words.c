@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "cli/doctor_checks.h"
 #include "cli/i18n.h"
 
@@ -29,7 +30,7 @@ static const struct check_words words[] = {
     {"policy.trust", N_("what was signed is whole"),
      N_("what was signed is damaged: nothing is permitted until it is put back"), false},
     {"policy.signed", N_("a signed policy is in force"),
-     N_("only signed policies are accepted, and none was applied yet"), false},
+     N_("only signed policies are accepted, and none was applied yet"), true},
     {"policy.scope", N_("the policy is meant for this terminal"),
      N_("the policy in force is not meant for this terminal: see terminal in kuraband(8)"), true},
     {"head.expired", N_("the head has not expired"),
@@ -85,5 +86,21 @@ const char *doctor_words(const char *check, bool ok, bool *ret_said)
             return _(ok ? words[i].good : words[i].bad);
         }
     *ret_said = false;
+    return "";
+}
+
+const char *doctor_todo(const char *check)
+{
+    static const struct {
+        const char *check, *todo;
+    } todos[] = {
+        {"policy.trust",
+         N_("put trust.json back from a backup, or at the console: kuraban policy root remove --reason TEXT")},
+        {"policy.signed", N_("kuraban policy apply BUNDLE")},
+    };
+
+    for (size_t i = 0; i < ELEMENTS(todos); i++)
+        if (text_equal(todos[i].check, check))
+            return _(todos[i].todo);
     return "";
 }

@@ -29,7 +29,7 @@ static void add_policy(struct table *t, const json_t *policy)
     const char *until = value_string(policy, "valid_until");
     char when[VALUE_TIME_SIZE], line[512];
 
-    if (!json_is_object(policy)) {
+    if (!json_is_object(policy) || text_equal(value_string(policy, "source"), "none")) {
         add(t, _("Policy"), source_words("none"));
         return;
     }
@@ -55,8 +55,13 @@ static void add_terminal(struct table *t, const json_t *terminal)
     size_t i, n;
 
     n = (size_t)snprintf(line, sizeof(line), "%s", value_string(terminal, "id"));
-    json_array_foreach(groups, i, group) if (n < sizeof(line)) n +=
-        (size_t)snprintf(line + n, sizeof(line) - n, "%s%s", n > 0 ? ", " : "", json_string_value(group));
+    json_array_foreach(groups, i, group) if (n < sizeof(line)) n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s",
+                                                                                     i > 0   ? ", "
+                                                                                     : n > 0 ? " ("
+                                                                                             : "(",
+                                                                                     json_string_value(group));
+    if (i > 0 && n < sizeof(line))
+        n += (size_t)snprintf(line + n, sizeof(line) - n, ")");
     if (n > 0)
         add(t, _("Terminal"), line);
 }

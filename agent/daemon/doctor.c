@@ -40,17 +40,18 @@ static void look_at_ends(const struct daemon *d, json_t *array)
 
     expiry_read(d->rulebook, ends);
     for (int i = 0; i < EXPIRY_COUNT_; i++) {
-        if (i != EXPIRY_POLICY && ends[i].until_us == 0)
+        if ((i != EXPIRY_POLICY || rulebook_source(d->rulebook) == RULEBOOK_NONE) && ends[i].until_us == 0)
             continue;
         add(array, checks[i].over, !expiry_is_over(&ends[i], now), "warning", checks[i].over_words);
-        add(array, checks[i].soon, !expiry_is_soon(&ends[i], now), "warning", checks[i].soon_words);
+        /* "Does not end soon" is no comfort for what has ended. */
+        if (!expiry_is_over(&ends[i], now))
+            add(array, checks[i].soon, !expiry_is_soon(&ends[i], now), "warning", checks[i].soon_words);
     }
 }
 
 static void look_at_trust(const struct daemon *d, json_t *array)
 {
     enum trusted_condition condition = trusted_condition(rulebook_trusted(d->rulebook));
-    char detail[512];
 
     if (condition == TRUSTED_NONE) {
         add(array, "policy.file", rulebook_source(d->rulebook) == RULEBOOK_FILE, "warning",
@@ -59,10 +60,7 @@ static void look_at_trust(const struct daemon *d, json_t *array)
             "warning", "no copy of the policy could be written; a start with a broken file would permit nothing");
         return;
     }
-    (void)snprintf(detail, sizeof(detail),
-                   "%s; put the file back from a backup, or at the console: kuraban policy root remove --reason TEXT",
-                   trusted_complaint(rulebook_trusted(d->rulebook)));
-    add(array, "policy.trust", condition == TRUSTED_GOOD, "error", detail);
+    add(array, "policy.trust", condition == TRUSTED_GOOD, "error", trusted_complaint(rulebook_trusted(d->rulebook)));
     if (condition == TRUSTED_GOOD)
         add(array, "policy.signed", rulebook_source(d->rulebook) == RULEBOOK_SIGNED, "warning",
             "a root is installed, but no signed policy has been applied yet: kuraban policy apply BUNDLE");
@@ -75,9 +73,11 @@ static void look_at_policy(const struct daemon *d, json_t *array)
     add(array, "policy.present", rulebook_source(d->rulebook) != RULEBOOK_NONE, "error",
         "no policy could be read; everything but input devices is refused");
     look_at_trust(d, array);
-    add(array, "policy.scope", rulebook_is_in_scope(d->rulebook), "warning",
-        "the policy in force is not meant for this terminal (terminal in the configuration)");
-    add(array, "policy.mode", p->mode == POLICY_ENFORCE, "warning", "monitor mode: nothing is refused");
+    if (rulebook_source(d->rulebook) != RULEBOOK_NONE) {
+        add(array, "policy.scope", rulebook_is_in_scope(d->rulebook), "warning",
+            "the policy in force is not meant for this terminal (terminal in the configuration)");
+        add(array, "policy.mode", p->mode == POLICY_ENFORCE, "warning", "monitor mode: nothing is refused");
+    }
     look_at_ends(d, array);
 }
 

@@ -6,11 +6,19 @@
 #include <string.h>
 #include <systemd/sd-event.h>
 
+static const char *situation; /* NULL: the ordinary one */
+
+void ctl_answers_in(const char *name)
+{
+    situation = name;
+}
+
 static enum ctl_code answer_file(const char *name, json_t **ret_answer)
 {
     char path[512];
 
-    (void)snprintf(path, sizeof(path), "%s/cli/answers/%s.json", KURABAN_TEST_DATA, name);
+    (void)snprintf(path, sizeof(path), "%s/cli/answers/%s%s%s.json", KURABAN_TEST_DATA, name, situation ? "-" : "",
+                   situation ? situation : "");
     *ret_answer = json_load_file(path, 0, NULL);
     return *ret_answer ? CTL_CODE_OK : CTL_CODE_FAILED;
 }

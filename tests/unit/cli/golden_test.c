@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <libintl.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -13,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "cli/cli.h"
+#include "cli/doctor_checks.h"
 #include "fake/ctl_answers.h"
 #include "fake/ctl_server.h"
 
@@ -134,12 +137,12 @@ static char *read_golden(const char *path)
     return text;
 }
 
-static void compare(const struct golden *g, const char *language)
+/* Takes seen. */
+static void compare_text(const char *name, const char *language, char *seen)
 {
-    char path[512];
-    char *seen = run(g), *golden;
+    char path[512], *golden;
 
-    (void)snprintf(path, sizeof(path), "%s/cli/%s.%s.txt", KURABAN_TEST_DATA, g->name, language);
+    (void)snprintf(path, sizeof(path), "%s/cli/%s.%s.txt", KURABAN_TEST_DATA, name, language);
     if (getenv("KURABAN_WRITE_GOLDEN")) {
         assert_int_equal(write_file(path, seen, strlen(seen)), 0);
         free(seen);
@@ -150,6 +153,11 @@ static void compare(const struct golden *g, const char *language)
         fail_msg("%s differs; now:\n%s", path, seen);
     free(golden);
     free(seen);
+}
+
+static void compare(const struct golden *g, const char *language)
+{
+    compare_text(g->name, language, run(g));
 }
 
 static void test_english(void **state)
@@ -168,11 +176,85 @@ static void test_japanese(void **state)
         compare(&cases[i], "ja");
 }
 
+/* What kuraband answers when only signed policies are accepted; file names in tests/data/cli/answers. */
+static const char *const situations[] = {"installed", "signed", "soon", "expired", "damaged"};
+static const char *const languages[] = {"en", "ja"};
+
+/* The unsigned file does not count, so its faults are none. */
+static void expect_no_word_of_the_file(void)
+{
+    const char *const words[] = {"--config", config_path, "doctor", "--json", NULL};
+    struct cli_run r = cli_run_words(NULL, "/nonexistent", words);
+
+    assert_non_null(strstr(r.out, "policy.trust"));
+    assert_null(strstr(r.out, "policy.readable"));
+    cli_run_done(&r);
+}
+
+static void compare_status(const char *situation)
+{
+    char name[64];
+
+    (void)snprintf(name, sizeof(name), "status-%s", situation);
+    assert_int_equal(stop(NULL), 0);
+    ctl_answers_in(situation);
+    assert_int_equal(start(NULL), 0);
+    for (size_t i = 0; i < ELEMENTS(languages); i++) {
+        const struct golden g = {name, {"status"}, CLI_OK};
+
+        set_language(languages[i]);
+        compare(&g, languages[i]);
+    }
+    expect_no_word_of_the_file();
+}
+
+static void test_status_of_signed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(situations); i++)
+        compare_status(situations[i]);
+    assert_int_equal(stop(NULL), 0);
+    ctl_answers_in(NULL);
+    assert_int_equal(start(NULL), 0);
+}
+
+/* The text alone: the whole verb looks at this machine as well. */
+static void compare_doctor(const char *situation, const char *language)
+{
+    char path[512], name[64], *seen = NULL;
+    struct cli c = {0};
+    size_t size = 0;
+    json_t *checks;
+
+    (void)snprintf(name, sizeof(name), "doctor-%s", situation);
+    (void)snprintf(path, sizeof(path), "%s/cli/answers/%s.json", KURABAN_TEST_DATA, name);
+    checks = json_load_file(path, 0, NULL);
+    assert_non_null(checks);
+    c.out = open_memstream(&seen, &size);
+    assert_non_null(c.out);
+    doctor_text(&c, checks);
+    assert_int_equal(fclose(c.out), 0);
+    json_decref(checks);
+    compare_text(name, language, seen);
+}
+
+static void test_doctor_of_signed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(languages); i++) {
+        set_language(languages[i]);
+        for (size_t k = 0; k < ELEMENTS(situations); k++)
+            compare_doctor(situations[k], languages[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_english),
         cmocka_unit_test(test_japanese),
+        cmocka_unit_test(test_status_of_signed),
+        cmocka_unit_test(test_doctor_of_signed),
     };
 
     /* Fixed, or the times in the files would be those of whoever runs this. */
