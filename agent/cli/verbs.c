@@ -12,6 +12,8 @@ const struct cli_verb cli_verbs[] = {
      cli_policy_explain},
     {"policy test", "CASES", 1, 1, N_("does a policy decide what is expected of it?"), cli_policy_test_options,
      cli_policy_test},
+    {"policy diff", "BEFORE AFTER", 2, 2, N_("what a new policy changes for people, devices and stores"), NULL,
+     cli_policy_diff},
     {"policy generate", "", 0, 0, N_("write a policy that keeps the devices of this machine"), NULL,
      cli_policy_generate},
     {"policy import usbguard", "FILE", 1, 1, N_("write a policy from the rules of USBGuard"),

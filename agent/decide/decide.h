@@ -132,6 +132,9 @@ enum decide_mismatch {
     MISMATCH_COUNT_,
 };
 enum decide_mismatch decide_usb_mismatch(const struct policy *p, size_t i, const struct decide_usb_facts *facts);
+/* The rules that may speak of the device, in their order: policy_candidates_next(), for who compares policies (policy/diff). */
+struct policy_candidates;
+void decide_usb_candidates(const struct policy *p, const struct decide_usb_facts *facts, struct policy_candidates *ret);
 const char *decide_mismatch_name(enum decide_mismatch m); /* the key in the policy: "device" "serial" "parent-hash" … */
 
 /* --- Media: block devices that are exits --- */
@@ -153,6 +156,8 @@ struct decide_medium_facts {
  * not known (no bus; no capacity where one is demanded; a USB medium without usb_rule that no media rule permits) is refused. */
 void decide_medium(const struct policy *p, const struct decide_medium_facts *facts, struct verdict *ret);
 enum decide_mismatch decide_medium_mismatch(const struct policy *p, size_t i, const struct decide_medium_facts *facts);
+void decide_medium_candidates(const struct policy *p, const struct decide_medium_facts *facts,
+                              struct policy_candidates *ret); /* as decide_usb_candidates() */
 
 /* --- Filesystem mounts that leave the machine --- */
 

@@ -2,7 +2,7 @@
 
 #include "decide/decide.h"
 
-/* Pieces that the decisions share. For the files of decide/ only. */
+/* Pieces that the decisions share. For the files of decide/, and for policy/diff, which must mean the same. */
 
 /* Does value satisfy the listed strings under their operator? An attribute with one value only: all-of and equals hold when
  * every listed string equals it, one-of (the default) when one does, none-of when none does. n = 0 always matches. */

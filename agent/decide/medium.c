@@ -101,18 +101,25 @@ static void by_medium_rule(const struct policy *p, const struct policy_medium_ru
     ret->exec = ret->ruled == VERDICT_ALLOW && (r->has_exec ? r->exec : p->media.exec);
 }
 
+void decide_medium_candidates(const struct policy *p, const struct decide_medium_facts *facts,
+                              struct policy_candidates *ret)
+{
+    const struct policy_values values = {.text = {[POLICY_KEY_UUID] = facts->uuid ? facts->uuid : "",
+                                                  [POLICY_KEY_SERIAL] = facts->serial ? facts->serial : "",
+                                                  [POLICY_KEY_LABEL] = facts->label ? facts->label : ""}};
+
+    policy_candidates_init(ret, p->media_index, p->media.n_rules, &values);
+}
+
 /* media.rules from the first: true and the verdict when one decides. *depends is set when a rule that speaks of the medium
  * depends on who or when, whether it decided or was passed over. */
 static bool by_medium_rules(const struct policy *p, const struct decide_medium_facts *facts, struct verdict *ret,
                             bool *depends)
 {
-    const struct policy_values values = {.text = {[POLICY_KEY_UUID] = facts->uuid ? facts->uuid : "",
-                                                  [POLICY_KEY_SERIAL] = facts->serial ? facts->serial : "",
-                                                  [POLICY_KEY_LABEL] = facts->label ? facts->label : ""}};
     struct policy_candidates c;
     size_t i;
 
-    policy_candidates_init(&c, p->media_index, p->media.n_rules, &values);
+    decide_medium_candidates(p, facts, &c);
     while (policy_candidates_next(&c, &i)) {
         const struct policy_medium_rule *r = &p->media.rules[i];
 

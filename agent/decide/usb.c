@@ -116,14 +116,20 @@ static struct policy_values values_of(const struct decide_usb_facts *facts)
                                   .product = facts->product};
 }
 
-static void decide_by_rules(const struct policy *p, const struct decide_usb_facts *facts, struct verdict *ret)
+void decide_usb_candidates(const struct policy *p, const struct decide_usb_facts *facts, struct policy_candidates *ret)
 {
     const struct policy_values values = values_of(facts);
+
+    policy_candidates_init(ret, p->usb_index, p->n_usb, &values);
+}
+
+static void decide_by_rules(const struct policy *p, const struct decide_usb_facts *facts, struct verdict *ret)
+{
     struct policy_candidates c;
     bool depends = false;
     size_t i;
 
-    policy_candidates_init(&c, p->usb_index, p->n_usb, &values);
+    decide_usb_candidates(p, facts, &c);
     while (policy_candidates_next(&c, &i)) {
         const struct policy_usb_rule *rule = &p->usb[i];
 
