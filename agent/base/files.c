@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,6 +155,38 @@ int files_write_atomic_at(int dirfd, const char *name, const void *data, size_t 
     if (fsync(dirfd) < 0)
         return -errno;
     return 0;
+}
+
+/* ".name.0123456789abcdef.tmp", as open_temporary() names them. */
+static bool is_temporary(const char *name)
+{
+    static const char suffix[] = ".tmp";
+    size_t length = strlen(name), tail = 1 + 16 + sizeof(suffix) - 1;
+    const char *digits;
+
+    if (name[0] != '.' || length < 1 + 1 + tail || strcmp(name + length - 4, suffix) != 0)
+        return false;
+    digits = name + length - tail;
+    return digits[0] == '.' && strspn(digits + 1, "0123456789abcdef") == 16;
+}
+
+int files_remove_temporaries_at(int dirfd)
+{
+    _cleanup_closedir_ DIR *d = NULL;
+    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = 0;
+    const struct dirent *e;
+
+    if (fd < 0)
+        return -errno;
+    d = fdopendir(fd);
+    if (!d) {
+        close_fd(fd);
+        return -errno;
+    }
+    while ((e = readdir(d)))
+        if (is_temporary(e->d_name) && unlinkat(dirfd, e->d_name, 0) == 0)
+            n++;
+    return n;
 }
 
 int files_write_attribute_at(int dirfd, const char *name, const char *value)

@@ -14,6 +14,8 @@ int files_read_fd(int fd, size_t maximum, uint8_t **ret_data, size_t *ret_size);
 int files_read_text_at(int dirfd, const char *name, size_t maximum, char **ret);
 /* Temp file in the same directory, fsync, rename, fsync of the directory. On any error the old file is untouched. */
 int files_write_atomic_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode);
+/* What files_write_atomic_at() left there when its process was killed in the middle; nobody may be writing now. How many, or -errno. */
+int files_remove_temporaries_at(int dirfd);
 /* One write(2) to a sysfs attribute; a short write is -EIO. */
 int files_write_attribute_at(int dirfd, const char *name, const char *value);
 /* Opens (creating if create) a directory, refusing symlinks in the last component. Returns the fd. */

@@ -96,6 +96,8 @@ int trusted_open(int state_directory, struct trusted **ret)
     if (!t)
         return -ENOMEM;
     t->directory = state_directory;
+    if (files_remove_temporaries_at(state_directory) < 0)
+        log_error("trust.temporaries", "error=could-not-be-removed");
     r = read_state(t);
     if (r < 0) {
         (void)trusted_free(t);

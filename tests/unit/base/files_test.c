@@ -176,6 +176,26 @@ static void test_attribute_and_directory(void **state)
     close(fd);
 }
 
+static void test_temporaries(void **state)
+{
+    static const char *const names[] = {".trust.json.0123456789abcdef.tmp", ".a.ffffffffffffffff.tmp", /* go */
+                                        ".a.0123456789abcdeg.tmp",          ".0123456789abcdef.tmp",
+                                        "a.0123456789abcdef.tmp",           ".a.0123456789abcde.tmp",
+                                        ".a.0123456789abcdef.tmp.old"};
+    const struct fixture *f = *state;
+
+    assert_int_equal(files_remove_temporaries_at(f->dir), 0);
+    for (size_t i = 0; i < ELEMENTS(names); i++)
+        close_fd(openat(f->dir, names[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    /* A directory of that name is not ours. */
+    assert_int_equal(mkdirat(f->dir, ".b.0123456789abcdef.tmp", 0700), 0);
+    assert_int_equal(files_remove_temporaries_at(f->dir), 2);
+    for (size_t i = 0; i < ELEMENTS(names); i++)
+        assert_int_equal(faccessat(f->dir, names[i], F_OK, 0), i < 2 ? -1 : 0);
+    assert_int_equal(unlinkat(f->dir, ".b.0123456789abcdef.tmp", AT_REMOVEDIR), 0);
+    assert_int_equal(files_remove_temporaries_at(-1), -EBADF);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +204,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_never_through_a_symlink, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failed_write_keeps_the_old, setup, teardown),
         cmocka_unit_test_setup_teardown(test_attribute_and_directory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_temporaries, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
