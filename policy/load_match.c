@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -49,6 +50,78 @@ static int take_operator(struct doc *d, const struct yaml_node_s *node, enum pol
     return DOC_E_INVALID;
 }
 
+/* --- Values that are text, and yet cannot be what a device says --- */
+
+/* "usb1", "1-2.4": a root hub, or a bus and the ports that lead there. */
+static bool is_port(const char *text)
+{
+    if (text_starts(text, "usb"))
+        return text[3] && text[3 + strspn(text + 3, "0123456789")] == 0;
+    for (size_t i = 0, length;; i++) {
+        length = strspn(text, "0123456789");
+        if (length == 0 || (text[length] == 0 && i > 0))
+            return length > 0;
+        if (text[length] != (i == 0 ? '-' : '.'))
+            return false;
+        text += length + 1;
+    }
+}
+
+static bool is_hash(const char *text)
+{
+    return !*text || (strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64); /* the host has none: "" */
+}
+
+/* What blkid(8) calls the filesystem that people call so, or NULL. */
+static const char *filesystem_meant(const char *text)
+{
+    static const char *const names[] = {"vfat",  "exfat", "ntfs",    "ext2", "ext3",    "ext4",       "xfs",
+                                        "btrfs", "f2fs",  "iso9660", "udf",  "hfsplus", "crypto_LUKS"};
+    static const char *const others[][2] = {{"fat", "vfat"},    {"fat12", "vfat"},  {"fat16", "vfat"},
+                                            {"fat32", "vfat"},  {"msdos", "vfat"},  {"luks", "crypto_LUKS"},
+                                            {"iso", "iso9660"}, {"hfs+", "hfsplus"}};
+
+    for (size_t i = 0; i < ELEMENTS(others); i++)
+        if (strcasecmp(others[i][0], text) == 0)
+            return others[i][1];
+    for (size_t i = 0; i < ELEMENTS(names); i++)
+        if (strcasecmp(names[i], text) == 0 && strcmp(names[i], text) != 0)
+            return names[i];
+    return NULL;
+}
+
+static void warn_of_value(struct doc *d, const struct yaml_node_s *node, const char *key, const char *text)
+{
+    const char *meant;
+
+    if (text_equal(key, "port") && !is_port(text)) {
+        doc_warning(d, node, N_("'%s' is no port: no device is ever there"), text);
+        doc_hint(d, N_("as 'kuraban devices' shows it: bus, '-', then the ports that lead there: 1-2.4"));
+    } else if ((text_equal(key, "hash") || text_equal(key, "parent-hash")) && !is_hash(text)) {
+        doc_warning(d, node, N_("'%s' is no identity hash: no device ever has it"), text);
+        doc_hint(
+            d, N_("64 hex digits in small letters, as 'kuraban devices' shows them; USBGuard's go into 'usbguard-%s'"),
+            key);
+    } else if (text_equal(key, "filesystem") && (meant = filesystem_meant(text))) {
+        doc_warning(d, node, N_("no medium ever has the filesystem '%s'"), text);
+        doc_hint(d, N_("did you mean '%s'?"), meant);
+    }
+}
+
+static const struct yaml_node_s *value_at(struct doc *d, const struct yaml_node_s *values, size_t i)
+{
+    return doc_kind(values) == DOC_IS_LIST ? doc_item(d, values, i) : values;
+}
+
+static void check_choice(struct doc *d, const struct yaml_node_s *node, const struct doc_field *f, const char *text)
+{
+    for (const struct doc_choice *c = f->choices; c->name; c++)
+        if (text_equal(c->name, text))
+            return;
+    doc_error(d, node, N_("'%s' is not a %s"), text, f->key);
+    doc_hint_near(d, text, f->choices);
+}
+
 int load_set(struct doc *d, const struct yaml_node_s *node, const struct doc_field *f, void *target)
 {
     struct policy_strings *set = target;
@@ -67,16 +140,11 @@ int load_set(struct doc *d, const struct yaml_node_s *node, const struct doc_fie
     r = policy_strings_index(set);
     if (r < 0)
         return r;
-    for (size_t i = 0; f->choices && i < set->n; i++) {
-        const struct doc_choice *c = f->choices;
-
-        while (c->name && !text_equal(c->name, set->items[i]))
-            c++;
-        if (c->name)
-            continue;
-        doc_error(d, doc_kind(values) == DOC_IS_LIST ? doc_item(d, values, i) : values, N_("'%s' is not a %s"),
-                  set->items[i], f->key);
-        doc_hint_near(d, set->items[i], f->choices);
+    for (size_t i = 0; i < set->n && !policy_findings_full(doc_findings(d)); i++) {
+        if (f->choices)
+            check_choice(d, value_at(d, values, i), f, set->items[i]);
+        else
+            warn_of_value(d, value_at(d, values, i), f->key, set->items[i]);
     }
     return 0;
 }
@@ -156,7 +224,7 @@ static size_t count_values(struct doc *d, const struct yaml_node_s *values)
 static const char *value_text(struct doc *d, const struct yaml_node_s *values, size_t i,
                               const struct yaml_node_s **ret_node)
 {
-    *ret_node = doc_kind(values) == DOC_IS_LIST ? doc_item(d, values, i) : values;
+    *ret_node = value_at(d, values, i);
     if (!doc_text(*ret_node))
         doc_error(d, *ret_node, N_("text expected"));
     return doc_text(*ret_node);

@@ -5,6 +5,7 @@
 #include "policy/warn.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -13,18 +14,41 @@
 
 #define DAY_US INT64_C(86400000000)
 
-static void warn_shadow(struct policy_findings *f, struct policy_position at, const char *id, const char *by,
-                        struct policy_position by_at)
+/* What shadows are told by; of a USB rule or a media rule. */
+struct part {
+    const char *id;
+    struct policy_position at;
+    enum policy_allow allow;
+    struct covers_conditions conditions;
+};
+
+static struct part usb_part(const struct policy_usb_rule *r)
 {
-    policy_findings_add(f, POLICY_WARNING, at, N_("rule '%s' can never decide: '%s' matches all it matches"), id, by);
-    policy_findings_hint(f, N_("'%s' stands in line %u; first match wins"), by, by_at.line);
+    return (struct part){r->id, r->at, r->allow, {&r->who, &r->when, r->until_us}};
 }
 
-/* A refusing rule that depends on person or time lets what it does not refuse go on to the next one. */
-static bool always_takes(enum policy_allow allow, const struct policy_who *who, const struct policy_when *when,
-                         int64_t until_us)
+static struct part medium_part(const struct policy_medium_rule *r)
 {
-    return allow != POLICY_REFUSE || (!who->restricted && !when->restricted && until_us == 0);
+    return (struct part){r->id, r->at, r->allow, {&r->who, &r->when, r->until_us}};
+}
+
+/* `first` matches all that `later` does. A refusing rule that depends on person or time lets what it does not refuse go on to the
+ * next one; every other decides whatever it matches. true: told. */
+static bool tell_shadow(struct policy_findings *f, const struct part *first, const struct part *later)
+{
+    const struct covers_conditions *c = &first->conditions;
+    bool always = first->allow != POLICY_REFUSE || (!c->who->restricted && !c->when->restricted && c->until_us == 0);
+
+    if (!always && !covers_conditions(c, &later->conditions))
+        return false;
+    if (always || later->allow == POLICY_REFUSE)
+        policy_findings_add(f, POLICY_WARNING, later->at, N_("rule '%s' can never decide: '%s' matches all it matches"),
+                            later->id, first->id);
+    else
+        policy_findings_add(f, POLICY_WARNING, later->at,
+                            N_("rule '%s' can never permit: '%s' refuses whenever it would"), later->id, first->id);
+    policy_findings_hint(f, N_("'%s' stands in line %u; first match wins"), first->id, first->at.line);
+    return true;
 }
 
 /* A rule that matches all a later one does is proposed for any device the later one matches: for its first serial, for instance. */
@@ -61,12 +85,10 @@ static void warn_usb_shadows(const struct policy *p, struct policy_findings *f)
         policy_candidates_init(&c, p->usb_index, p->n_usb, &values);
         while (policy_candidates_next(&c, &k) && k < i) {
             const struct policy_usb_rule *first = &p->usb[k];
+            const struct part earlier = usb_part(first), own = usb_part(later);
 
-            if (!always_takes(first->allow, &first->who, &first->when, first->until_us) ||
-                !covers_usb(&first->match, &later->match))
-                continue;
-            warn_shadow(f, later->at, later->id, first->id, first->at);
-            break;
+            if (covers_usb(&first->match, &later->match) && tell_shadow(f, &earlier, &own))
+                break;
         }
     }
 }
@@ -83,12 +105,10 @@ static void warn_media_shadows(const struct policy *p, struct policy_findings *f
         policy_candidates_init(&c, p->media_index, p->media.n_rules, &values);
         while (policy_candidates_next(&c, &k) && k < i) {
             const struct policy_medium_rule *first = &p->media.rules[k];
+            const struct part earlier = medium_part(first), own = medium_part(later);
 
-            if (!always_takes(first->allow, &first->who, &first->when, first->until_us) ||
-                !covers_medium(&first->match, &later->match))
-                continue;
-            warn_shadow(f, later->at, later->id, first->id, first->at);
-            break;
+            if (covers_medium(&first->match, &later->match) && tell_shadow(f, &earlier, &own))
+                break;
         }
     }
 }
@@ -245,6 +265,22 @@ static void warn_stores(const struct policy *p, struct policy_findings *f)
     }
 }
 
+static void warn_end(struct policy_findings *f, struct policy_position at, const char *id, int64_t until_us,
+                     int64_t valid_from_us)
+{
+    if (until_us != 0 && until_us < valid_from_us)
+        policy_findings_add(f, POLICY_WARNING, at, N_("rule '%s' can never permit: it ends before the policy begins"),
+                            id);
+}
+
+static void warn_ends(const struct policy *p, struct policy_findings *f)
+{
+    for (size_t i = 0; i < p->n_usb && !policy_findings_full(f); i++)
+        warn_end(f, p->usb[i].at, p->usb[i].id, p->usb[i].until_us, p->valid_from_us);
+    for (size_t i = 0; i < p->media.n_rules && !policy_findings_full(f); i++)
+        warn_end(f, p->media.rules[i].at, p->media.rules[i].id, p->media.rules[i].until_us, p->valid_from_us);
+}
+
 void policy_warn(const struct policy *p, struct policy_findings *findings)
 {
     warn_keyboard(p, findings);
@@ -252,6 +288,7 @@ void policy_warn(const struct policy *p, struct policy_findings *findings)
     warn_usb_shadows(p, findings);
     warn_media_shadows(p, findings);
     warn_stores(p, findings);
+    warn_ends(p, findings);
 }
 
 static void warn_until(struct policy_findings *f, struct policy_position at, const char *id, int64_t until_us,
@@ -266,10 +303,27 @@ static void warn_until(struct policy_findings *f, struct policy_position at, con
                             (int)((until_us - now_us) / DAY_US));
 }
 
+/* 年度: from April to March. */
+static void warn_endless(struct policy_findings *f, int64_t now_us)
+{
+    time_t now = (time_t)(now_us / 1000000);
+    struct tm tm = {0};
+
+    policy_findings_add(f, POLICY_WARNING, (struct policy_position){1, 1},
+                        N_("the policy does not say until when it is valid"));
+    if (localtime_r(&now, &tm))
+        policy_findings_hint(f,
+                             N_("so that somebody looks at it again; to the end of the fiscal year: "
+                                "'valid: {until: %d-03-31}'"),
+                             tm.tm_year + 1900 + (tm.tm_mon >= 3));
+}
+
 void policy_warn_expiry(const struct policy *p, int64_t now_us, struct policy_findings *findings)
 {
     struct policy_position top = {1, 1};
 
+    if (p->valid_until_us == 0)
+        warn_endless(findings, now_us);
     if (p->valid_until_us != 0 && p->valid_until_us < now_us)
         policy_findings_add(findings, POLICY_WARNING, top,
                             N_("the policy has expired; it keeps ruling until a new one comes"));

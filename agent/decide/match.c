@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "policy/index.h"
+#include "policy/when.h"
 
 typedef bool string_test(const char *wanted, const char *value);
 
@@ -200,21 +201,7 @@ bool match_persons(const struct policy_who *who, const struct decide_person *per
 
 bool match_when(const struct policy_when *when, const struct decide_time *now)
 {
-    int day = now->weekday;
-
-    if (!when->restricted)
-        return true;
-    if (when->from >= 0 && when->to >= 0) {
-        if (when->from <= when->to) {
-            if (now->minute < when->from || now->minute >= when->to)
-                return false;
-        } else if (now->minute < when->to) {
-            day = (day + 6) % 7; /* past midnight: the night that began the day before */
-        } else if (now->minute < when->from) {
-            return false;
-        }
-    }
-    return when->days == 0 || (when->days & (1u << day)) != 0;
+    return when_holds(when, now->weekday, now->minute);
 }
 
 bool match_depends(const struct policy_who *who, const struct policy_when *when, int64_t until_us)

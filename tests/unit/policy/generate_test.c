@@ -17,6 +17,7 @@ static const struct policy_interface keyboard[] = {EXACT(3, 1, 1), EXACT(3, 0, 0
                                      camera[] = {EXACT(0xe, 1, 0), EXACT(0xe, 2, 0), EXACT(0xe, 2, 0)},
                                      bad_usb[] = {EXACT(3, 1, 1), EXACT(8, 6, 0x50)};
 
+#define HASH "00000000000000000000000000000000000000000000000000000000000000" /* and two digits */
 #define DEVICE(v, p, s, n, h, c, list)                                                                                 \
     {                                                                                                                  \
         .vendor = (v), .product = (p), .serial = (s), .name = (n), .hash = (h), .connect_type = (c),                   \
@@ -24,15 +25,15 @@ static const struct policy_interface keyboard[] = {EXACT(3, 1, 1), EXACT(3, 0, 0
     }
 
 static const struct policy_generate_device present[] = {
-    DEVICE(0x1d6b, 2, "", "Hub", "h0", "", hub),
-    DEVICE(0x781, 0x5583, "4C53", "Ultra", "h1", "hotplug", stick),
-    DEVICE(0x46d, 0xc077, "", "Mouse", "h2", "hotplug", mouse),
-    DEVICE(0x46d, 0xc31c, "", "キーボード", "h3", "hardwired", keyboard),
-    DEVICE(0x46d, 0xc077, "", "Mouse", "h2", "hotplug", mouse), /* the same model again */
-    DEVICE(0x46d, 0x825, "AB\x1b[2J", "evil\n# : {name: \"x\"", "h4", "hotplug", camera),
-    DEVICE(0x666, 1, "X", "types and stores", "h5", "hotplug", bad_usb),
+    DEVICE(0x1d6b, 2, "", "Hub", HASH "a0", "", hub),
+    DEVICE(0x781, 0x5583, "4C53", "Ultra", HASH "a1", "hotplug", stick),
+    DEVICE(0x46d, 0xc077, "", "Mouse", HASH "a2", "hotplug", mouse),
+    DEVICE(0x46d, 0xc31c, "", "キーボード", HASH "a3", "hardwired", keyboard),
+    DEVICE(0x46d, 0xc077, "", "Mouse", HASH "a2", "hotplug", mouse), /* the same model again */
+    DEVICE(0x46d, 0x825, "AB\x1b[2J", "evil\n# : {name: \"x\"", HASH "a4", "hotplug", camera),
+    DEVICE(0x666, 1, "X", "types and stores", HASH "a5", "hotplug", bad_usb),
     DEVICE(0x777, 1, "Y", "unreadable", "", "", stick),
-    DEVICE(0x888, 1, "it's: \"7\"", "- &a *b !c", "h6", "hotplug", camera),
+    DEVICE(0x888, 1, "it's: \"7\"", "- &a *b !c", HASH "a6", "hotplug", camera),
 };
 
 static const struct policy_generate_options options = {
@@ -79,7 +80,7 @@ static void test_present_devices(void **state)
     assert_int_equal(p->usb[1].match.connect_types.n, 0); /* a mouse may be moved to another port */
     assert_null(p->usb[3].name);
     assert_int_equal(p->usb[3].match.serials.n, 0);
-    assert_string_equal(p->usb[3].match.hashes.items[0], "h4");
+    assert_string_equal(p->usb[3].match.hashes.items[0], HASH "a4");
     assert_int_equal(p->usb[3].match.interfaces.n, 3);
     assert_string_equal(p->usb[4].match.serials.items[0], "it's: \"7\"");
     assert_string_equal(p->usb[4].name, "- &a *b !c");

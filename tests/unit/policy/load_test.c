@@ -467,6 +467,36 @@ static void test_expiry(void **state)
     (void)policy_unref(p);
 }
 
+/* Without an end nobody is reminded; the end of the fiscal year is proposed. */
+static void test_no_end(void **state)
+{
+    static const struct {
+        const char *now, *hint;
+    } cases[] = {
+        {"2027-03-31T23:59:59+09:00", "2027-03-31"}, {"2027-04-01T00:00:00+09:00", "2028-03-31"},
+        {"2027-12-31T23:59:59+09:00", "2028-03-31"}, {"2028-01-01T00:00:00+09:00", "2028-03-31"},
+        {"2028-02-29T12:00:00+09:00", "2028-03-31"},
+    };
+    struct policy *p = load_text(HEAD "valid: {from: 2026-04-01}\n");
+
+    (void)state;
+    assert_int_equal(setenv("TZ", "Asia/Tokyo", 1), 0);
+    tzset();
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        struct policy_findings findings = {0};
+
+        policy_warn_expiry(p, moment(cases[i].now), &findings);
+        assert_int_equal(findings.n, 1);
+        assert_int_equal(findings.n_errors, 0);
+        assert_string_equal(findings.items[0].message, "the policy does not say until when it is valid");
+        assert_non_null(strstr(findings.items[0].hint, cases[i].hint));
+        policy_findings_done(&findings);
+    }
+    (void)policy_unref(p);
+    assert_int_equal(unsetenv("TZ"), 0);
+    tzset();
+}
+
 static void test_without_findings(void **state)
 {
     struct policy *p = NULL;
@@ -494,6 +524,7 @@ int main(void)
         cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_no_end),
         cmocka_unit_test(test_without_findings),
     };
 
