@@ -377,7 +377,8 @@ void trust_text_policy(struct cli *c, const json_t *policy)
     add(t, _("Valid"), text);
     add(t, _("For"), scope_text(c, json_object_get(policy, "scope")));
     add(t, _("Zone"), value_string(policy, "zone"));
-    add(t, _("Mode"), text_equal(value_string(policy, "mode"), "monitor") ? _("monitor: refuses nothing") : "enforce");
+    add(t, _("Mode"),
+        text_equal(value_string(policy, "mode"), "monitor") ? _("monitor: refuses nothing") : _("enforce"));
     (void)snprintf(text, sizeof(text), _("%" PRIi64 " USB rules, %" PRIi64 " media rules, %" PRIi64 " stores"),
                    value_number(rules, "usb"), value_number(rules, "media"), value_number(rules, "stores"));
     add(t, _("Rules"), text);
