@@ -63,13 +63,35 @@ static uint32_t read_present(struct word value)
     return is(value, "apply-policy") ? 0 : REASON(CONFIGURATION);
 }
 
-static uint32_t read_setting(struct word key, struct word value, struct import_conf *c)
+static uint32_t read_setting(struct word key, struct word value, unsigned line, struct import_conf *c)
 {
+    if (is(key, "RuleFolder"))
+        c->folder = value.size > 0 ? line : 0;
     if (is(key, "ImplicitPolicyTarget"))
         return read_implicit(value, c);
     if (is(key, "InsertedDevicePolicy"))
         return read_inserted(value);
     return is(key, "PresentDevicePolicy") ? read_present(value) : 0;
+}
+
+static void add_problem(struct import_conf *c, unsigned line, uint32_t reasons)
+{
+    if (reasons && c->n < IMPORT_CONF_PROBLEMS_MAX) {
+        c->problems[c->n].line = line;
+        c->problems[c->n++].reasons = reasons;
+    } else if (reasons) {
+        c->problems[c->n - 1].reasons |= reasons; /* the line is lost, what is wrong is not */
+    }
+}
+
+/* Its files hold rules as well, behind those of RuleFile. Debian sets it always, mostly to an empty directory. */
+static void judge_folder(struct import_conf *c)
+{
+    if (c->folder == 0)
+        return;
+    add_problem(c, c->folder, c->implicit == USBGUARD_ALLOW ? REASON(FOLDER_ALLOW) : REASON(FOLDER));
+    if (c->implicit == USBGUARD_ALLOW)
+        c->implicit = USBGUARD_BLOCK;
 }
 
 void import_conf_read(const char *text, size_t size, struct import_conf *ret)
@@ -79,18 +101,12 @@ void import_conf_read(const char *text, size_t size, struct import_conf *ret)
     *ret = (struct import_conf){0};
     for (unsigned line = 1; text < end; line++) {
         const char *stop = memchr(text, '\n', (size_t)(end - text)), *equals;
-        uint32_t reasons = 0;
 
         stop = stop ? stop : end;
         equals = memchr(text, '=', (size_t)(stop - text));
         if (equals && *text != '#')
-            reasons = read_setting(trimmed(text, equals), trimmed(equals + 1, stop), ret);
-        if (reasons && ret->n < IMPORT_CONF_PROBLEMS_MAX) {
-            ret->problems[ret->n].line = line;
-            ret->problems[ret->n++].reasons = reasons;
-        } else if (reasons) {
-            ret->problems[ret->n - 1].reasons |= reasons; /* the line is lost, what is wrong is not */
-        }
+            add_problem(ret, line, read_setting(trimmed(text, equals), trimmed(equals + 1, stop), line, ret));
         text = stop < end ? stop + 1 : end;
     }
+    judge_folder(ret);
 }

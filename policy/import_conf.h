@@ -12,7 +12,8 @@ enum {
 };
 
 struct import_conf {
-    enum usbguard_target implicit; /* NOTHING: not said */
+    enum usbguard_target implicit; /* NOTHING: not said; never ALLOW with a RuleFolder, whose rules may block */
+    unsigned folder;               /* the line of the RuleFolder, 0: there is none */
     struct {
         unsigned line;
         uint32_t reasons; /* bits of policy_import_reason */

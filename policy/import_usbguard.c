@@ -28,8 +28,8 @@ enum {
 };
 
 static const uint32_t invalid_reasons = REASON(SYNTAX) | REASON(CONFIGURATION) | REASON(INSERTED),
-                      lost_reasons =
-                          REASON(CONDITION) | REASON(CONDITION_PART) | REASON(CONDITION_WIDE) | REASON(PRESENT);
+                      lost_reasons = REASON(CONDITION) | REASON(CONDITION_PART) | REASON(CONDITION_WIDE) |
+                                     REASON(PRESENT) | REASON(FOLDER_ALLOW);
 
 static const struct {
     enum usbguard_attribute attribute;

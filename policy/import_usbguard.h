@@ -30,6 +30,7 @@ enum policy_import_reason {
     POLICY_IMPORT_CONDITION_PART, /* allow: holds only where its condition holds for sure */
     POLICY_IMPORT_CONDITION_WIDE, /* block: refuses whether or not the condition holds */
     POLICY_IMPORT_PRESENT,        /* usbguard-daemon.conf: devices that are there at start are asked for as well */
+    POLICY_IMPORT_FOLDER_ALLOW,   /* implicit allow, but a RuleFolder may block: left out */
     /* NOTED */
     POLICY_IMPORT_HOURS,         /* local time, where USBGuard 1.1.2 takes UTC */
     POLICY_IMPORT_HOURS_END,     /* outside its hours it refuses, and later rules are not asked */
@@ -42,6 +43,7 @@ enum policy_import_reason {
     POLICY_IMPORT_NEVER,         /* matches no device in USBGuard either; left out */
     POLICY_IMPORT_ROOT_HUB,      /* host controllers are not asked for */
     POLICY_IMPORT_TARGET,        /* match, device: USBGuard fails with it and leaves the device blocked; refused here */
+    POLICY_IMPORT_FOLDER,        /* usbguard-daemon.conf: RuleFolder; its files are not read */
     /* Of the whole file */
     POLICY_IMPORT_USE,             /* storage is read-only */
     POLICY_IMPORT_UNIQUE,          /* a second device with the same serial number is refused */

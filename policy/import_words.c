@@ -35,6 +35,11 @@ static const struct {
                                          "otherwise a later rule might permit")},
     [POLICY_IMPORT_TOO_LONG] = {"too-long", N_("a value longer than any device can have does not count")},
     [POLICY_IMPORT_PRESENT] = {"present", N_("devices that are there at the start follow the rules as well")},
+    [POLICY_IMPORT_FOLDER_ALLOW] = {"folder-allow",
+                                    N_("ImplicitPolicyTarget=allow is left out, because rules in the RuleFolder may "
+                                       "block: append them to the rules and take the RuleFolder out")},
+    [POLICY_IMPORT_FOLDER] = {"folder", N_("rules in the RuleFolder come behind these and are not read: append them "
+                                           "first if there are any")},
     [POLICY_IMPORT_HOURS] = {"hours", N_("hours are local time, as documented; USBGuard 1.1 compares them with UTC")},
     [POLICY_IMPORT_HOURS_END] = {"hours-end", N_("outside its hours this rule refuses; USBGuard asks the next rules")},
     [POLICY_IMPORT_HOURS_LONGEST] = {"hours-longest",

@@ -1,7 +1,7 @@
 /*
  * USBGuard's rules: every rule file below tests/data/usbguard gives the account and the document beside it, what is no rule gives
  * neither, and usbguard-daemon.conf is read. For changed words write what the test prints into the file, after reading it.
- * Whether the result decides as USBGuard does: tests/component/usbguard_rules_test.c.
+ * Whether the result decides as USBGuard does: tests/unit/decide/usbguard_test.c.
  */
 #include "test.h"
 
@@ -98,7 +98,7 @@ static void check_file(const char *name, size_t rules)
 static void test_documented(void **state)
 {
     (void)state;
-    check_file("documented.rules", 17);
+    check_file("documented.rules", 25);
 }
 
 static void test_edges(void **state)
@@ -107,12 +107,31 @@ static void test_edges(void **state)
     check_file("edges.rules", 60);
 }
 
+static void test_office(void **state)
+{
+    (void)state;
+    check_file("office.rules", 21);
+}
+
 static int import_text(const char *text, const struct policy_import_options *o, struct policy_import_account *a,
                        struct buf *b)
 {
     *a = (struct policy_import_account){0};
     buf_init(b, POLICY_DOCUMENT_MAX);
     return policy_import_usbguard(o, (const uint8_t *)text, strlen(text), a, b);
+}
+
+/* USBGuard 1.1.2 refuses these two blanks, 1.1.4 takes them; its manual says nothing. */
+static void test_blanks(void **state)
+{
+    struct policy_import_account a;
+    struct buf b;
+
+    (void)state;
+    assert_int_equal(import_text(" \tblock id 1234:5678 \t\n", &options, &a, &b), 0);
+    assert_int_equal(a.counts[POLICY_IMPORT_CARRIED], 1);
+    policy_import_account_done(&a);
+    buf_done(&b);
 }
 
 /* Alone and among good ones: no document, and the line is named. */
@@ -178,6 +197,12 @@ static void test_configuration(void **state)
                         RULE "0 noted [] implicit-reject\n");
     check_configuration("ImplicitPolicyTarget=allow\nPresentDevicePolicy=keep\nInsertedDevicePolicy=apply-policy", 0,
                         RULE "2 lost [] present\n0 noted [] implicit-allow\n0 noted [] use\n");
+    /* As Debian ships it; and what a rule in the folder might block is not permitted without it. */
+    check_configuration("RuleFolder=/etc/usbguard/rules.d/\nImplicitPolicyTarget=block\n", 0,
+                        RULE "1 noted [] folder\n0 noted [] implicit-block\n");
+    check_configuration("ImplicitPolicyTarget=allow\nRuleFolder = /etc/usbguard/rules.d\n", 0,
+                        RULE "2 lost [] folder-allow\n0 noted [] implicit-block\n");
+    check_configuration("RuleFolder=\nImplicitPolicyTarget=reject\n", 0, RULE "0 noted [] implicit-reject\n");
     check_configuration("ImplicitPolicyTarget=perhaps\n", POLICY_IMPORT_E_INVALID,
                         RULE "1 invalid [] configuration\n0 noted [] implicit-unsaid\n");
     check_configuration("\nInsertedDevicePolicy=block\n", POLICY_IMPORT_E_INVALID,
@@ -246,8 +271,9 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_documented),    cmocka_unit_test(test_edges),         cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_configuration), cmocka_unit_test(test_implicit_rule), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_documented),    cmocka_unit_test(test_edges),  cmocka_unit_test(test_office),
+        cmocka_unit_test(test_bad),           cmocka_unit_test(test_blanks), cmocka_unit_test(test_configuration),
+        cmocka_unit_test(test_implicit_rule), cmocka_unit_test(test_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
