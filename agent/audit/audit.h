@@ -82,6 +82,7 @@ struct audit_event {
         device_name[AUDIT_ID_MAX], device_hash[72], device_node[64], device_port[64];
     char path[AUDIT_PATH_MAX]; /* file, mount point or store */
     char store[AUDIT_ID_MAX];
+    char store_class[4]; /* confidentiality of what the store holds, as the policy says: 3A … 1 */
     bool write, execute;
     uint64_t count;               /* of folded repetitions; 0 or 1 = one */
     int64_t first_wall_us;        /* when the first of them happened; 0 = not folded. Set by fold.c only */

@@ -220,6 +220,7 @@ static json_t *make_kuraban(const struct audit_event *e, const struct record_lin
     put_true(kuraban, "write", e->write, r);
     put_true(kuraban, "execute", e->execute, r);
     PUT_FIELD(kuraban, "store", e, store, r);
+    PUT_FIELD(kuraban, "class", e, store_class, r);
     put_subject(kuraban, e, r);
     put_number(kuraban, "count", e->count > 1 ? e->count : 1, r);
     if (extra)

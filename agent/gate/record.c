@@ -82,8 +82,13 @@ static void set_object(struct audit_event *e, const struct record *r)
         audit_set(e->device_hash, sizeof(e->device_hash), m->hash);
         audit_set(e->device_node, sizeof(e->device_node), m->node);
     }
-    if (r->has_store)
-        audit_set(e->store, sizeof(e->store), r->view->policy->stores[r->store].id);
+    if (r->has_store) {
+        const struct policy_store *s = &r->view->policy->stores[r->store];
+
+        audit_set(e->store, sizeof(e->store), s->id);
+        if (s->class_)
+            audit_set(e->store_class, sizeof(e->store_class), s->class_);
+    }
     audit_set(e->path, sizeof(e->path), r->path);
     audit_set(e->program, sizeof(e->program), r->program);
 }

@@ -26,7 +26,8 @@ enum {
 };
 
 static struct policy_program programs[2];
-static struct policy_store store = {.id = (char *)(uintptr_t) "juki", .programs = programs};
+static struct policy_store store = {
+    .id = (char *)(uintptr_t) "juki", .class_ = (char *)(uintptr_t) "3A", .programs = programs};
 static struct policy policy = {.refs = 1000, .name = (char *)(uintptr_t) "test", .stores = &store};
 static struct policy empty = {.refs = 1000, .name = (char *)(uintptr_t) "empty"};
 static char client[256], store_path[256];
@@ -257,6 +258,7 @@ static void test_only_the_permitted_program(void **state)
     e = next_open();
     assert_true(e.allowed);
     assert_string_equal(e.store, "juki");
+    assert_string_equal(e.store_class, "3A");
     assert_string_equal(e.rule, "juki");
     assert_string_equal(e.program, client);
     assert_int_equal(with_program("/bin/cat", in_store("file")), 1);

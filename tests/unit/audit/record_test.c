@@ -53,6 +53,7 @@ static struct audit_event full_event(void)
     SET(e.device_port, "1-2.1");
     SET(e.path, "/srv/juki/住民\n\xff\"\\=cmd");
     SET(e.store, "juki");
+    SET(e.store_class, "3A");
     e.write = e.execute = true;
     e.count = 17;
     e.first_wall_us = 1795395720000000;
@@ -132,6 +133,7 @@ static void test_largest_event_fits(void **state)
     fill(e.program, sizeof(e.program), '\xff');
     fill(e.path, sizeof(e.path), '\\');
     fill(e.store, sizeof(e.store), '\x01');
+    fill(e.store_class, sizeof(e.store_class), '\x01');
     fill(e.message, sizeof(e.message), '\x01');
     fill(e.device_id, sizeof(e.device_id), '\x01');
     fill(e.device_serial, sizeof(e.device_serial), '\x01');
