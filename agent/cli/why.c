@@ -69,6 +69,13 @@ static void tell_what(struct cli *c, const json_t *refusal)
         (void)fprintf(c->out, _("“%s” was refused."), cli_safe(c, action));
 }
 
+/* Policies begin with version 1. Without one, no other program or hour would help the person. */
+static void tell_no_policy(struct cli *c)
+{
+    (void)fprintf(c->out, "\n  %s\n  → %s\n", _("There is no valid policy on this terminal, so nothing is permitted."),
+                  _("Call the information policy section."));
+}
+
 static void tell_refusal(struct cli *c, const json_t *refusal)
 {
     const struct why_words *words = why_words_of(value_string(refusal, "reason"));
@@ -82,6 +89,10 @@ static void tell_refusal(struct cli *c, const json_t *refusal)
         (void)fprintf(c->out, _(" (%" PRIi64 " times)"), count);
     if (value_bool(refusal, "would_refuse"))
         (void)fputs(_(" (only recorded: monitor mode)"), c->out);
+    if (value_number(policy, "version") == 0) {
+        tell_no_policy(c);
+        return;
+    }
     (void)fprintf(c->out, "\n  %s", _(words->reason));
     (void)fprintf(c->out, _(" [rule %s, policy %s version %" PRIi64 "]"), cli_safe(c, value_string(refusal, "rule")),
                   cli_safe(c, value_string(policy, "name")), value_number(policy, "version"));

@@ -208,11 +208,26 @@ static void compare_status(const char *situation)
     expect_no_word_of_the_file();
 }
 
+/* What a person at a counter reads while a damaged trust.json permits nothing. */
+static void compare_why(void)
+{
+    const struct golden g = {"why-damaged", {"why", "--count", "2"}, CLI_OK};
+
+    assert_int_equal(stop(NULL), 0);
+    ctl_answers_in("damaged");
+    assert_int_equal(start(NULL), 0);
+    for (size_t i = 0; i < ELEMENTS(languages); i++) {
+        set_language(languages[i]);
+        compare(&g, languages[i]);
+    }
+}
+
 static void test_status_of_signed(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ELEMENTS(situations); i++)
         compare_status(situations[i]);
+    compare_why();
     assert_int_equal(stop(NULL), 0);
     ctl_answers_in(NULL);
     assert_int_equal(start(NULL), 0);
