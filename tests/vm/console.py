@@ -17,11 +17,14 @@ from channel import Timeout, VMError
 
 # No colours, no redrawing, wide enough that the shell breaks no line; the prompt tells the last status.
 QUIET_SHELL = "export TERM=dumb LC_ALL=C.UTF-8; stty cols 1000; PS2=; PS1='<$?>\\n'"
-PROMPT = re.compile(rb"<(\d+)>\r?\n")
+PROMPT = re.compile(rb"<(\d+)>\r*\n")
 
 
 class Console:
     def __init__(self, vm):
+        # The image has no login there, to boot faster. It stays once it was wanted, over a power cut as well; whoever is there goes.
+        unit = "serial-getty@ttyS0.service"
+        vm.check_run(f"systemctl unmask --quiet {unit} && sync && systemctl restart {unit}")
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.connect(vm.path("console"))
         self.changed = threading.Condition()
