@@ -174,7 +174,8 @@ static void refine(struct verdict *v, const struct verdict *refined)
     }
     strncpy(v->medium_rule, refined->rule, sizeof(v->medium_rule) - 1);
     if (refined->allow == POLICY_READ)
-        v->allow = POLICY_READ; /* less than EXPORT */
+        v->allow = POLICY_READ;                  /* less than EXPORT */
+    v->monitor = v->monitor && refined->monitor; /* what either refuses in force is refused */
     v->exec = refined->exec;
 }
 

@@ -70,9 +70,12 @@ static void consult_medium_rules(const struct policy *p, const struct verdict *m
         return;
     }
     ret->depends = ret->depends || second.depends;
-    /* A second rule that only records does not lift what the first one refuses. */
-    if (second.monitor && !ret->monitor && medium_reason(facts, REASON_RULE) != REASON_RULE)
+    /* A rule that only records does not lift what the other one refuses. */
+    if (second.monitor != ret->monitor && medium_reason(facts, REASON_RULE) != REASON_RULE) {
+        if (ret->monitor)
+            *ret = (struct opinion){.rule = second.rule, .depends = ret->depends, .reason = REASON_RULE};
         return;
+    }
     if (ret->reason == REASON_RULE && second.reason != REASON_RULE)
         *ret =
             (struct opinion){.rule = second.rule, .monitor = second.monitor, .depends = true, .reason = second.reason};

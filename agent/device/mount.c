@@ -314,7 +314,8 @@ static int handle_medium(struct mount_manager *mm, const struct mount_entry *e, 
     }
     if (block_manager_mode(mm->config.block) != EXIT_MODE_MONITOR && mount_super_writable(e))
         return k->tried ? 0 : take_write_away(mm, k, e, pid, m);
-    if (block_manager_mode(mm->config.block) != EXIT_MODE_MONITOR && !m->verdict.exec && mount_runs_programs(e))
+    /* A rule that only records leaves execution to the gate, which records it. Being written to is no rule's to permit. */
+    if (!m->verdict.monitor && !m->verdict.exec && mount_runs_programs(e))
         return k->tried ? 0 : take_exec_away(mm, k, e, pid, m);
     k->failed = false;
     return 0;

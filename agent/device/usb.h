@@ -27,7 +27,8 @@ struct usb_device;
  * returns. message is English, without values of the device, or NULL. The callback must not call a function that changes the manager.
  *
  *   APPEARED  seen for the first time; before its decision
- *   DECIDED   a decision, or one that became another; v->kind != v->ruled: monitor mode let pass what would be refused
+ *   DECIDED   a decision, or one that became another; v->kind != v->ruled: monitor mode let pass what would be refused,
+ *             the device or (REASON_INTERFACES, message) some of its interfaces
  *   CHANGED   alarm: claims changed, somebody else wrote `authorized`, or a second device claims the same identity
  *   FAILED    alarm: a call failed on a device that is there; what it concerns stays or becomes unauthorized
  *   REMOVED   gone from the bus, told once for each APPEARED; a call that failed because of it is not told

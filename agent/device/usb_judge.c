@@ -2,6 +2,7 @@
  * From a device to facts, from facts to its verdict. Owns the question "which devices claim the same identity". Must not touch
  * sysfs and must not report.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -59,7 +60,7 @@ void usb_judge_unknown(const struct usb_manager *m, struct usb_device *d)
 static bool same_outcome(const struct verdict *a, const struct verdict *b)
 {
     return a->kind == b->kind && a->ruled == b->ruled && a->allow == b->allow && a->reason == b->reason &&
-           text_equal(a->rule, b->rule);
+           a->monitor == b->monitor && text_equal(a->rule, b->rule);
 }
 
 int usb_judge(const struct usb_manager *m, struct usb_device *d)
@@ -108,6 +109,36 @@ bool usb_judge_partly(const struct usb_manager *m, const struct usb_device *d)
             return true;
     }
     return false;
+}
+
+size_t usb_judge_refused(const struct usb_manager *m, const struct usb_device *d, char *ret, size_t size)
+{
+    struct verdict in_force = d->verdict;
+    size_t n = 0, used = 0;
+
+    ret[0] = '\0';
+    in_force.monitor = false;
+    if (d->verdict.kind != VERDICT_ALLOW || d->verdict.ruled != VERDICT_ALLOW)
+        return 0;
+    for (size_t i = 0; i < d->n_interfaces; i++) {
+        const struct decide_interface *f = &d->interfaces[i];
+        char word[16];
+        int length;
+
+        if (decide_usb_interface(m->policy, &in_force, f))
+            continue;
+        n++;
+        length =
+            snprintf(word, sizeof(word), "%s%02x:%02x:%02x", n > 1 ? ", " : "", f->class_, f->subclass, f->protocol);
+        if (length > 0 && used + (size_t)length + sizeof("…") <= size) {
+            memcpy(ret + used, word, (size_t)length + 1);
+            used += (size_t)length;
+        } else if (used + sizeof("…") <= size) {
+            memcpy(ret + used, "…", sizeof("…"));
+            used = size; /* nothing more */
+        }
+    }
+    return n;
 }
 
 bool usb_judge_removes(const struct usb_manager *m, const struct usb_device *d)

@@ -86,6 +86,24 @@ static void set_parent_hash(const struct usb_manager *m, struct usb_device *d)
     }
 }
 
+/* A device may be let in without all of it. What monitor mode lets pass of it is told as what it is: would be refused. */
+static void report_decided(const struct usb_manager *m, const struct usb_device *d)
+{
+    char list[96], text[192];
+    struct verdict v = d->verdict;
+
+    if (usb_judge_refused(m, d, list, sizeof(list)) == 0) {
+        usb_report(m, AUDIT_DEVICE_DECIDED, d, d->duplicate ? "another device claims the same identity" : NULL);
+        return;
+    }
+    if (v.monitor) {
+        v.ruled = VERDICT_DENY;
+        v.reason = REASON_INTERFACES;
+    }
+    (void)snprintf(text, sizeof(text), "interfaces %s refused: %s", v.monitor ? "that would be" : "that are", list);
+    m->callbacks.report(m->callbacks.context, AUDIT_DEVICE_DECIDED, d, &v, text);
+}
+
 /* Judges, reports when the outcome is another, applies when it is or when always is set. */
 static void decide(struct usb_manager *m, struct usb_device *d, bool always)
 {
@@ -93,7 +111,7 @@ static void decide(struct usb_manager *m, struct usb_device *d, bool always)
 
     if (changed) {
         d->decided = true;
-        usb_report(m, AUDIT_DEVICE_DECIDED, d, d->duplicate ? "another device claims the same identity" : NULL);
+        report_decided(m, d);
     }
     if (changed || always)
         usb_apply(m, d);

@@ -285,6 +285,26 @@ static void test_nothing_is_mapped_from_a_medium(void **state)
     assert_int_equal(x->no_exec, 3); /* permitted to run: left as it is */
 }
 
+/* The rule alone is in monitor: running is for the gate to record; writing is what no medium permits. */
+static void test_a_rule_in_monitor(void **state)
+{
+    struct fixture *x = *state;
+
+    x->rule.monitor = true;
+    mounts(x, ROOT STICK_EXEC);
+    start(x, EXIT_MODE_LISTED);
+    assert_int_equal(x->guarded, 1);
+    assert_int_equal(x->no_exec + x->detached + x->read_only, 0);
+    mounts(x, ROOT STICK_RW);
+    assert_int_equal(mount_manager_refresh(x->mm, 2), 0);
+    assert_int_equal(x->read_only, 1);
+    x->rule.monitor = false;
+    assert_int_equal(block_manager_set_policy(x->b, &x->policy, 3), 0);
+    mounts(x, ROOT STICK_EXEC);
+    assert_int_equal(mount_manager_refresh(x->mm, 4), 0);
+    assert_int_equal(x->no_exec, 1);
+}
+
 static void test_failure_is_reported_once_and_retried(void **state)
 {
     struct fixture *x = *state;
@@ -485,6 +505,7 @@ int main(void)
         TEST(test_policy_change_detaches),
         TEST(test_writable_mount_loses_its_write),
         TEST(test_nothing_is_mapped_from_a_medium),
+        TEST(test_a_rule_in_monitor),
         TEST(test_failure_is_reported_once_and_retried),
         TEST(test_network_and_fuse),
         TEST(test_monitor_only_records),

@@ -276,6 +276,39 @@ static void monitor_mode_opens_and_says_so(void **state)
     assert_int_equal(fixture_last(x, AUDIT_DEVICE_DECIDED, "1-3")->verdict.ruled, VERDICT_DENY);
 }
 
+/* The keyboard with a disk in it, of which the rule permits the keyboard alone. */
+static void monitor_tells_of_interfaces(void **state)
+{
+    struct fixture_policy p;
+    _fixture_ x = fixture_started(fixture_policy(&p));
+    const struct fixture_report *last;
+
+    (void)state;
+    fixture_plug(x, &COMPOSITE);
+    last = fixture_last(x, AUDIT_DEVICE_DECIDED, "1-4");
+    assert_string_equal(last->message, "interfaces that are refused: 08:06:50");
+    assert_int_equal(last->verdict.ruled, VERDICT_ALLOW);
+    assert_false(fake_usb_bound(&x->bus, "1-4:1.0"));
+    /* The rule alone, then the whole policy. */
+    for (int i = 0; i < 2; i++) {
+        struct fixture_policy q;
+
+        fixture_policy(&q);
+        q.rules[RULE_MIXED].monitor = i == 0;
+        q.policy.mode = i == 0 ? POLICY_ENFORCE : POLICY_MONITOR;
+        usb_manager_set_policy(x->m, &q.policy, FIXTURE_NOW);
+        last = fixture_last(x, AUDIT_DEVICE_DECIDED, "1-4");
+        assert_string_equal(last->message, "interfaces that would be refused: 08:06:50");
+        assert_int_equal(last->verdict.kind, VERDICT_ALLOW);
+        assert_int_equal(last->verdict.ruled, VERDICT_DENY);
+        assert_int_equal(last->verdict.reason, REASON_INTERFACES);
+        assert_true(fake_usb_bound(&x->bus, "1-4:1.0"));
+        assert_true(fake_usb_bound(&x->bus, "1-4:1.1"));
+        usb_manager_set_policy(x->m, &p.policy, FIXTURE_NOW);
+        assert_false(fake_usb_bound(&x->bus, "1-4:1.0"));
+    }
+}
+
 static void new_policy_decides_again(void **state)
 {
     struct fixture_policy p, q;
@@ -430,6 +463,7 @@ int main(void)
         cmocka_unit_test(malformed_descriptors_are_refused),
         cmocka_unit_test(foreign_strings_are_made_printable),
         cmocka_unit_test(monitor_mode_opens_and_says_so),
+        cmocka_unit_test(monitor_tells_of_interfaces),
         cmocka_unit_test(new_policy_decides_again),
         cmocka_unit_test(people_decide),
         cmocka_unit_test(hours_and_ends_decide),
