@@ -1,10 +1,12 @@
 /* The way to the journal when the disk says no: the gate is told once, told again when it is over, and nothing is lost. */
 #include "test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@
 #include "base/cleanup.h"
 #include "daemon/recorder.h"
 #include "daemon/refusals.h"
+#include "policy/policy.h"
 
 struct stage {
     char directory[64];
@@ -143,11 +146,72 @@ static void test_the_loop_commits(void **state)
     assert_false(recorder_is_full(s->recorder));
 }
 
+static unsigned count_segments(int state, bool *ret_named)
+{
+    _cleanup_close_ int directory = openat(state, "journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    static char line[1 << 16];
+    DIR *d = fdopendir(dup(directory));
+    const struct dirent *entry;
+    unsigned n = 0;
+
+    assert_non_null(d);
+    rewinddir(d);
+    while ((entry = readdir(d))) {
+        int fd;
+        ssize_t size;
+
+        if (strncmp(entry->d_name, "journal-", 8) != 0 || !strstr(entry->d_name, ".ndjson"))
+            continue;
+        n++;
+        fd = openat(directory, entry->d_name, O_RDONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        size = pread(fd, line, sizeof(line) - 1, 0);
+        assert_true(size > 0);
+        line[size] = 0;
+        *ret_named = *ret_named || strstr(line, "\"policy\":{\"name\":\"課税課\",\"version\":42}");
+        (void)close(fd);
+    }
+    (void)closedir(d);
+    return n;
+}
+
+/* Name and version of the policy stand in each record, and its segment size acts at once. */
+static void test_policy_of_the_records(void **state)
+{
+    struct stage *s = *state;
+    struct policy p = {.refs = 100,
+                       .name = (char *)(uintptr_t) "課税課",
+                       .version = 42,
+                       .audit = {.keep_days = 1096, .segment_size = 64 * 1024}};
+    char message[1024] = "";
+    bool named = false;
+    unsigned before;
+
+    memset(message, 'x', sizeof(message) - 1);
+    add(s, message);
+    assert_int_equal(recorder_sync(s->recorder), 0);
+    before = count_segments(s->fd, &named);
+    assert_false(named);
+    recorder_set_policy(s->recorder, &p);
+    for (unsigned i = 0; i < 200; i++) {
+        struct audit_event e;
+
+        audit_event_init(&e, AUDIT_COMMAND);
+        audit_set(e.message, sizeof(e.message), message);
+        (void)snprintf(e.path, sizeof(e.path), "/%u", i); /* or they would be folded */
+        recorder_add(s->recorder, &e);
+        assert_int_equal(recorder_sync(s->recorder), 0);
+    }
+    assert_true(count_segments(s->fd, &named) >= before + 2);
+    assert_true(named);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_failing_disk_is_told_and_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_loop_commits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_policy_of_the_records, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
