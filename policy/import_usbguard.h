@@ -10,7 +10,7 @@
 /*
  * From a rule file of USBGuard to a policy document, with an account of every line. The document never permits what the rules did
  * not: a rule that allows and loses a condition is left out, a rule that blocks and loses one blocks more. Why that suffices although
- * the first match decides, and where this departs from what USBGuard 1.1.2 does instead of what it documents: kuraban-policy(5).
+ * the first match decides, and where this departs from what USBGuard 1.1.2 does instead of what it documents: docs/USBGUARD.md.
  */
 
 enum policy_import_outcome {
