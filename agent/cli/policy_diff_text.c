@@ -216,7 +216,7 @@ static void tell_store(struct cli *c, const json_t *change)
 
     (void)fputs("  ", c->out);
     if (is(change, "kind", "added"))
-        (void)fprintf(c->out, _("store %s: guarded now, nothing else opens it than"), path);
+        (void)fprintf(c->out, _("store %s: guarded now, opened only as follows"), path);
     else if (is(change, "kind", "removed"))
         (void)fprintf(c->out, _("store %s: no longer guarded, every program may open it"), path);
     else
@@ -242,7 +242,7 @@ static const char *rule_words(const json_t *change)
 {
     if (is(change, "kind", "moved"))
         return is(change, "effect", "none") ? _("stands at another place; nothing is decided otherwise by that")
-                                            : _("stands at another place, and other devices are decided by it");
+                                            : _("stands at another place; the changes above name it");
     if (is(change, "kind", "added"))
         return _("is new; nothing is decided otherwise by that");
     if (is(change, "kind", "removed"))

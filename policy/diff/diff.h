@@ -64,7 +64,7 @@ struct diff_change {
     char *subject; /* id of a rule, path of a store, "" */
     struct diff_detail *details;
     size_t n_details;
-    struct diff_list rules_before, rules_after; /* what decides: ids, "default", "media.optical" */
+    struct diff_list rules_before, rules_after; /* what decides: ids, "default", "media.optical", "usb": the device's */
     /* Of USB and media: "0781:5583; serial 4C530001", "" for all that no rule names. Each stands for all devices that show
      * this and nothing else that a rule names. */
     struct diff_list devices;

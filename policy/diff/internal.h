@@ -51,6 +51,7 @@ struct chain {
     uint32_t rules[CHAIN_MAX];
     uint32_t n;   /* at least 1 */
     uint32_t bus; /* media: which class decides for CHAIN_DEFAULT */
+    bool idle;    /* USB: the device has no interface that the last rule permits: it is refused */
 };
 
 /* Media: what buses[] calls them. */
@@ -69,7 +70,8 @@ const char *diff_rule_of(enum diff_area area, const struct policy *p, const stru
 /* --- made-up devices and media (space.c, usb.c, media.c) --- */
 
 enum {
-    ATTRIBUTES_MAX = 10
+    ATTRIBUTES_MAX = 10,
+    LEFT_OUT_MAX = 256, /* values behind none-of that are tried */
 };
 
 /* A text that no rule names: no document can hold this character. */
@@ -80,12 +82,16 @@ struct option {
     const char *value;                         /* attributes that are a text */
     const struct decide_interface *interfaces; /* ATTRIBUTE_INTERFACES */
     size_t n_interfaces;
-    uint16_t vendor, product;         /* ATTRIBUTE_DEVICE */
-    const char *words;                /* as a policy writes it; NULL: no rule speaks of it */
-    const struct option *base;        /* the same with less to it: what is decided alike is told once */
-    const struct option *from[SIDES]; /* the options of two shapes that it stands for */
+    uint16_t vendor, product;                /* ATTRIBUTE_DEVICE */
+    const char *words;                       /* as a policy writes it; NULL: no rule speaks of it */
+    const struct option *base;               /* the same with less to it: what is decided alike is told once */
+    const struct option *from[SIDES];        /* the options of two shapes that it stands for */
+    const struct policy_interface *patterns; /* interfaces, as rules write them */
+    size_t n_patterns;
+    bool other; /* and an interface that no rule names */
     char *owned;
     struct decide_interface *owned_interfaces;
+    struct policy_interface *owned_patterns;
 };
 
 struct options {
@@ -94,6 +100,8 @@ struct options {
 };
 /* A zeroed option at the end, or NULL. Others may move. */
 struct option *options_add(struct options *o);
+int options_add_copy(struct options *o, const struct option *from); /* borrows from it; 0 or -ENOMEM */
+int options_add_all(struct options *o, const struct options *from);
 int options_reserve(struct options *o, size_t n); /* up to that many do not move; 0 or -ENOMEM */
 void options_done(struct options *o);
 
@@ -101,8 +109,7 @@ void options_done(struct options *o);
 struct shape {
     const struct policy *policy; /* NULL: no rule, everything */
     size_t rule;
-    bool complement;                        /* what the rule leaves out instead: not asked whether it matches */
-    struct options options[ATTRIBUTES_MAX]; /* empty: the rule says nothing of it */
+    struct options options[ATTRIBUTES_MAX];              /* empty: the rule says nothing of it */
     const struct policy_strings *choice[ATTRIBUTES_MAX]; /* options are just these strings */
     uint64_t mask[ATTRIBUTES_MAX];                       /* two without a common bit exclude each other */
 };
@@ -137,11 +144,13 @@ struct space {
         uint16_t vendor, product;
         struct decide_interface interface;
     } fresh;
-    struct options any[ATTRIBUTES_MAX]; /* what no rule names; several: each is a case of its own */
+    /* First what no rule names; more: each is a case of its own. */
+    struct options any[ATTRIBUTES_MAX];
+    struct policy_interfaces left_out; /* patterns of interfaces that stand behind none-of */
     struct record *records;
     size_t n_records, room_records;
-    size_t budget; /* cases left */
-    bool incomplete;
+    size_t budget;                          /* cases left */
+    bool incomplete, full;                  /* full: there is no use in going on */
     bool *involved[SIDES], *crossed[SIDES]; /* rules that decide something otherwise; something that another did */
 };
 
@@ -155,14 +164,24 @@ void space_done(struct space *s);
 uint64_t mask_of(const struct policy_strings *set);
 bool is_positive(const struct policy_strings *set); /* whoever matches has one of the values */
 /* The options of a list of strings under its operator, in shape->options[attribute]. 0 or -ENOMEM. */
-int shape_strings(struct shape *shape, size_t attribute, const struct policy_strings *set);
-/* What a none-of leaves out, as if it were a rule of its own. 0 or -ENOMEM. */
-int space_add_complement(struct space *s, const struct policy *p, size_t rule, size_t attribute,
-                         const struct policy_strings *set);
+int shape_strings(const struct space *s, struct shape *shape, size_t attribute, const struct policy_strings *set);
+/* As many of any[attribute]: whether the rule matches them is asked afterwards. 0 or -ENOMEM. */
+int shape_any(const struct space *s, struct shape *shape, size_t attribute);
+/* Points base of the values behind the first to that. Once any[attribute] is whole. */
+void space_end_any(struct space *s, size_t attribute);
+/* Appends to any[attribute] what a none-of leaves out: no rule matches it by that, and others may. 0 or -ENOMEM. */
+int space_add_left_out(struct space *s, size_t attribute, const struct policy_strings *set);
 /* Appends the rule to the chain. true: it was the last. */
 bool chain_add(struct chain *c, size_t rule, bool passes, bool *ret_cut);
 /* Text attributes: a value that both may have. */
 int meet_texts(const struct option *a, const struct option *b, struct options *ret);
+
+/* Interfaces of USB devices (interfaces.c). left_out and fresh of the space must be there; each 0 or -ENOMEM. */
+int interfaces_add(const struct space *s, struct options *ret, const struct policy_interface *pattern);
+/* The options of a rule; useful: what it authorizes, empty for everything. */
+int interfaces_shape(const struct space *s, struct options *o, const struct options *any,
+                     const struct policy_interfaces *set, const struct policy_interfaces *useful);
+int interfaces_meet(const struct space *s, const struct option *a, const struct option *b, struct options *ret);
 
 /* --- the parts of the document; each 0 or -ENOMEM --- */
 

@@ -61,10 +61,10 @@ static char *path_of(const char *pattern)
     return path;
 }
 
-static int shape_paths(struct shape *shape, const struct policy_strings *set)
+static int shape_paths(const struct space *s, struct shape *shape, const struct policy_strings *set)
 {
     if (!is_positive(set))
-        return shape_strings(shape, PATH, set);
+        return shape_strings(s, shape, PATH, set);
     for (size_t i = 0; i < set->n; i++) {
         struct option *o = options_add(&shape->options[PATH]);
 
@@ -85,10 +85,7 @@ static int add_rule(struct space *s, const struct policy *p, size_t rule)
     int r = shape ? 0 : -ENOMEM;
 
     for (size_t i = 0; r == 0 && i < ATTRIBUTES; i++)
-        r = i == PATH ? shape_paths(shape, strings_of(m, i)) : shape_strings(shape, i, strings_of(m, i));
-    for (size_t i = 0; r == 0 && i < ATTRIBUTES; i++)
-        if (i != PATH && i != BUS)
-            r = space_add_complement(s, p, rule, i, strings_of(m, i));
+        r = i == PATH ? shape_paths(s, shape, strings_of(m, i)) : shape_strings(s, shape, i, strings_of(m, i));
     return r;
 }
 
@@ -109,18 +106,44 @@ static int add_shapes(struct space *s)
 }
 
 /* Every bus is a case of its own: each has its default. */
+static int add_buses(struct space *s)
+{
+    for (size_t bus = 0; bus < BUSES; bus++) {
+        struct option *o = options_add(&s->any[BUS]);
+
+        if (!o)
+            return -ENOMEM;
+        o->value = o->words = diff_buses[bus];
+    }
+    return 0;
+}
+
+static int add_left_out(struct space *s, const struct policy *p)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < p->media.n_rules; i++)
+        for (size_t k = PATH; r == 0 && k < ATTRIBUTES; k++)
+            r = space_add_left_out(s, k, strings_of(&p->media.rules[i].match, k));
+    return r;
+}
+
 static int add_any(struct space *s)
 {
-    for (size_t i = 0; i < ATTRIBUTES; i++)
-        for (size_t bus = 0; bus < (i == BUS ? BUSES : 1); bus++) {
-            struct option *o = options_add(&s->any[i]);
+    int r = add_buses(s);
 
-            if (!o)
-                return -ENOMEM;
-            o->value = i == BUS ? diff_buses[bus] : ANY_TEXT;
-            o->words = i == BUS ? diff_buses[bus] : NULL;
-        }
-    return 0;
+    for (size_t i = PATH; r == 0 && i < ATTRIBUTES; i++) {
+        struct option *o = options_add(&s->any[i]);
+
+        if (!o)
+            return -ENOMEM;
+        o->value = ANY_TEXT;
+    }
+    for (unsigned side = 0; r == 0 && side < SIDES; side++)
+        r = add_left_out(s, s->sides[side]);
+    for (size_t i = PATH; r == 0 && i < ATTRIBUTES; i++)
+        space_end_any(s, i);
+    return r;
 }
 
 /* --- media --- */

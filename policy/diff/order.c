@@ -239,7 +239,7 @@ static int tell_order(struct diff *d, const struct diff_rules *r)
     if (result == 0)
         result = find_moved(items, n);
     for (size_t i = 0; result == 0 && i < n; i++)
-        if (!items[i].stays)
+        if (!items[i].stays && items[i].before != items[i].after)
             result = tell_moved(d, r, &items[i]);
     return result;
 }

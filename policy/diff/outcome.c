@@ -54,8 +54,12 @@ static void class_outcome(const struct policy_media *m, uint32_t bus, struct out
         const char *rule;
         enum policy_allow allow;
     } classes[BUSES] = {
-        {"default", POLICY_REFUSE},      {"media.sdcard", m->sdcard},           {"media.optical", m->optical},
-        {"media.firewire", m->firewire}, {"media.thunderbolt", m->thunderbolt}, {"media.other", m->other},
+        {"usb", POLICY_REFUSE},
+        /* as its device's rule says */ {"media.sdcard", m->sdcard},
+        {"media.optical", m->optical},
+        {"media.firewire", m->firewire},
+        {"media.thunderbolt", m->thunderbolt},
+        {"media.other", m->other},
         {"media.other", m->other},
     };
 
@@ -64,13 +68,13 @@ static void class_outcome(const struct policy_media *m, uint32_t bus, struct out
     ret->as_device = bus == 0;
 }
 
-static void usb_outcome(const struct policy_usb_rule *r, struct outcome *ret)
+static void usb_outcome(const struct policy_usb_rule *r, bool idle, struct outcome *ret)
 {
     ret->rule = r->id;
-    ret->allow = r->allow;
+    ret->allow = idle ? POLICY_REFUSE : r->allow;
     ret->monitor = r->monitor;
     ret->remove = r->remove;
-    if (r->allow == POLICY_REFUSE)
+    if (ret->allow == POLICY_REFUSE)
         return;
     ret->unique = r->unique_serial;
     ret->who = &r->who;
@@ -112,6 +116,16 @@ static bool is_permitted(const struct outcome *o)
     return o->allow != POLICY_REFUSE || o->monitor || o->as_device;
 }
 
+/* Is all that the rule permits refused before it is asked? */
+static bool is_refused_first(const struct outcome *o, const struct pass *p)
+{
+    enum diff_effect people = diff_who(o->who, p->who), hours = diff_when(o->when, p->when),
+                     end = diff_end(o->until_us, p->until_us);
+
+    return !p->monitor && !o->monitor && (people == DIFF_NONE || people == DIFF_WIDER) &&
+           (hours == DIFF_NONE || hours == DIFF_WIDER) && (end == DIFF_NONE || end == DIFF_WIDER);
+}
+
 static void outcome_of(enum diff_area area, const struct policy *p, const struct chain *chain, struct outcome *ret)
 {
     uint32_t last = chain->rules[chain->n - 1];
@@ -119,15 +133,23 @@ static void outcome_of(enum diff_area area, const struct policy *p, const struct
     *ret = (struct outcome){
         .rule = "default", .who = &everybody, .when = &always, .only = &all_interfaces, .medium = &any_medium};
     if (last != CHAIN_DEFAULT && area == DIFF_USB)
-        usb_outcome(&p->usb[last], ret);
+        usb_outcome(&p->usb[last], chain->idle, ret);
     else if (last != CHAIN_DEFAULT)
         medium_outcome(p, &p->media.rules[last], ret);
     else if (area == DIFF_MEDIA)
         class_outcome(&p->media, chain->bus, ret);
     if (!is_permitted(ret))
         return; /* whom an earlier rule refuses as well makes no difference */
-    for (size_t i = 0; i + 1 < chain->n; i++)
-        ret->passes[ret->n_passes++] = pass_of(area, p, chain->rules[i]);
+    for (size_t i = 0; i + 1 < chain->n; i++) {
+        struct pass pass = pass_of(area, p, chain->rules[i]);
+
+        if (is_refused_first(ret, &pass)) {
+            *ret = (struct outcome){
+                .rule = pass.id, .who = &everybody, .when = &always, .only = &all_interfaces, .medium = &any_medium};
+            return;
+        }
+        ret->passes[ret->n_passes++] = pass;
+    }
 }
 
 const char *diff_rule_of(enum diff_area area, const struct policy *p, const struct chain *chain)

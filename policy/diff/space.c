@@ -45,11 +45,34 @@ int options_reserve(struct options *o, size_t n)
     return 0;
 }
 
+int options_add_copy(struct options *o, const struct option *from)
+{
+    struct option *copy = options_add(o);
+
+    if (!copy)
+        return -ENOMEM;
+    *copy = *from;
+    copy->owned = NULL;
+    copy->owned_interfaces = NULL;
+    copy->owned_patterns = NULL;
+    return 0;
+}
+
+int options_add_all(struct options *o, const struct options *from)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < from->n; i++)
+        r = options_add_copy(o, &from->items[i]);
+    return r;
+}
+
 void options_done(struct options *o)
 {
     for (size_t i = 0; i < o->n; i++) {
         free(o->items[i].owned);
         free(o->items[i].owned_interfaces);
+        free(o->items[i].owned_patterns);
     }
     free(o->items);
     *o = (struct options){0};
@@ -86,6 +109,7 @@ void space_done(struct space *s)
     for (size_t i = 0; i < s->n_shapes; i++)
         shape_done(&s->shapes[i]);
     free(s->shapes);
+    free(s->left_out.items);
     for (size_t i = 0; i < ATTRIBUTES_MAX; i++)
         options_done(&s->any[i]);
     for (size_t i = 0; i < s->n_records; i++)
@@ -136,34 +160,47 @@ static int shape_choice(struct shape *shape, size_t attribute, const struct poli
     return 0;
 }
 
-/* Under none-of, and under operators that no single value satisfies, what no rule names stands for all that may be. */
-int shape_strings(struct shape *shape, size_t attribute, const struct policy_strings *set)
+int shape_any(const struct space *s, struct shape *shape, size_t attribute)
 {
-    struct option *option;
+    return options_add_all(&shape->options[attribute], &s->any[attribute]);
+}
 
+/* Under none-of, and under operators that no single value satisfies, what no rule names stands for all that may be. */
+int shape_strings(const struct space *s, struct shape *shape, size_t attribute, const struct policy_strings *set)
+{
     if (set->n == 0)
         return 0;
-    if (is_positive(set))
-        return shape_choice(shape, attribute, set);
-    option = options_add(&shape->options[attribute]);
-    if (!option)
-        return -ENOMEM;
-    option->value = ANY_TEXT;
+    return is_positive(set) ? shape_choice(shape, attribute, set) : shape_any(s, shape, attribute);
+}
+
+int space_add_left_out(struct space *s, size_t attribute, const struct policy_strings *set)
+{
+    struct options *any = &s->any[attribute];
+
+    for (size_t i = 0; set->op == POLICY_SET_NONE_OF && i < set->n; i++) {
+        bool known = false;
+        struct option *o;
+
+        for (size_t k = 0; k < any->n && !known; k++)
+            known = text_equal(any->items[k].value, set->items[i]);
+        if (known)
+            continue;
+        if (any->n >= LEFT_OUT_MAX) {
+            s->incomplete = true;
+            return 0;
+        }
+        o = options_add(any);
+        if (!o)
+            return -ENOMEM;
+        o->value = o->words = set->items[i];
+    }
     return 0;
 }
 
-int space_add_complement(struct space *s, const struct policy *p, size_t rule, size_t attribute,
-                         const struct policy_strings *set)
+void space_end_any(struct space *s, size_t attribute)
 {
-    struct shape *shape;
-
-    if (set->n == 0 || set->op != POLICY_SET_NONE_OF)
-        return 0;
-    shape = space_add_shape(s, p, rule);
-    if (!shape)
-        return -ENOMEM;
-    shape->complement = true;
-    return shape_choice(shape, attribute, set);
+    for (size_t i = 1; i < s->any[attribute].n; i++)
+        s->any[attribute].items[i].base = &s->any[attribute].items[0];
 }
 
 int meet_texts(const struct option *a, const struct option *b, struct options *ret)
@@ -199,7 +236,8 @@ bool chain_add(struct chain *c, size_t rule, bool passes, bool *ret_cut)
 
 static bool same_chain(const struct chain *a, const struct chain *b)
 {
-    return a->n == b->n && a->bus == b->bus && memcmp(a->rules, b->rules, a->n * sizeof(a->rules[0])) == 0;
+    return a->n == b->n && a->bus == b->bus && a->idle == b->idle &&
+           memcmp(a->rules, b->rules, a->n * sizeof(a->rules[0])) == 0;
 }
 
 /* Decides the cell with attributes replaced: is it decided by the same rules? Then it is told by that one. */
@@ -215,6 +253,15 @@ static bool is_alike(const struct space *s, const struct option *const *cell, co
     return true;
 }
 
+/* Of the values that any device may have, the one that is this, or else what no rule names. */
+static const struct option *any_like(const struct options *any, const struct option *o)
+{
+    for (size_t i = 0; o->words && i < any->n; i++)
+        if (text_equal(any->items[i].words, o->words))
+            return &any->items[i];
+    return &any->items[0];
+}
+
 /* The case of shape `side` alone, of which this one is a part. */
 static bool is_part_of(const struct space *s, const struct shape *shape, unsigned side,
                        const struct option *const *cell, const struct chain chains[SIDES])
@@ -222,41 +269,48 @@ static bool is_part_of(const struct space *s, const struct shape *shape, unsigne
     const struct option *whole[ATTRIBUTES_MAX] = {0};
 
     for (size_t i = 0; i < s->ops->n_attributes; i++) {
-        whole[i] = cell[i];
-        if (shape->options[i].n > 0)
+        if (shape->options[i].n == 0)
+            whole[i] = any_like(&s->any[i], cell[i]);
+        else
             whole[i] = cell[i]->from[side] ? cell[i]->from[side] : cell[i];
-        else if (s->any[i].n == 1)
-            whole[i] = &s->any[i].items[0];
     }
     return is_alike(s, whole, chains);
 }
 
+/* With less to it, is it decided alike? */
 static bool is_told_by_base(const struct space *s, const struct option *const *cell, const struct chain chains[SIDES])
 {
-    const struct option *base[ATTRIBUTES_MAX] = {0};
-    bool less = false;
+    const struct option *base[ATTRIBUTES_MAX];
 
     for (size_t i = 0; i < s->ops->n_attributes; i++) {
-        base[i] = cell[i]->base ? cell[i]->base : cell[i];
-        less = less || cell[i]->base;
+        if (!cell[i]->base)
+            continue;
+        memcpy(base, cell, sizeof(base));
+        base[i] = cell[i]->base;
+        if (is_alike(s, base, chains))
+            return true;
     }
-    return less && is_alike(s, base, chains);
+    return false;
 }
 
-static char *words_of(const struct space *s, const struct option *const *cell)
+/* "…" for interfaces that no rule names, where it is them that the rule does not permit. */
+static char *words_of(const struct space *s, const struct option *const *cell, const struct chain chains[SIDES])
 {
+    bool idle = chains[BEFORE].idle || chains[AFTER].idle;
     struct words w;
     bool first = true;
 
     if (!words_begin(&w))
         return NULL;
     for (size_t i = 0; i < s->ops->n_attributes; i++) {
-        const char *key = s->ops->keys[i];
+        const char *key = s->ops->keys[i], *words = cell[i]->words;
 
-        if (!cell[i]->words)
+        if (!words && (!idle || !cell[i]->interfaces || i + 1 < s->ops->n_attributes))
             continue;
         (void)fprintf(w.out, "%s%s%s%s", first ? "" : "; ", key, *key ? " " : "",
-                      *cell[i]->words ? cell[i]->words : "\"\"");
+                      !words   ? "…"
+                      : *words ? words
+                               : "\"\"");
         first = false;
     }
     return words_end(&w);
@@ -267,7 +321,7 @@ static int add_record(struct space *s, const struct option *const *cell, const s
     struct record *r;
 
     if (s->n_records == RECORDS_MAX) {
-        s->incomplete = true;
+        s->incomplete = s->full = true;
         return 0;
     }
     if (s->n_records == s->room_records) {
@@ -280,7 +334,7 @@ static int add_record(struct space *s, const struct option *const *cell, const s
         s->room_records = room;
     }
     r = &s->records[s->n_records];
-    r->words = words_of(s, cell);
+    r->words = words_of(s, cell, chains);
     if (!r->words)
         return -ENOMEM;
     memcpy(r->chains, chains, sizeof(r->chains));
@@ -306,7 +360,7 @@ static void note_rules(struct space *s, const struct chain chains[SIDES])
 
 static bool matches(const struct space *s, const struct shape *shape, const struct option *const *cell)
 {
-    return !shape || !shape->policy || shape->complement || s->ops->selects(s, shape, cell);
+    return !shape || !shape->policy || s->ops->selects(s, shape, cell);
 }
 
 static int look_at(struct space *s, const struct shape *first, const struct shape *second,
@@ -315,7 +369,7 @@ static int look_at(struct space *s, const struct shape *first, const struct shap
     struct chain chains[SIDES] = {0};
 
     if (s->budget == 0) {
-        s->incomplete = true;
+        s->incomplete = s->full = true;
         return 0;
     }
     s->budget--;
@@ -433,7 +487,7 @@ static int look_at_all(struct space *s, const struct shape *first, const struct 
             return r;
         for (i = 0; i < s->ops->n_attributes && ++at[i] == c->n[i]; i++)
             at[i] = 0;
-    } while (i < s->ops->n_attributes && !s->incomplete);
+    } while (i < s->ops->n_attributes && !s->full);
     return 0;
 }
 
@@ -463,7 +517,7 @@ int space_compare(struct space *s)
     for (size_t i = 0; r == 0 && i < s->n_shapes; i++)
         r = walk(s, &s->shapes[i], NULL);
     for (size_t i = 0; r == 0 && i < s->n_shapes; i++)
-        for (size_t k = i + 1; r == 0 && k < s->n_shapes && !s->incomplete; k++)
+        for (size_t k = i + 1; r == 0 && k < s->n_shapes && !s->full; k++)
             if (s->shapes[i].policy && s->shapes[k].policy && may_meet(s, &s->shapes[i], &s->shapes[k]))
                 r = walk(s, &s->shapes[i], &s->shapes[k]);
     return r;

@@ -24,6 +24,8 @@ static int compare_chains(const struct chain *a, const struct chain *b)
         return a->n < b->n ? -1 : 1;
     if (a->bus != b->bus)
         return a->bus < b->bus ? -1 : 1;
+    if (a->idle != b->idle)
+        return a->idle ? 1 : -1;
     for (uint32_t i = 0; i < a->n; i++)
         if (a->rules[i] != b->rules[i])
             return a->rules[i] < b->rules[i] ? -1 : 1;

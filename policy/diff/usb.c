@@ -121,22 +121,6 @@ static int find_fresh(struct space *s)
     return 0;
 }
 
-static int add_any(struct space *s)
-{
-    for (size_t i = 0; i < ATTRIBUTES; i++) {
-        struct option *o = options_add(&s->any[i]);
-
-        if (!o)
-            return -ENOMEM;
-        *o = (struct option){.value = ANY_TEXT,
-                             .interfaces = &s->fresh.interface,
-                             .n_interfaces = 1,
-                             .vendor = s->fresh.vendor,
-                             .product = s->fresh.product};
-    }
-    return 0;
-}
-
 /* --- what a rule names --- */
 
 static int add_id(const struct space *s, struct options *options, const struct policy_usb_id *id)
@@ -154,168 +138,139 @@ static int add_id(const struct space *s, struct options *options, const struct p
     return o->words ? 0 : -ENOMEM;
 }
 
-static int shape_ids(const struct space *s, struct shape *shape, const struct policy_usb_ids *ids, bool complement)
+static int shape_ids(const struct space *s, struct shape *shape, const struct policy_usb_ids *ids)
 {
     uint64_t mask = 0;
+    bool wild = false;
 
     if (ids->n == 0)
         return 0;
-    if (ids->op == POLICY_SET_NONE_OF && !complement) {
-        struct option *o = options_add(&shape->options[DEVICE]);
-
-        if (!o)
-            return -ENOMEM;
-        o->vendor = s->fresh.vendor;
-        o->product = s->fresh.product;
-        return 0;
-    }
+    if (ids->op == POLICY_SET_NONE_OF)
+        return shape_any(s, shape, DEVICE);
     for (size_t i = 0; i < ids->n; i++) {
         int r = add_id(s, &shape->options[DEVICE], &ids->items[i]);
 
         if (r < 0)
             return r;
         mask |= ids->items[i].any_vendor ? UINT64_MAX : UINT64_C(1) << ((ids->items[i].vendor * 31U) % 64);
+        wild = wild || ids->items[i].any_product;
     }
     shape->mask[DEVICE] = mask;
-    return 0;
+    /* What a none-of leaves out may lie within a pattern. */
+    return wild && s->any[DEVICE].n > 1 ? shape_any(s, shape, DEVICE) : 0;
 }
 
-static struct decide_interface real_of(const struct space *s, const struct policy_interface *i)
-{
-    return (struct decide_interface){.class_ = i->class_,
-                                     .subclass = i->any_subclass ? s->fresh.interface.subclass : i->subclass,
-                                     .protocol = i->any_protocol ? s->fresh.interface.protocol : i->protocol};
-}
-
-/* What comes behind the interfaces of a set. */
-enum extra {
-    EXTRA_NONE,
-    EXTRA_OTHER, /* one that no rule names */
-    EXTRA_AGAIN, /* the same again */
-    EXTRA_REVERSED,
-};
-
-static int add_interfaces(const struct space *s, struct options *options, const struct policy_interface *items,
-                          size_t n, enum extra extra, size_t base)
-{
-    struct option *o = options_add(options);
-    size_t all = extra == EXTRA_AGAIN ? 2 * n : extra == EXTRA_OTHER ? n + 1 : n;
-    struct words w;
-
-    if (!o)
-        return -ENOMEM;
-    o->owned_interfaces = calloc(all, sizeof(*o->owned_interfaces));
-    if (!o->owned_interfaces || !words_begin(&w))
-        return -ENOMEM;
-    o->interfaces = o->owned_interfaces;
-    for (size_t i = 0; i < all; i++) {
-        bool other = i >= n && extra == EXTRA_OTHER;
-        const struct policy_interface *item = &items[other ? 0 : extra == EXTRA_REVERSED ? n - 1 - i : i % n];
-
-        o->owned_interfaces[i] = other ? s->fresh.interface : real_of(s, item);
-        o->owned_interfaces[i].number = (uint8_t)i;
-        (void)fputs(i > 0 ? ", " : "", w.out);
-        if (other)
-            (void)fputs("…", w.out);
-        else
-            policy_show_interface(w.out, item);
-    }
-    o->n_interfaces = all;
-    o->words = o->owned = words_end(&w);
-    if (extra != EXTRA_NONE)
-        o->base = &options->items[base];
-    return o->words ? 0 : -ENOMEM;
-}
-
-/* Each alone, then each with more to it. */
-static int add_each(const struct space *s, struct options *o, const struct policy_interfaces *set, enum extra extra)
+/* Patterns behind none-of. */
+static int add_left_out_ids(struct space *s, const struct policy_usb_ids *ids)
 {
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < set->n; i++)
-        r = add_interfaces(s, o, &set->items[i], 1, EXTRA_NONE, 0);
-    for (size_t i = 0; r == 0 && i < set->n; i++)
-        r = add_interfaces(s, o, &set->items[i], 1, extra, i);
+    for (size_t i = 0; r == 0 && ids->op == POLICY_SET_NONE_OF && i < ids->n; i++) {
+        if (s->any[DEVICE].n >= LEFT_OUT_MAX) {
+            s->incomplete = true;
+            return 0;
+        }
+        r = add_id(s, &s->any[DEVICE], &ids->items[i]);
+    }
     return r;
 }
 
-static int add_set(const struct space *s, struct options *o, const struct policy_interfaces *set)
+static int add_left_out_interfaces(struct space *s, const struct policy_interfaces *set)
 {
-    struct option *other;
-    int r;
+    struct policy_interfaces *all = &s->left_out;
 
-    switch (set->op) {
-    case POLICY_SET_ONE_OF:
-        return add_each(s, o, set, EXTRA_OTHER);
-    case POLICY_SET_MATCH_ALL:
-        r = add_each(s, o, set, EXTRA_AGAIN);
-        return r < 0 || set->n < 2 ? r : add_interfaces(s, o, set->items, set->n, EXTRA_REVERSED, 0);
-    case POLICY_SET_ALL_OF:
-        r = add_interfaces(s, o, set->items, set->n, EXTRA_NONE, 0);
-        return r < 0 ? r : add_interfaces(s, o, set->items, set->n, EXTRA_OTHER, 0);
-    case POLICY_SET_EQUALS:
-    case POLICY_SET_EQUALS_ORDERED:
-        r = add_interfaces(s, o, set->items, set->n, EXTRA_NONE, 0);
-        return r < 0 || set->n < 2 ? r : add_interfaces(s, o, set->items, set->n, EXTRA_REVERSED, 0);
-    case POLICY_SET_NONE_OF:
-        break;
+    for (size_t i = 0; set->op == POLICY_SET_NONE_OF && i < set->n; i++) {
+        const struct policy_interfaces one = {.items = &set->items[i], .n = 1};
+        struct policy_interface *items;
+        bool known = false;
+
+        for (size_t k = 0; k < all->n && !known; k++)
+            known = diff_same_interfaces(&(struct policy_interfaces){.items = &all->items[k], .n = 1}, &one);
+        if (known)
+            continue;
+        if (all->n >= LEFT_OUT_MAX) {
+            s->incomplete = true;
+            return 0;
+        }
+        items = reallocarray(all->items, all->n + 1, sizeof(*items));
+        if (!items)
+            return -ENOMEM;
+        all->items = items;
+        all->items[all->n++] = set->items[i];
     }
-    other = options_add(o);
-    if (!other)
-        return -ENOMEM;
-    other->interfaces = &s->fresh.interface;
-    other->n_interfaces = 1;
     return 0;
 }
 
-static int shape_interfaces(const struct space *s, struct shape *shape, const struct policy_interfaces *set)
+static int add_left_out(struct space *s, const struct policy *p)
 {
-    struct options *o = &shape->options[INTERFACES];
-
-    if (set->n == 0)
-        return 0;
-    /* base points into the list: it must not move. */
-    return options_reserve(o, 2 * set->n + 2) < 0 ? -ENOMEM : add_set(s, o, set);
-}
-
-static int add_complements(struct space *s, const struct policy *p, size_t rule)
-{
-    const struct policy_usb_match *m = &p->usb[rule].match;
-    struct shape *shape;
     int r = 0;
 
-    for (size_t i = SERIAL; r == 0 && i < INTERFACES; i++)
-        r = space_add_complement(s, p, rule, i, strings_of(m, i));
-    if (r == 0 && m->devices.n > 0 && m->devices.op == POLICY_SET_NONE_OF) {
-        shape = space_add_shape(s, p, rule);
-        if (!shape)
-            return -ENOMEM;
-        shape->complement = true;
-        r = shape_ids(s, shape, &m->devices, true);
-    }
-    if (r == 0 && m->interfaces.n > 0 && m->interfaces.op == POLICY_SET_NONE_OF) {
-        const struct policy_interfaces some = {m->interfaces.items, m->interfaces.n, POLICY_SET_ONE_OF};
+    for (size_t i = 0; r == 0 && i < p->n_usb; i++) {
+        const struct policy_usb_match *m = &p->usb[i].match;
 
-        shape = space_add_shape(s, p, rule);
-        if (!shape)
-            return -ENOMEM;
-        shape->complement = true;
-        r = shape_interfaces(s, shape, &some);
+        r = add_left_out_ids(s, &m->devices);
+        if (r == 0)
+            r = add_left_out_interfaces(s, &m->interfaces);
+        for (size_t k = SERIAL; r == 0 && k < INTERFACES; k++)
+            r = space_add_left_out(s, k, strings_of(m, k));
     }
     return r;
+}
+
+static int add_any(struct space *s)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < ATTRIBUTES; i++) {
+        struct option *o = options_add(&s->any[i]);
+
+        if (!o)
+            return -ENOMEM;
+        *o = (struct option){.value = ANY_TEXT,
+                             .interfaces = &s->fresh.interface,
+                             .n_interfaces = 1,
+                             .vendor = s->fresh.vendor,
+                             .product = s->fresh.product};
+        if (i != INTERFACES)
+            o->interfaces = NULL;
+    }
+    for (unsigned side = 0; r == 0 && side < SIDES; side++)
+        r = add_left_out(s, s->sides[side]);
+    for (size_t i = 0; r == 0 && i < s->left_out.n; i++)
+        r = interfaces_add(s, &s->any[INTERFACES], &s->left_out.items[i]);
+    for (size_t i = 0; r == 0 && i < ATTRIBUTES; i++)
+        space_end_any(s, i);
+    return r;
+}
+
+/* What the rule authorizes when it does not authorize everything. */
+static struct policy_interfaces useful_of(const struct policy_usb_rule *r)
+{
+    static struct policy_interface storage = {.class_ = 0x08, .any_subclass = true, .any_protocol = true};
+
+    if (r->allow == POLICY_REFUSE || r->only.n > 0)
+        return r->only;
+    return r->allow == POLICY_USE ? (struct policy_interfaces){0}
+                                  : (struct policy_interfaces){.items = &storage, .n = 1};
 }
 
 static int add_rule(struct space *s, const struct policy *p, size_t rule)
 {
     const struct policy_usb_match *m = &p->usb[rule].match;
+    const struct policy_interfaces useful = useful_of(&p->usb[rule]);
     struct shape *shape = space_add_shape(s, p, rule);
-    int r = shape ? shape_ids(s, shape, &m->devices, false) : -ENOMEM;
+    int r = shape ? shape_ids(s, shape, &m->devices) : -ENOMEM;
 
     for (size_t i = SERIAL; r == 0 && i < INTERFACES; i++)
-        r = shape_strings(shape, i, strings_of(m, i));
-    if (r == 0)
-        r = shape_interfaces(s, shape, &m->interfaces);
-    return r < 0 ? r : add_complements(s, p, rule);
+        r = shape_strings(s, shape, i, strings_of(m, i));
+    return r < 0 ? r : interfaces_shape(s, &shape->options[INTERFACES], &s->any[INTERFACES], &m->interfaces, &useful);
+}
+
+static bool has_same_shape(const struct policy_usb_rule *a, const struct policy_usb_rule *b)
+{
+    const struct policy_interfaces x = useful_of(a), y = useful_of(b);
+
+    return diff_same_usb_match(&a->match, &b->match) && diff_same_interfaces(&x, &y);
 }
 
 static int add_shapes(struct space *s)
@@ -328,7 +283,7 @@ static int add_shapes(struct space *s)
     for (size_t i = 0; r == 0 && i < b->n_usb; i++) {
         const struct policy_usb_rule *same = policy_find_usb_rule(a, b->usb[i].id);
 
-        if (!same || !diff_same_usb_match(&same->match, &b->usb[i].match))
+        if (!same || !has_same_shape(same, &b->usb[i]))
             r = add_rule(s, b, i);
     }
     return r;
@@ -370,6 +325,19 @@ static bool selects(const struct space *s, const struct shape *shape, const stru
     return speaks_of(shape->policy, shape->rule, &facts);
 }
 
+/* Does the rule permit no interface of the device? Then it is refused. */
+static bool is_idle(const struct policy *p, const struct policy_usb_rule *r, const struct option *interfaces)
+{
+    const struct verdict v = {.kind = VERDICT_ALLOW, .ruled = VERDICT_ALLOW, .allow = r->allow, .rule = r->id};
+
+    if (r->allow == POLICY_REFUSE)
+        return false;
+    for (size_t i = 0; i < interfaces->n_interfaces; i++)
+        if (decide_usb_interface(p, &v, &interfaces->interfaces[i]))
+            return false;
+    return true;
+}
+
 static bool decide(const struct space *s, const struct policy *p, const struct option *const *cell, struct chain *ret)
 {
     struct decide_usb_facts facts;
@@ -383,46 +351,14 @@ static bool decide(const struct space *s, const struct policy *p, const struct o
     while (policy_candidates_next(&c, &i)) {
         const struct policy_usb_rule *r = &p->usb[i];
 
-        if (speaks_of(p, i, &facts) &&
-            chain_add(ret, i, r->allow == POLICY_REFUSE && match_depends(&r->who, &r->when, r->until_us), &cut))
-            return !cut;
+        if (!speaks_of(p, i, &facts) ||
+            !chain_add(ret, i, r->allow == POLICY_REFUSE && match_depends(&r->who, &r->when, r->until_us), &cut))
+            continue;
+        ret->idle = is_idle(p, r, cell[INTERFACES]);
+        return !cut;
     }
     (void)chain_add(ret, CHAIN_DEFAULT, false, &cut);
     return !cut;
-}
-
-/* Both sets on one device: a stick that types. */
-static int join_interfaces(const struct option *a, const struct option *b, struct options *ret)
-{
-    struct option *o = options_add(ret);
-
-    if (!o)
-        return -ENOMEM;
-    o->owned_interfaces = calloc(a->n_interfaces + b->n_interfaces, sizeof(*o->owned_interfaces));
-    if (!o->owned_interfaces ||
-        asprintf(&o->owned, "%s, %s", a->words ? a->words : "…", b->words ? b->words : "…") < 0) {
-        o->owned = NULL;
-        return -ENOMEM;
-    }
-    memcpy(o->owned_interfaces, a->interfaces, a->n_interfaces * sizeof(*a->interfaces));
-    memcpy(o->owned_interfaces + a->n_interfaces, b->interfaces, b->n_interfaces * sizeof(*b->interfaces));
-    o->interfaces = o->owned_interfaces;
-    o->n_interfaces = a->n_interfaces + b->n_interfaces;
-    o->words = o->owned;
-    return 0;
-}
-
-/* One that borrows from another. */
-static int add_copy(const struct option *from, struct options *ret)
-{
-    struct option *o = options_add(ret);
-
-    if (!o)
-        return -ENOMEM;
-    *o = *from;
-    o->owned = NULL;
-    o->owned_interfaces = NULL;
-    return 0;
 }
 
 static int meet(const struct space *s, size_t attribute, const struct option *a, const struct option *b,
@@ -430,14 +366,12 @@ static int meet(const struct space *s, size_t attribute, const struct option *a,
 {
     int r;
 
-    (void)s;
-    if (attribute != DEVICE && attribute != INTERFACES)
+    if (attribute == INTERFACES)
+        return interfaces_meet(s, a, b, ret);
+    if (attribute != DEVICE)
         return meet_texts(a, b, ret);
-    r = add_copy(a, ret);
-    if (r < 0 || text_equal(a->words, b->words))
-        return r;
-    r = add_copy(b, ret);
-    return r < 0 || attribute == DEVICE ? r : join_interfaces(a, b, ret);
+    r = options_add_copy(ret, a);
+    return r < 0 || (a->words && text_equal(a->words, b->words)) ? r : options_add_copy(ret, b);
 }
 
 static const struct space_ops ops = {
