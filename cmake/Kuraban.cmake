@@ -14,6 +14,7 @@
 #
 # Tests need no registration (tests/CMakeLists.txt collects them):
 #   tests/unit/<folder>/<x>_test.c     label unit         test unit/<folder>/<x>, links kuraban_<folder>, kuraban_fake
+#   tests/fault/<x>_fault.c            label unit         test fault/<x>: its calls fail by seed (tests/fault/fault.h)
 #   tests/component/<x>_test.c         label component    one at a time, may need root; links everything
 #   tests/component/<x>_test.sh        label component    the same for scripts
 #   tests/docs/<x>_test.{c,sh}         label docs         runs the examples of docs/

@@ -25,7 +25,7 @@ static inline void trust_json_decrefp(json_t **j)
 int trust_refuse(struct trust_complaint *c, enum trust_result result, const char *message, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* --- JSON, strictly: json.c --- */
+/* --- JSON, strictly: json_load.c, json.c --- */
 
 /* One object of at most maximum bytes, duplicates refused. what: for the complaint. */
 int trust_json_load(const uint8_t *bytes, size_t size, size_t maximum, const char *what, json_t **ret,

@@ -12,31 +12,6 @@
 #include "base/text.h"
 #include "policy/trust/internal.h"
 
-int trust_json_load(const uint8_t *bytes, size_t size, size_t maximum, const char *what, json_t **ret,
-                    struct trust_complaint *complaint)
-{
-    _cleanup_json_ json_t *j = NULL;
-    json_error_t error = {0};
-
-    if (size > maximum)
-        return trust_refuse(complaint, TRUST_E_TOO_LONG, N_("%s: %zu bytes; at most %zu are read"), what, size,
-                            maximum);
-    j = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &error);
-    if (!j) {
-        enum json_error_code code = json_error_code(&error);
-
-        /* jansson leaves the error empty where an allocation failed half way. */
-        if (code == json_error_out_of_memory || error.text[0] == '\0')
-            return -ENOMEM;
-        return trust_refuse(complaint, code == json_error_duplicate_key ? TRUST_E_DUPLICATE_KEY : TRUST_E_MALFORMED,
-                            N_("%s: line %d, column %d: %s"), what, error.line, error.column, error.text);
-    }
-    if (!json_is_object(j))
-        return trust_refuse(complaint, TRUST_E_MALFORMED, N_("%s: not a JSON object"), what);
-    *ret = TAKE_PTR(j);
-    return TRUST_OK;
-}
-
 static bool field_known(const struct trust_json_field *fields, size_t n, const char *key)
 {
     for (size_t i = 0; i < n; i++)

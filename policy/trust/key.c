@@ -23,6 +23,17 @@ static EVP_PKEY *key_from_raw(const uint8_t public[static TRUST_PUBLIC_SIZE])
     return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public, TRUST_PUBLIC_SIZE);
 }
 
+/* Empties OpenSSL's queue. Without memory it says no as well, and that is no answer about the bytes. */
+static bool was_out_of_memory(void)
+{
+    unsigned long e;
+    bool yes = false;
+
+    while ((e = ERR_get_error()) != 0)
+        yes = yes || ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
+    return yes;
+}
+
 int trust_key_verify(const uint8_t public[static TRUST_PUBLIC_SIZE],
                      const uint8_t signature[static TRUST_SIGNATURE_SIZE], const uint8_t *message, size_t size)
 {
@@ -32,10 +43,12 @@ int trust_key_verify(const uint8_t public[static TRUST_PUBLIC_SIZE],
 
     if (!context || !key)
         return -ENOMEM;
-    if (EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) != 1)
-        return -EIO;
-    good = EVP_DigestVerify(context, signature, TRUST_SIGNATURE_SIZE, message, size);
     ERR_clear_error();
+    if (EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) != 1)
+        return was_out_of_memory() ? -ENOMEM : -EIO;
+    good = EVP_DigestVerify(context, signature, TRUST_SIGNATURE_SIZE, message, size);
+    if (was_out_of_memory() && good != 1)
+        return -ENOMEM;
     if (good < 0)
         return -EIO;
     return good == 1;
@@ -150,8 +163,10 @@ int trust_key_read_public(const uint8_t *pem, size_t size, uint8_t ret[static TR
     bio = BIO_new_mem_buf(pem, (int)size);
     if (!bio)
         return -ENOMEM;
-    key = PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL);
     ERR_clear_error();
+    key = PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL);
+    if (was_out_of_memory() && !key)
+        return -ENOMEM;
     if (!key)
         return TRUST_KEY_E_NONE;
     r = trust_key_public(key, raw);

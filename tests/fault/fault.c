@@ -1,0 +1,354 @@
+/*
+ * Owns: which call fails, and how a failure of each looks to who called. Must not: know what is tested.
+ *
+ * What a wrapped function returns on failure is what its manual page says, errno included. A short read or write is a failure too.
+ */
+#include "fault/fault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/bio.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <regex.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct {
+    struct fault_plan plan;
+    struct fault_account account;
+    uint64_t random;
+    bool active;
+} now;
+
+/* splitmix64 */
+static uint64_t next_random(void)
+{
+    uint64_t z = (now.random += UINT64_C(0x9e3779b97f4a7c15));
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static bool fails(void)
+{
+    bool yes;
+
+    if (!now.active)
+        return false;
+    now.account.calls++;
+    if (now.plan.nth != 0)
+        yes = now.account.calls == now.plan.nth;
+    else
+        yes = now.plan.one_in != 0 && next_random() % now.plan.one_in == 0 && now.account.calls > now.plan.skip;
+    now.account.faults += yes;
+    return yes;
+}
+
+void fault_begin(const struct fault_plan *plan)
+{
+    now.plan = *plan;
+    now.random = plan->seed;
+    now.account = (struct fault_account){0};
+    now.active = true;
+}
+
+struct fault_account fault_end(void)
+{
+    now.active = false;
+    return now.account;
+}
+
+/* WRAP(what it returns, name, parameters): the two names the linker makes of one. */
+#define WRAP(type_, name_, ...)                                                                                        \
+    type_ __real_##name_(__VA_ARGS__);                                                                                 \
+    type_ __wrap_##name_(__VA_ARGS__);                                                                                 \
+    type_ __wrap_##name_(__VA_ARGS__)
+
+/* --- memory --- */
+
+static void *counted(void *p)
+{
+    now.account.blocks += now.active && p;
+    return p;
+}
+
+static void *no_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
+WRAP(void *, malloc, size_t size)
+{
+    return fails() ? no_memory() : counted(__real_malloc(size));
+}
+
+WRAP(void *, calloc, size_t n, size_t size)
+{
+    return fails() ? no_memory() : counted(__real_calloc(n, size));
+}
+
+WRAP(void *, realloc, void *p, size_t size)
+{
+    if (fails())
+        return no_memory();
+    return p ? __real_realloc(p, size) : counted(__real_realloc(NULL, size));
+}
+
+WRAP(void *, reallocarray, void *p, size_t n, size_t size)
+{
+    if (fails())
+        return no_memory();
+    return p ? __real_reallocarray(p, n, size) : counted(__real_reallocarray(NULL, n, size));
+}
+
+WRAP(void, free, void *p)
+{
+    now.account.blocks -= now.active && p;
+    __real_free(p);
+}
+
+WRAP(char *, strdup, const char *s)
+{
+    return fails() ? no_memory() : counted(__real_strdup(s));
+}
+
+WRAP(int, vasprintf, char **ret, const char *format, va_list arguments)
+{
+    int n;
+
+    if (fails()) {
+        errno = ENOMEM;
+        return -1;
+    }
+    n = __real_vasprintf(ret, format, arguments);
+    if (n >= 0)
+        counted(*ret);
+    return n;
+}
+
+WRAP(int, __vasprintf_chk, char **ret, int flag, const char *format, va_list arguments)
+{
+    (void)flag;
+    return __wrap_vasprintf(ret, format, arguments);
+}
+
+/* What regcomp() takes inside libc is not counted: regfree() gives it back there. */
+WRAP(int, regcomp, regex_t *r, const char *pattern, int flags)
+{
+    return fails() ? REG_ESPACE : __real_regcomp(r, pattern, flags);
+}
+
+/* libyaml calls these four through its own symbol table, where the program's come first. */
+void *yaml_malloc(size_t size);
+void *yaml_realloc(void *p, size_t size);
+void yaml_free(void *p);
+unsigned char *yaml_strdup(const unsigned char *s);
+
+void *yaml_malloc(size_t size)
+{
+    return __wrap_malloc(size ? size : 1);
+}
+
+void *yaml_realloc(void *p, size_t size)
+{
+    return __wrap_realloc(p, size ? size : 1);
+}
+
+void yaml_free(void *p)
+{
+    if (p)
+        __wrap_free(p);
+}
+
+unsigned char *yaml_strdup(const unsigned char *s)
+{
+    return s ? (unsigned char *)__wrap_strdup((const char *)s) : NULL;
+}
+
+static void *openssl_malloc(size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return fails() ? NULL : __real_malloc(size);
+}
+
+static void *openssl_realloc(void *p, size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    if (size == 0) {
+        __real_free(p);
+        return NULL;
+    }
+    return fails() ? NULL : __real_realloc(p, size);
+}
+
+static void openssl_free(void *p, const char *file, int line)
+{
+    (void)file, (void)line;
+    __real_free(p);
+}
+
+int fault_init(void)
+{
+    return CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) == 1 ? 0 : -1;
+}
+
+/* --- OpenSSL, where we call it --- */
+
+WRAP(EVP_MD_CTX *, EVP_MD_CTX_new, void)
+{
+    return fails() ? NULL : __real_EVP_MD_CTX_new();
+}
+
+WRAP(EVP_PKEY *, EVP_PKEY_new_raw_public_key, int type, ENGINE *e, const unsigned char *key, size_t size)
+{
+    return fails() ? NULL : __real_EVP_PKEY_new_raw_public_key(type, e, key, size);
+}
+
+WRAP(int, EVP_PKEY_get_raw_public_key, const EVP_PKEY *key, unsigned char *to, size_t *size)
+{
+    return fails() ? 0 : __real_EVP_PKEY_get_raw_public_key(key, to, size);
+}
+
+WRAP(int, EVP_DigestVerifyInit, EVP_MD_CTX *c, EVP_PKEY_CTX **pc, const EVP_MD *md, ENGINE *e, EVP_PKEY *key)
+{
+    return fails() ? 0 : __real_EVP_DigestVerifyInit(c, pc, md, e, key);
+}
+
+/* "0: did not verify; other values: a more serious error" */
+WRAP(int, EVP_DigestVerify, EVP_MD_CTX *c, const unsigned char *signature, size_t n, const unsigned char *message,
+     size_t size)
+{
+    return fails() ? (next_random() % 2 ? 0 : -1) : __real_EVP_DigestVerify(c, signature, n, message, size);
+}
+
+WRAP(int, EVP_DigestInit_ex2, EVP_MD_CTX *c, const EVP_MD *md, const OSSL_PARAM parameters[])
+{
+    return fails() ? 0 : __real_EVP_DigestInit_ex2(c, md, parameters);
+}
+
+WRAP(int, EVP_DigestUpdate, EVP_MD_CTX *c, const void *data, size_t size)
+{
+    return fails() ? 0 : __real_EVP_DigestUpdate(c, data, size);
+}
+
+WRAP(int, EVP_DigestFinal_ex, EVP_MD_CTX *c, unsigned char *to, unsigned *size)
+{
+    return fails() ? 0 : __real_EVP_DigestFinal_ex(c, to, size);
+}
+
+WRAP(int, EVP_DecodeBlock, unsigned char *to, const unsigned char *from, int n)
+{
+    return fails() ? -1 : __real_EVP_DecodeBlock(to, from, n);
+}
+
+WRAP(BIO *, BIO_new, const BIO_METHOD *m)
+{
+    return fails() ? NULL : __real_BIO_new(m);
+}
+
+WRAP(BIO *, BIO_new_mem_buf, const void *data, int size)
+{
+    return fails() ? NULL : __real_BIO_new_mem_buf(data, size);
+}
+
+WRAP(long, BIO_ctrl, BIO *bio, int command, long number, void *p)
+{
+    return fails() ? 0 : __real_BIO_ctrl(bio, command, number, p);
+}
+
+WRAP(EVP_PKEY *, PEM_read_bio_PUBKEY, BIO *bio, EVP_PKEY **to, pem_password_cb *ask, void *context)
+{
+    return fails() ? NULL : __real_PEM_read_bio_PUBKEY(bio, to, ask, context);
+}
+
+WRAP(int, PEM_write_bio_PUBKEY, BIO *bio, const EVP_PKEY *key)
+{
+    return fails() ? 0 : __real_PEM_write_bio_PUBKEY(bio, key);
+}
+
+WRAP(int, i2d_PUBKEY, const EVP_PKEY *key, unsigned char **to)
+{
+    return fails() ? -1 : __real_i2d_PUBKEY(key, to);
+}
+
+/* --- files --- */
+
+static int error(int number)
+{
+    errno = number;
+    return -1;
+}
+
+WRAP(int, openat, int directory, const char *name, int flags, ...)
+{
+    mode_t mode = 0;
+    va_list arguments;
+
+    if (fails())
+        return error(EMFILE);
+    va_start(arguments, flags);
+    if (flags & O_CREAT)
+        mode = va_arg(arguments, mode_t);
+    va_end(arguments);
+    return __real_openat(directory, name, flags, mode);
+}
+
+WRAP(int, fstat, int fd, struct stat *st)
+{
+    return fails() ? error(EIO) : __real_fstat(fd, st);
+}
+
+WRAP(int, fstatat, int directory, const char *name, struct stat *st, int flags)
+{
+    return fails() ? error(EIO) : __real_fstatat(directory, name, st, flags);
+}
+
+WRAP(int, fchmod, int fd, mode_t mode)
+{
+    return fails() ? error(EIO) : __real_fchmod(fd, mode);
+}
+
+WRAP(ssize_t, read, int fd, void *to, size_t size)
+{
+    if (!fails())
+        return __real_read(fd, to, size);
+    return size < 2 || next_random() % 2 ? error(EIO) : __real_read(fd, to, size / 2);
+}
+
+WRAP(ssize_t, write, int fd, const void *from, size_t size)
+{
+    if (!fails())
+        return __real_write(fd, from, size);
+    return size < 2 || next_random() % 2 ? error(ENOSPC) : __real_write(fd, from, size / 2);
+}
+
+WRAP(int, fsync, int fd)
+{
+    return fails() ? error(EIO) : __real_fsync(fd);
+}
+
+WRAP(int, renameat, int from, const char *a, int to, const char *b)
+{
+    return fails() ? error(EIO) : __real_renameat(from, a, to, b);
+}
+
+WRAP(int, unlinkat, int directory, const char *name, int flags)
+{
+    return fails() ? error(EIO) : __real_unlinkat(directory, name, flags);
+}
+
+WRAP(ssize_t, getrandom, void *to, size_t size, unsigned flags)
+{
+    return fails() ? error(EINTR) : __real_getrandom(to, size, flags);
+}

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Failing calls: malloc and its kin, what reads and writes files, and OpenSSL's functions where our own code calls them (linker,
+ * --wrap: tests/CMakeLists.txt has the list); every allocation inside OpenSSL and libyaml through the hooks they have, inside jansson
+ * through policy/trust/json_load.c.
+ * Same seed, same calls, same faults. Nothing fails outside fault_begin() … fault_end().
+ */
+
+/* First thing in main(): OpenSSL takes its allocator once. 0, or -1 when it is too late for that. */
+int fault_init(void);
+
+struct fault_plan {
+    uint64_t seed;
+    unsigned one_in; /* each call fails one time in so many; 0: none does */
+    uint64_t skip;   /* so many calls do not fail, whatever comes later */
+    uint64_t nth;    /* not 0: exactly this call fails (the first is 1), whatever else stands here */
+};
+void fault_begin(const struct fault_plan *plan);
+
+struct fault_account {
+    uint64_t calls, faults;
+    int64_t
+        blocks; /* of memory that our code, jansson and libyaml took and did not give back in between; OpenSSL keeps caches */
+};
+struct fault_account fault_end(void);
