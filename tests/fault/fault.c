@@ -155,25 +155,33 @@ void *yaml_realloc(void *p, size_t size);
 void yaml_free(void *p);
 unsigned char *yaml_strdup(const unsigned char *s);
 
+static void *counted_yaml(void *p)
+{
+    now.account.yaml_blocks += now.active && p;
+    return p;
+}
+
 void *yaml_malloc(size_t size)
 {
-    return __wrap_malloc(size ? size : 1);
+    return fails() ? no_memory() : counted_yaml(__real_malloc(size ? size : 1));
 }
 
 void *yaml_realloc(void *p, size_t size)
 {
-    return __wrap_realloc(p, size ? size : 1);
+    if (fails())
+        return no_memory();
+    return p ? __real_realloc(p, size ? size : 1) : counted_yaml(__real_malloc(size ? size : 1));
 }
 
 void yaml_free(void *p)
 {
-    if (p)
-        __wrap_free(p);
+    now.account.yaml_blocks -= now.active && p;
+    __real_free(p);
 }
 
 unsigned char *yaml_strdup(const unsigned char *s)
 {
-    return s ? (unsigned char *)__wrap_strdup((const char *)s) : NULL;
+    return fails() || !s ? NULL : (unsigned char *)counted_yaml(__real_strdup((const char *)s));
 }
 
 static void *openssl_malloc(size_t size, const char *file, int line)

@@ -23,7 +23,7 @@ void fault_begin(const struct fault_plan *plan);
 
 struct fault_account {
     uint64_t calls, faults;
-    int64_t
-        blocks; /* of memory that our code, jansson and libyaml took and did not give back in between; OpenSSL keeps caches */
+    /* Blocks of memory taken and not given back in between: by our code and jansson; inside libyaml. OpenSSL keeps caches. */
+    int64_t blocks, yaml_blocks;
 };
 struct fault_account fault_end(void);

@@ -51,14 +51,25 @@ static char directory[64];
 static int directory_fd = -1;
 
 static struct {
-    uint64_t rounds, calls, faults, verified, fatal, refused, refused_good;
+    uint64_t rounds, calls, faults, verified, fatal, refused, refused_good, yaml_leaks;
     uint64_t good[TRUST_RESULT_COUNT_];
 } tally;
 
 static _Noreturn void failed(const struct material *m, const char *what, const char *how)
 {
     printf("FAILED: %s: %s\nThe same again: --%s\n", m->name, what, how);
+    (void)fflush(stdout); /* the leak checker ends the process before stdio is asked */
     exit(1);
+}
+
+/* libyaml 0.2.5 forgets the pairs of a mapping (128 bytes) when its list of nodes cannot grow: yaml_parser_load_mapping(). */
+enum {
+    YAML_FORGETS = 1 /* blocks in one load */
+};
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:yaml_parser_load\n";
 }
 
 /* --- what is done with a document --- */
@@ -376,7 +387,7 @@ static void run_plain(struct material *m)
     m->calls = account.calls;
     if (m->run == run_store)
         signed_insist(restore_file() == 1, "stored without faults");
-    if (account.blocks != 0)
+    if (account.blocks != 0 || account.yaml_blocks != 0)
         failed(m, "leaks even without faults", "rounds 0");
 }
 
@@ -397,6 +408,9 @@ static void run_faulty(const struct material *m, const struct fault_plan *plan, 
     tally.refused += r > 0;
     if (account.blocks != 0)
         failed(m, "leaks memory", how);
+    if (account.yaml_blocks < 0 || account.yaml_blocks > (r == -ENOMEM || m->result != TRUST_OK ? YAML_FORGETS : 0))
+        failed(m, "leaks memory of libyaml", how);
+    tally.yaml_leaks += account.yaml_blocks > 0;
     if (lowest_free() != free_one)
         failed(m, "leaks a descriptor", how);
     if (r == TRUST_OK && m->result != TRUST_OK)
@@ -485,7 +499,7 @@ static void report(size_t n_good)
     for (int i = 1; i < TRUST_RESULT_COUNT_; i++)
         if (tally.good[i] > 0)
             printf(", %s %" PRIu64, trust_result_name((enum trust_result)i), tally.good[i]);
-    printf("\n");
+    printf("\nrounds in which libyaml forgot a block: %" PRIu64 "\n", tally.yaml_leaks);
 }
 
 static int usage(void)
