@@ -13,7 +13,7 @@ from guard import POLICY_FILE, Guard, member, stick, usb
 from vm import wait_for
 
 PROFILE = "agent"
-SECONDS = 600
+SECONDS = 900
 
 CONFIG = "/etc/kuraban/kuraban.yaml"
 BEFORE = "/var/lib/kuraban.yaml.before"

@@ -13,7 +13,7 @@ from guard import Guard, usb
 from vm import HERE
 
 PROFILE = "agent"
-SECONDS = 600
+SECONDS = 900
 
 KILLS = 20
 CUTS = 3
