@@ -44,6 +44,14 @@ bool expiry_is_soon(const struct expiry *e, int64_t now_us)
     return e->until_us != 0 && now_us > e->soon_us && !expiry_is_over(e, now_us);
 }
 
+bool expiry_is_news(const struct expiry *e, int64_t now_us, int64_t *told_us)
+{
+    if (!expiry_is_over(e, now_us) || *told_us == e->until_us)
+        return false;
+    *told_us = e->until_us;
+    return true;
+}
+
 void expiry_watch(struct daemon *d)
 {
     static const char *const words[EXPIRY_COUNT_] = {
@@ -59,10 +67,8 @@ void expiry_watch(struct daemon *d)
     for (int i = 0; i < EXPIRY_COUNT_; i++) {
         struct audit_event e;
 
-        /* By the end itself: a clock that is set back and forth does not make it happen again, a new document's end is another. */
-        if (!expiry_is_over(&all[i], now) || d->expiry_told[i] == all[i].until_us)
+        if (!expiry_is_news(&all[i], now, &d->expiry_told[i]))
             continue;
-        d->expiry_told[i] = all[i].until_us;
         audit_event_init(&e, AUDIT_POLICY_EXPIRED);
         e.alarm = true;
         audit_set(e.message, sizeof(e.message), words[i]);

@@ -23,5 +23,8 @@ struct expiry {
 void expiry_read(const struct rulebook *b, struct expiry ret[static EXPIRY_COUNT_]);
 bool expiry_is_over(const struct expiry *e, int64_t now_us);
 bool expiry_is_soon(const struct expiry *e, int64_t now_us);
+/* Is the end new to who remembers the ends that were told? Then it is remembered. By the end itself: a clock that is set back and forth
+ * does not make it happen again, another document's end is another. */
+bool expiry_is_news(const struct expiry *e, int64_t now_us, int64_t *told_us);
 /* One alarm for each end that has come since it was last looked: at start, with each tick, after a new policy. */
 void expiry_watch(struct daemon *d);

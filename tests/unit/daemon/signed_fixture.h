@@ -130,7 +130,7 @@ static inline int signed_teardown(void **state)
 }
 
 /* A start of the daemon. */
-static inline struct rulebook *signed_open(const struct signed_place *p, int expected)
+static inline struct rulebook *signed_start(const struct signed_place *p, int64_t wall_us, int expected)
 {
     static const char *const groups[] = {"kazei"};
     const struct rulebook_options options = {
@@ -138,8 +138,18 @@ static inline struct rulebook *signed_open(const struct signed_place *p, int exp
     struct rulebook *b = NULL;
 
     assert_int_equal(rulebook_new(&options, &b), 0);
-    assert_int_equal(rulebook_open(b, SIGNED_NOW_US), expected);
+    assert_int_equal(rulebook_open(b, wall_us), expected);
     return b;
+}
+
+static inline struct rulebook *signed_open(const struct signed_place *p, int expected)
+{
+    return signed_start(p, SIGNED_NOW_US, expected);
+}
+
+static inline struct rulebook *signed_open_at(const struct signed_place *p, int64_t wall_us)
+{
+    return signed_start(p, wall_us, 0);
 }
 
 static inline int signed_install(struct rulebook *b, const struct signed_place *p)
@@ -149,13 +159,19 @@ static inline int signed_install(struct rulebook *b, const struct signed_place *
     return rulebook_install(b, p->root, p->root_size, SIGNED_NOW_US, &complaint);
 }
 
-static inline int signed_apply(struct rulebook *b, const struct signed_place *p, int version, const char *further)
+static inline int signed_apply_at(struct rulebook *b, const struct signed_place *p, int version, const char *further,
+                                  int64_t wall_us)
 {
     struct trust_complaint complaint = {0};
     size_t size = 0;
     uint8_t *bytes = signed_policy(p, version, further, &size);
-    int r = rulebook_apply(b, bytes, size, SIGNED_NOW_US, &complaint);
+    int r = rulebook_apply(b, bytes, size, wall_us, &complaint);
 
     free(bytes);
     return r;
+}
+
+static inline int signed_apply(struct rulebook *b, const struct signed_place *p, int version, const char *further)
+{
+    return signed_apply_at(b, p, version, further, SIGNED_NOW_US);
 }
