@@ -178,23 +178,24 @@ static int load_once(struct opening *o, EVP_PKEY **ret)
     return trust_key_load_private(o->uri, give_passphrase, o, ret);
 }
 
+/* A token counts wrong PINs and locks itself: each attempt is a new call. */
 static enum cli_exit load(struct opening *o, EVP_PKEY **ret)
 {
     struct stat st;
-    int r = stat_key(o->uri, &st);
+    int r = stat_key(o->uri, &st), attempts = r == 0 && !o->passphrase_file ? ATTEMPTS : 1;
 
     if (r < 0 && (r != -ENOENT || !strchr(o->uri, ':') || text_starts(o->uri, "file:"))) {
         cli_error(o->c, "%s: %s", cli_safe(o->c, o->uri), strerror(-r));
         return CLI_FAILED;
     }
-    for (int i = 0; i < ATTEMPTS; i++) {
+    for (int i = 0; i < attempts; i++) {
         r = load_once(o, ret);
         if (o->code != CLI_OK)
             return o->code;
         if (r == 0)
             return CLI_OK;
         (void)not_loaded(o->c, o->uri, r);
-        if (r != TRUST_KEY_E_PASSPHRASE || o->passphrase_file)
+        if (r != TRUST_KEY_E_PASSPHRASE)
             break;
     }
     return CLI_FAILED;
@@ -210,6 +211,8 @@ enum cli_exit private_key_load(struct cli *c, const char *uri, const char *passp
     enum cli_exit code;
     int r;
 
+    if (text_starts(uri, "pkcs11:") && strstr(uri, "pin-value="))
+        return cli_usage(c, _("a PIN in the URI can be read by others; it is asked, or read with --passphrase-file"));
     passphrase_protect();
     code = load(&o, &key);
     if (code != CLI_OK)
