@@ -74,9 +74,11 @@ static int add_useful(const struct space *s, struct options *o, const struct pol
 {
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < useful->n; i++)
-        r = add_sample(s, o,
-                       &(struct sample){.items = items, .n = n, .more = &useful->items[i], .n_more = 1, .base = base});
+    for (size_t i = 0; r == 0 && i < 2 * useful->n; i++)
+        r = add_sample(
+            s, o,
+            &(struct sample){
+                .items = items, .n = n, .more = &useful->items[i / 2], .n_more = 1, .other = i % 2 == 1, .base = base});
     return r;
 }
 
@@ -150,7 +152,8 @@ int interfaces_shape(const struct space *s, struct options *o, const struct opti
     int r;
 
     /* base points into the list: it must not move. */
-    if (options_reserve(o, (set->n + useful->n + 1) * (useful->n + s->left_out.n + 3) + any->n + s->left_out.n) < 0)
+    if (options_reserve(o, (set->n + useful->n + 1) * (2 * useful->n + 2 * s->left_out.n + 3) + any->n +
+                               s->left_out.n) < 0)
         return -ENOMEM;
     if (set->n == 0)
         return add_open(s, o, useful, false);

@@ -433,7 +433,7 @@ static int meet(struct space *s, size_t attribute, const struct shape *first, co
             size_t before = ret->n;
             int r;
 
-            if (a->items[i].base || b->items[k].base)
+            if (a->items[i].base && b->items[k].base)
                 continue;
             if (before > MEET_MAX) { /* two long lists of patterns */
                 s->incomplete = true;
@@ -465,6 +465,8 @@ static int choose(struct space *s, const struct shape *first, const struct shape
         }
         c->items[i] = only->items;
         c->n[i] = only->n;
+        if (only->n == 0)
+            return 0; /* the two exclude each other: nothing is to be looked at */
     }
     return 0;
 }
@@ -476,7 +478,7 @@ static int look_at_all(struct space *s, const struct shape *first, const struct 
 
     for (i = 0; i < s->ops->n_attributes; i++)
         if (c->n[i] == 0)
-            return 0; /* the two exclude each other */
+            return 0;
     do {
         int r;
 

@@ -111,19 +111,50 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void sort_once(struct diff_list *l)
+/* "x, …" beside "x", or the same again. */
+static bool is_told(const struct diff_list *sorted, size_t i)
 {
+    static const char others[] = ", …";
+    size_t length = strlen(sorted->items[i]), less = length - strlen(others);
+    size_t low = 0, high = i;
+
+    if (i > 0 && strcmp(sorted->items[i - 1], sorted->items[i]) == 0)
+        return true;
+    if (length < strlen(others) || strcmp(sorted->items[i] + less, others) != 0)
+        return false;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int r = strncmp(sorted->items[middle], sorted->items[i], less);
+
+        if (r == 0 && !sorted->items[middle][less])
+            return true;
+        if (r < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+static int sort_once(struct diff_list *l)
+{
+    _cleanup_free_ bool *told = calloc(l->n + 1, sizeof(*told));
     size_t n = 0;
 
+    if (!told)
+        return -ENOMEM;
     if (l->n > 1)
         qsort(l->items, l->n, sizeof(l->items[0]), compare_texts);
+    for (size_t i = 0; i < l->n; i++)
+        told[i] = is_told(l, i);
     for (size_t i = 0; i < l->n; i++) {
-        if (n > 0 && strcmp(l->items[n - 1], l->items[i]) == 0)
+        if (told[i])
             free(l->items[i]);
         else
             l->items[n++] = l->items[i];
     }
     l->n = n;
+    return 0;
 }
 
 /* groups[0] and those behind it with its key. */
@@ -140,8 +171,7 @@ static int tell_groups(const struct space *s, struct group *groups, size_t n, st
     groups[0].change.n_details = 0;
     for (size_t i = 0; r == 0 && i < n; i++)
         r = add_cases(s, &groups[i], c);
-    sort_once(&c->devices);
-    return r;
+    return r < 0 ? r : sort_once(&c->devices);
 }
 
 static int tell_sorted(const struct space *s, struct group *groups, size_t n, struct diff *d)
