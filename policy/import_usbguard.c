@@ -155,8 +155,11 @@ static bool hours_of_block(struct draft *d, const struct usbguard_hours *h, uint
     }
     if (h->has_unknown && usbguard_hours_count(h->sure) < USBGUARD_MINUTES)
         *reasons |= REASON(CONDITION_WIDE);
-    if (n == USBGUARD_MINUTES)
+    if (n == USBGUARD_MINUTES) {
+        if (h->has_hours && usbguard_hours_count(h->sure) < USBGUARD_MINUTES)
+            *reasons |= REASON(HOURS); /* what it leaves open is less than a minute */
         return true;
+    }
     gap = usbguard_hours_longest(h->maybe, false, &from, &to);
     if (gap < USBGUARD_MINUTES - n)
         *reasons |= REASON(HOURS_LONGEST);

@@ -104,7 +104,7 @@ static void test_documented(void **state)
 static void test_edges(void **state)
 {
     (void)state;
-    check_file("edges.rules", 60);
+    check_file("edges.rules", 61);
 }
 
 static void test_office(void **state)
