@@ -153,6 +153,29 @@ enum cli_exit root_edit_threshold(struct cli *c, struct trust_root *root, enum t
     return CLI_OK;
 }
 
+static bool has_role(const struct trust_root *root, enum trust_role role, size_t key)
+{
+    for (size_t i = 0; i < root->roles[role].n; i++)
+        if (root->roles[role].keys[i] == key)
+            return true;
+    return false;
+}
+
+/* One stolen key, two doors. */
+static void warn_of_roles(struct cli *c, const struct trust_root *root, size_t key)
+{
+    if (!has_role(root, TRUST_ROLE_POLICY, key))
+        return;
+    if (has_role(root, TRUST_ROLE_HEAD, key))
+        cli_error(c, _("warning: “%s” selects policies online and signs them as well"),
+                  cli_safe(c, root->keys[key].name));
+    if (has_role(root, TRUST_ROLE_ROOT, key))
+        cli_error(
+            c,
+            _("warning: “%s” signs policies and decides about keys as well; a root key of its own stays locked away"),
+            cli_safe(c, root->keys[key].name));
+}
+
 static void warn(struct cli *c, const struct trust_root *root)
 {
     const unsigned threshold = root->roles[TRUST_ROLE_ROOT].threshold;
@@ -165,11 +188,8 @@ static void warn(struct cli *c, const struct trust_root *root)
         cli_error(c, _("warning: one root key alone can replace all others"));
     if (root->roles[TRUST_ROLE_POLICY].threshold == 1)
         cli_error(c, _("warning: one person alone can sign a policy"));
-    for (size_t i = 0; i < root->roles[TRUST_ROLE_HEAD].n; i++)
-        for (size_t j = 0; j < root->roles[TRUST_ROLE_POLICY].n; j++)
-            if (root->roles[TRUST_ROLE_HEAD].keys[i] == root->roles[TRUST_ROLE_POLICY].keys[j])
-                cli_error(c, _("warning: “%s” selects policies online and signs them as well"),
-                          cli_safe(c, root->keys[root->roles[TRUST_ROLE_HEAD].keys[i]].name));
+    for (size_t i = 0; i < root->n_keys; i++)
+        warn_of_roles(c, root, i);
 }
 
 enum cli_exit root_edit_check(struct cli *c, const struct trust_root *root)

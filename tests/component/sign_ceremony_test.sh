@@ -406,6 +406,33 @@ refused rollback root.json --current rotated.bundle
 exits 0 verify rotated.bundle --at "$(date -I -d "$until -1 day")"
 note "a key was lost and replaced, by old and new threshold"
 
+# --- the answers in JSON are what kuraban(1) says, no more and no less ---
+
+# members VERB MEMBERS command…
+members() {
+    local verb=$1 wanted=$2 member
+    shift 2
+    "$@" --json > out 2> err || { cat err; fail "$verb --json"; }
+    [ "$(jq -r 'keys | join(" ")' out)" = "$wanted" ] || fail "$verb --json has other members than: $wanted"
+    awk -v verb="$verb" 'index($0, ".SS " verb) == 1 { on = 1; next } /^\.S[SH] / { on = 0 } on' "$KURABAN_SOURCE/man/kuraban.1" > section
+    for member in $wanted; do
+        grep -qw -- "$member" section || fail "kuraban(1), $verb, does not name $member"
+    done
+}
+of_root="complete detail expires keys missing organization roles sha256 signatures version"
+members "policy keygen" "id name private public" kuraban policy keygen --name 新井 --out arai --passphrase-file passphrase
+members "policy root show" "$of_root" kuraban policy root show root3.json --previous root2c.json
+kuraban policy root rotate root3.json --add-root-key arai.pub --out root4.json --json > out
+[ "$(jq -r 'keys | join(" ")' out)" = "$of_root" ] || fail "policy root rotate --json"
+sign_root root2 root4.json --json > out
+[ "$(jq -r 'keys - ["signed_by"] | join(" ")' out)" = "$of_root" ] || fail "policy root sign --json"
+document 44 > more.yaml
+members "policy sign" "file findings missing policy signatures signed_by" sign draft more.yaml
+members "policy verify" "detail documents findings head hint message ok policy result root" verify rotated.bundle
+members "policy head" "expires file group issued policy signed_by version" head_for kazei.yaml.signed 3 head3.json
+members "policy bundle" "bytes file head policy roots" kuraban policy bundle --policy kazei.yaml.signed --out json.bundle
+note "the answers in JSON are those of kuraban(1)"
+
 # Every refusal that policy/trust knows was seen, but the one that needs a terminal without a root.
 sed -nE 's/^ +\[TRUST_E_[A-Z_]+\] = \{"([a-z-]+)",.*/\1/p' "$KURABAN_SOURCE/policy/trust/result.c" | grep -vx no-root | sort > known
 [ -s known ] || fail "no names in policy/trust/result.c"
