@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -121,6 +122,10 @@ static bool is_nearer(const char *written, const char *known, size_t *best)
 {
     size_t length = strlen(written), cap = length / 3 + 2, distance;
 
+    if (*best > 0 && length > 0 && strcasecmp(written, known) == 0) {
+        *best = 0;
+        return true;
+    }
     if (cap > length)
         cap = length;
     if (cap > *best)
@@ -159,9 +164,22 @@ static void tell_unknown_key(struct doc *d, const yaml_node_t *key, const struct
     size_t best = SIZE_MAX;
 
     doc_error(d, key, N_("unknown key '%s' in %s"), written, doc_translate(d, schema->what));
-    for (size_t i = 0; i < schema->n; i++)
-        if (schema->fields[i].key[0] && is_nearer(written, schema->fields[i].key, &best))
-            near = schema->fields[i].key;
+    if (text_equal(written, "<<")) {
+        doc_hint(d, N_("merging (<<) is not used here: write the keys out"));
+        return;
+    }
+    if (strchr(written, ':')) {
+        doc_hint(d, N_("between a key and its value stand a colon and a space"));
+        return;
+    }
+    for (size_t i = 0; i < schema->n; i++) {
+        const struct doc_field *f = &schema->fields[i];
+
+        if (f->key[0] && is_nearer(written, f->key, &best))
+            near = f->key;
+        if (f->alias && is_nearer(written, f->alias, &best))
+            near = f->alias;
+    }
     if (near)
         doc_hint(d, N_("did you mean '%s'?"), near);
 }

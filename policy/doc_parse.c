@@ -45,6 +45,27 @@ static struct policy_position position_of_offset(const uint8_t *bytes, size_t si
     return at;
 }
 
+/* A quote or a key that never ends is noticed at the end of the text, or a line later: there is nothing to be seen there. */
+static bool is_noticed_late(const yaml_parser_t *parser)
+{
+    return parser->context && parser->context_mark.line < parser->problem_mark.line &&
+           (text_equal(parser->problem, "found unexpected end of stream") ||
+            text_equal(parser->problem, "could not find expected ':'"));
+}
+
+static void tell_syntax_error(const yaml_parser_t *parser, struct policy_findings *findings)
+{
+    bool late = is_noticed_late(parser);
+
+    policy_findings_add(findings, POLICY_ERROR, position_of(late ? parser->context_mark : parser->problem_mark),
+                        N_("not valid YAML: %s"), problem_text(parser));
+    if (parser->context && late)
+        policy_findings_hint(findings, "%s", parser->context);
+    else if (parser->context && parser->context_mark.index != parser->problem_mark.index)
+        policy_findings_hint(findings, N_("%s that begins in line %zu, column %zu"), parser->context,
+                             parser->context_mark.line + 1, parser->context_mark.column + 1);
+}
+
 static int tell_parser_error(const yaml_parser_t *parser, const uint8_t *bytes, size_t size,
                              struct policy_findings *findings)
 {
@@ -54,8 +75,7 @@ static int tell_parser_error(const yaml_parser_t *parser, const uint8_t *bytes, 
         policy_findings_add(findings, POLICY_ERROR, position_of_offset(bytes, size, parser->problem_offset),
                             N_("not valid UTF-8 text: %s"), problem_text(parser));
     else
-        policy_findings_add(findings, POLICY_ERROR, position_of(parser->problem_mark), N_("not valid YAML: %s"),
-                            problem_text(parser));
+        tell_syntax_error(parser, findings);
     return DOC_E_INVALID;
 }
 

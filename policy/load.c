@@ -82,7 +82,7 @@ static const struct doc_field audit_fields[] = {
      DOC_AT(struct policy_audit, keep_days),
      .load = load_days_of,
      .shape = DOC_SHAPE_TEXT,
-     .constant = "^[0-9]{1,6}[dwmy]$",
+     .constant = "^0*([1-9][0-9]{0,4}|100000)[dwmy]$",
      .text = N_("how long records stay: 3y")},
     {.key = "segment-size",
      .type = DOC_SIZE,

@@ -303,7 +303,7 @@ static void warn_until(struct policy_findings *f, struct policy_position at, con
                             (int)((until_us - now_us) / DAY_US));
 }
 
-/* 年度: from April to March. */
+/* 年度: from April to March. What only records may go on doing so. */
 static void warn_endless(struct policy_findings *f, int64_t now_us)
 {
     time_t now = (time_t)(now_us / 1000000);
@@ -322,7 +322,7 @@ void policy_warn_expiry(const struct policy *p, int64_t now_us, struct policy_fi
 {
     struct policy_position top = {1, 1};
 
-    if (p->valid_until_us == 0)
+    if (p->valid_until_us == 0 && p->mode == POLICY_ENFORCE)
         warn_endless(findings, now_us);
     if (p->valid_until_us != 0 && p->valid_until_us < now_us)
         policy_findings_add(findings, POLICY_WARNING, top,

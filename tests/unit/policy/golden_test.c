@@ -1,7 +1,7 @@
 /*
- * Every document below tests/data/policy/bad is refused and every one below warn is accepted, with exactly the findings of the
- * .expected file beside it, as people see them: LINE:COL, message, source line, caret and hint. For a changed message write what the test
- * prints into the file, after reading it.
+ * Every document below tests/data/policy/good passes without a word. Every one below bad is refused and every one below warn is
+ * accepted, with exactly the findings of the .expected file beside it, as people see them: LINE:COL, message, source line, caret and
+ * hint. For a changed message write what the test prints into the file, after reading it.
  */
 #include "test.h"
 
@@ -11,21 +11,27 @@
 
 #include "base/cleanup.h"
 #include "policy/findings.h"
+#include "policy/warn.h"
 
-static char *slurp(const char *folder, const char *name, size_t *ret_size)
+static char *slurp_path(const char *path, size_t *ret_size)
 {
-    char path[512];
     char *bytes = malloc(1U << 20);
-    FILE *f;
+    FILE *f = fopen(path, "re");
 
-    (void)snprintf(path, sizeof(path), KURABAN_TEST_DATA "/policy/%s/%s", folder, name);
-    f = fopen(path, "re");
     if (!f || !bytes)
         fail_msg("%s cannot be read", path);
     *ret_size = fread(bytes, 1, (1U << 20) - 1, f);
     bytes[*ret_size] = 0;
     (void)fclose(f);
     return bytes;
+}
+
+static char *slurp(const char *folder, const char *name, size_t *ret_size)
+{
+    char path[512];
+
+    (void)snprintf(path, sizeof(path), KURABAN_TEST_DATA "/policy/%s/%s", folder, name);
+    return slurp_path(path, ret_size);
 }
 
 static void check(const char *folder, const char *name, int expected_result)
@@ -74,21 +80,63 @@ static void check_folder(const char *folder, int expected_result, size_t at_leas
     assert_true(n >= at_least);
 }
 
+/* A policy that is in order is not warned of, in no month but its last. */
+static void check_quiet(const char *path)
+{
+    struct policy_findings findings = {0};
+    struct policy *p = NULL;
+    size_t size = 0;
+    _cleanup_free_ char *bytes = slurp_path(path, &size);
+
+    if (policy_load(path, (const uint8_t *)bytes, size, &findings, &p) == 0)
+        policy_warn_expiry(p, INT64_C(1795395600000000), &findings); /* 2026-11-23 */
+    if (!p || findings.n > 0) {
+        policy_findings_print(&findings, stderr, path, (const uint8_t *)bytes, size);
+        fail_msg("%s is in order, and this was said", path);
+    }
+    (void)policy_unref(p);
+    policy_findings_done(&findings);
+}
+
+static void test_good_documents(void **state)
+{
+    char path[512], *source = getenv("KURABAN_SOURCE");
+    const struct dirent *entry;
+    unsigned n = 0;
+    DIR *dir = opendir(KURABAN_TEST_DATA "/policy/good");
+
+    (void)state;
+    assert_true(dir && source);
+    while ((entry = readdir(dir))) {
+        if (entry->d_name[0] == '.')
+            continue;
+        (void)snprintf(path, sizeof(path), KURABAN_TEST_DATA "/policy/good/%s", entry->d_name);
+        check_quiet(path);
+        n++;
+    }
+    (void)closedir(dir);
+    assert_true(n >= 6);
+    check_quiet(KURABAN_TEST_DATA "/policy/full.yaml");
+    (void)snprintf(path, sizeof(path), "%s/docs/examples/policy.yaml", source);
+    check_quiet(path);
+}
+
 static void test_bad_documents(void **state)
 {
     (void)state;
-    check_folder("bad", POLICY_E_INVALID, 80);
+    check_folder("bad", POLICY_E_INVALID, 110);
 }
 
 static void test_odd_documents(void **state)
 {
     (void)state;
-    check_folder("warn", 0, 11);
+    check_folder("warn", 0, 16);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good_documents),
         cmocka_unit_test(test_bad_documents),
         cmocka_unit_test(test_odd_documents),
     };

@@ -477,7 +477,8 @@ static void test_no_end(void **state)
         {"2027-12-31T23:59:59+09:00", "2028-03-31"}, {"2028-01-01T00:00:00+09:00", "2028-03-31"},
         {"2028-02-29T12:00:00+09:00", "2028-03-31"},
     };
-    struct policy *p = load_text(HEAD "valid: {from: 2026-04-01}\n");
+    struct policy *p = load_text(HEAD "valid: {from: 2026-04-01}\n"), *watching = load_text(HEAD "mode: monitor\n");
+    struct policy_findings none = {0};
 
     (void)state;
     assert_int_equal(setenv("TZ", "Asia/Tokyo", 1), 0);
@@ -492,7 +493,10 @@ static void test_no_end(void **state)
         assert_non_null(strstr(findings.items[0].hint, cases[i].hint));
         policy_findings_done(&findings);
     }
+    policy_warn_expiry(watching, moment(cases[0].now), &none);
+    assert_int_equal(none.n, 0);
     (void)policy_unref(p);
+    (void)policy_unref(watching);
     assert_int_equal(unsetenv("TZ"), 0);
     tzset();
 }
