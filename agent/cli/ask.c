@@ -73,6 +73,8 @@ static const char *reason_words(const char *reason)
         const char *reason, *words;
     } others[] = {
         {"console", N_("this is done at a console of the machine only: a virtual terminal or a serial line")},
+        {"damaged", N_("what is stored here of the signed documents is missing or changed: put trust.json back from a "
+                       "backup, or remove the root at the console")},
         {"installed", N_("a root document is installed already: a newer one comes in a bundle")},
         {"journal", N_("the journal could not take it, so nothing was changed")},
         {"not-stored", N_("it could not be stored")},

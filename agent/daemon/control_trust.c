@@ -100,6 +100,17 @@ static int take_bytes(struct daemon *d, const struct ctl_call *call, const char 
     return -EINVAL;
 }
 
+/* Nothing is judged by what cannot be read, and nothing is put over it: versions would begin anew. */
+static const struct refusal *refusal_of_damage(const struct daemon *d)
+{
+    static struct refusal damaged = {.reason = "damaged",
+                                     .text = "what this terminal stored of the signed documents is missing or changed"};
+    const struct trusted *t = rulebook_trusted(d->rulebook);
+
+    damaged.complaint = trusted_complaint(t);
+    return trusted_condition(t) == TRUSTED_DAMAGED ? &damaged : NULL;
+}
+
 /* --- apply --- */
 
 static void record_applied(struct daemon *d, const struct ctl_call *call)
@@ -128,6 +139,8 @@ enum ctl_code control_on_apply(void *context, const struct ctl_call *call, json_
         return CTL_CODE_INVALID;
     if (take_bytes(d, call, "the bundle was refused; nothing has changed", &bytes, &size, &code, ret) < 0)
         return code;
+    if (refusal_of_damage(d))
+        return refuse(d, call, refusal_of_damage(d), "the bundle was refused; nothing has changed", ret);
     r = rulebook_apply(d->rulebook, bytes, size, clock_wall_us(), &complaint);
     if (r != 0) {
         struct refusal why = refusal_of(r, &complaint);
@@ -165,6 +178,8 @@ enum ctl_code control_on_trust_install(void *context, const struct ctl_call *cal
         return CTL_CODE_INVALID;
     if (take_bytes(d, call, "the root was refused; nothing has changed", &bytes, &size, &code, ret) < 0)
         return code;
+    if (refusal_of_damage(d))
+        return refuse(d, call, refusal_of_damage(d), "the root was refused; nothing has changed", ret);
     r = rulebook_install(d->rulebook, bytes, size, clock_wall_us(), &complaint);
     if (r == -EEXIST)
         return fail(ret, "installed",

@@ -311,6 +311,10 @@ for i in $(seq 5 14); do
 done
 exits 0 kuraban policy apply "$keys/5"
 old=()
+# Meanwhile the stick comes and goes.
+( until [ -e "$stage/enough" ]; do umount "$mount" || pause 0.05; mount "$loop" "$mount" || mount -o ro "$loop" "$mount" || pause 0.05; done ) > /dev/null 2>&1 &
+coming=$!
+helpers+=("$coming")
 for i in $(seq 6 14); do
     applying=()
     for k in 1 2 3 4; do
@@ -324,6 +328,9 @@ for i in $(seq 6 14); do
     old=()
     expect "the newest of many" ".policy.version == $i" status
 done
+: > "$stage/enough"
+wait "$coming" || :
+plug
 # A worker of the gate lets go of the view before (one descriptor of the store) when it has something to decide again.
 threads=$(awk '/^Threads:/ {print $2}' "/proc/$daemon_pid/status")
 given_back() { [ "$(descriptors)" -le $((open_before + threads)) ]; }

@@ -55,8 +55,9 @@ refuses_everything() { # what COMPLAINT
     exits 1 kuraban reload
     says "only signed documents are accepted here"
     exits 1 kuraban policy apply "$keys/3"
+    says "put trust.json back from a backup, or remove the root at the console"
     exits 1 kuraban policy root install --yes "$keys/root"
-    says "a root document is installed already"
+    says "put trust.json back from a backup, or remove the root at the console"
     expect "$1: still" '.policy.source == "none" and .trust.state == "damaged"' status
     note "$1: refuses everything"
     daemon_kill TERM
