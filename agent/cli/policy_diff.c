@@ -4,17 +4,15 @@
  */
 #include "cli/policy_diff.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "cli/i18n.h"
-#include "cli/policy_file.h"
-#include "cli/trust_file.h"
+#include "cli/policy_source.h"
 #include "policy/diff/diff.h"
+#include "policy/findings.h"
 
 enum {
     BEFORE,
@@ -24,30 +22,14 @@ enum {
 
 /* --- reading --- */
 
-/* Of envelopes and bundles; a policy may be written in JSON, which is YAML, but has neither key. */
-static bool is_signed(const uint8_t *bytes, size_t size)
-{
-    static const char *const formats[] = {"\"payloadType\"", "\"kuraban-bundle/"};
-    size_t i = 0;
-
-    while (i < size && isspace(bytes[i]))
-        i++;
-    if (i == size || bytes[i] != '{')
-        return false;
-    for (size_t k = 0; k < ELEMENTS(formats); k++)
-        if (memmem(bytes, size, formats[k], strlen(formats[k])))
-            return true;
-    return false;
-}
-
 /* Of a document with errors nobody can say what it changes; exit code 1 is taken for "differs". */
-static enum cli_exit load(struct cli *c, const char *path, const uint8_t *bytes, size_t size, struct policy **ret)
+static enum cli_exit load(struct cli *c, const struct policy_source *source, struct policy **ret)
 {
     struct policy_findings findings = {.translate = i18n_translate};
-    int r = policy_load(path, bytes, size, &findings, ret);
+    int r = policy_load(source->name, source->bytes, source->size, &findings, ret);
 
     if (r > 0)
-        policy_findings_print(&findings, c->err, cli_safe(c, path), bytes, size);
+        policy_findings_print(&findings, c->err, source->name, source->bytes, source->size);
     else if (r < 0)
         cli_error(c, "%s", strerror(-r));
     policy_findings_done(&findings);
@@ -56,22 +38,15 @@ static enum cli_exit load(struct cli *c, const char *path, const uint8_t *bytes,
 
 static enum cli_exit read_side(struct cli *c, const char *path, struct policy_version *v, struct policy **ret)
 {
-    struct trust_envelope *envelope = NULL;
-    _cleanup_free_ uint8_t *bytes = NULL;
-    size_t size = 0;
-    enum cli_exit code = trust_file_bytes(c, path, TRUST_BUNDLE_MAX, &bytes, &size);
+    struct policy_source source = {0};
+    enum cli_exit code = policy_source_read(c, path, &source);
 
-    if (code != CLI_OK)
-        return code;
-    v->file = path;
-    v->is_signed = is_signed(bytes, size);
-    if (!v->is_signed)
-        return load(c, path, bytes, size, ret);
-    code = trust_file_policy(c, path, &envelope);
     if (code == CLI_OK)
-        code = load(c, path, envelope->payload, envelope->size, ret);
-    (void)trust_envelope_free(envelope);
-    return code == CLI_OK || code == CLI_NOT_PERMITTED ? code : CLI_FAILED;
+        code = load(c, &source, ret);
+    v->file = path;
+    v->is_signed = source.is_signed;
+    policy_source_done(&source);
+    return code == CLI_NO ? CLI_FAILED : code;
 }
 
 /* --- the answer --- */

@@ -106,10 +106,9 @@ static json_t *describe(const struct policy *policy, const char *file, const str
     return answer;
 }
 
-static enum cli_exit explain(struct cli *c, const struct cli_arguments *a, struct policy *policy,
+static enum cli_exit explain(struct cli *c, const struct cli_arguments *a, struct policy *policy, const char *file,
                              const struct explain_person *who, const struct decide_time *now)
 {
-    const char *file = a->values[EXPLAIN_POLICY] ? a->values[EXPLAIN_POLICY] : policy_file_default(c);
     struct explain_facts f = {0};
     enum cli_exit code = explain_facts_gather(c, a, policy, who, now, &f);
     json_t *answer;
@@ -134,6 +133,7 @@ enum cli_exit cli_policy_explain(struct cli *c, const struct cli_arguments *a)
     struct names names = {0};
     struct policy_names ops = names_ops(&names);
     struct policy *policy = NULL;
+    const char *file = "";
     struct decide_time now;
     int64_t wall_us = clock_wall_us();
     enum cli_exit code = explain_facts_usage(c, a);
@@ -145,9 +145,10 @@ enum cli_exit cli_policy_explain(struct cli *c, const struct cli_arguments *a)
     decide_time_local(wall_us, &now);
     code = find_person(c, a, &names, &who);
     if (code == CLI_OK)
-        code = policy_file_load_as(c, a->values[EXPLAIN_POLICY], a->values[EXPLAIN_GROUPS] ? &ops : NULL, &policy);
+        code =
+            policy_file_load_as(c, a->values[EXPLAIN_POLICY], a->values[EXPLAIN_GROUPS] ? &ops : NULL, &policy, &file);
     if (code == CLI_OK)
-        code = explain(c, a, policy, &who, &now);
+        code = explain(c, a, policy, file, &who, &now);
     (void)policy_unref(policy);
     explain_person_done(&who);
     names_done(&names);

@@ -13,7 +13,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "cli/i18n.h"
-#include "config/config.h"
+#include "cli/policy_source.h"
 
 /* O_NONBLOCK: a FIFO must not make us wait before it is seen to be no file. A link is fine: people point at files with them. */
 static int open_regular(const char *path)
@@ -64,25 +64,6 @@ static int find_group(void *context, const char *name, gid_t *ret)
     return 0;
 }
 
-static const char *read_problem(int error)
-{
-    if (error == -EINVAL)
-        return _("this is not a regular file");
-    if (error == -EFBIG)
-        return _("a policy has at most 256 KiB");
-    return strerror(-error);
-}
-
-const char *policy_file_default(struct cli *c)
-{
-    return c->config && c->config->policy ? c->config->policy : "";
-}
-
-enum cli_exit policy_file_load(struct cli *c, const char *path, struct policy **ret)
-{
-    return policy_file_load_as(c, path, NULL, ret);
-}
-
 int policy_file_resolve(struct policy *policy, struct policy_findings *findings)
 {
     static const struct policy_names here = {.user = find_user, .group = find_group};
@@ -91,33 +72,31 @@ int policy_file_resolve(struct policy *policy, struct policy_findings *findings)
 }
 
 enum cli_exit policy_file_load_as(struct cli *c, const char *path, const struct policy_names *names,
-                                  struct policy **ret)
+                                  struct policy **ret, const char **ret_name)
 {
-    _cleanup_free_ uint8_t *bytes = NULL;
     struct policy_findings findings = {.translate = i18n_translate};
-    size_t size = 0;
+    struct policy_source source = {0};
+    enum cli_exit code = policy_source_read(c, path, &source);
+    struct policy *policy = NULL;
     int r;
 
-    if (!path) {
-        enum cli_exit code = cli_config(c);
-
-        if (code != CLI_OK)
-            return code;
-        path = c->config->policy;
-    }
-    r = policy_file_read(path, &bytes, &size);
-    if (r < 0) {
-        cli_error(c, "%s: %s", cli_safe(c, path), read_problem(r));
-        return r == -EACCES ? CLI_NOT_PERMITTED : CLI_FAILED;
-    }
-    r = policy_load(path, bytes, size, &findings, ret);
+    if (code != CLI_OK)
+        return code;
+    r = policy_load(source.name, source.bytes, source.size, &findings, &policy);
     if (r > 0)
-        policy_findings_print(&findings, c->err, cli_safe(c, path), bytes, size);
+        policy_findings_print(&findings, c->err, source.name, source.bytes, source.size);
     else if (r == 0)
-        r = names ? policy_resolve(*ret, names, &findings) : policy_file_resolve(*ret, &findings);
+        r = names ? policy_resolve(policy, names, &findings) : policy_file_resolve(policy, &findings);
     if (r < 0)
         cli_error(c, "%s", strerror(-r));
     policy_findings_done(&findings);
+    if (r == 0) {
+        *ret = policy;
+        *ret_name = source.name;
+    } else {
+        (void)policy_unref(policy);
+    }
+    policy_source_done(&source);
     return r == 0 ? CLI_OK : r > 0 ? CLI_NO : CLI_FAILED;
 }
 

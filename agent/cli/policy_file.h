@@ -15,15 +15,10 @@ int policy_file_read(const char *path, uint8_t **ret_bytes, size_t *ret_size);
 /* The same for a file that is no policy, of at most maximum bytes. */
 int policy_file_read_up_to(const char *path, size_t maximum, uint8_t **ret_bytes, size_t *ret_size);
 
-/* The policy at path, or with NULL the one of the configuration, with names resolved on this machine. On failure it has told
- * why. Caller unrefs. */
-enum cli_exit policy_file_load(struct cli *c, const char *path, struct policy **ret);
-
-/* The same with names resolved by other means; names NULL: on this machine. */
+/* The policy that is meant (policy_source.h), with names resolved; names NULL: on this machine. ret_name: where it comes from, lives as
+ * cli_safe() does. On failure it has told why. Caller unrefs. */
 enum cli_exit policy_file_load_as(struct cli *c, const char *path, const struct policy_names *names,
-                                  struct policy **ret);
-/* The policy file of the configuration, "" when that cannot be read. */
-const char *policy_file_default(struct cli *c);
+                                  struct policy **ret, const char **ret_name);
 
 /* Resolves the names of people on this machine. 0 or -ENOMEM; findings get a warning for each that does not exist. */
 int policy_file_resolve(struct policy *policy, struct policy_findings *findings);

@@ -165,10 +165,9 @@ static enum cli_exit run_all(struct cli *c, const char *policy_file, struct run 
     if (code == CLI_OK)
         code = set_timezone(c, run);
     if (code == CLI_OK)
-        code = policy_file_load_as(c, policy_file, &ops, &run->policy);
+        code = policy_file_load_as(c, policy_file, &ops, &run->policy, &run->policy_file);
     if (code != CLI_OK)
         return code;
-    run->policy_file = policy_file ? policy_file : policy_file_default(c);
     answer = decide_all(run);
     if (!answer) {
         cli_error(c, _("the answer could not be put together"));
