@@ -29,7 +29,7 @@ sign key tanaka suzuki sato hub
 
 # --- an unsigned policy ---
 
-write_policy 1 read "" "valid: {from: $(at -60), until: $(at 8)}"
+write_policy 1 read "" "valid: {from: $(at -60), until: $(at 14)}"
 daemon_start
 plug
 expect "soon" '.policy.expired == false and .policy.expires_soon and .policy.valid_until != null' status
@@ -52,12 +52,6 @@ note "an expired policy is enforced, and told once for each start"
 
 # --- signed: policy, head and root all end ---
 
-sign root "$keys/root" "{\"expires\": moment(40)}" tanaka suzuki
-write_policy 2 read "" "valid: {until: $(at 25)}"
-mv "$stage/policy.yaml" "$keys/2.yaml"
-sign policy "$keys/2" 2.yaml tanaka suzuki
-sign head "$keys/head" kazei 1 2.yaml -60 20 hub
-sign bundle "$keys/2.bundle" policy=2 head=head
 daemon_kill TERM
 write_config << YAML
 keeper: on
@@ -65,6 +59,13 @@ terminal: {id: kazei-07, groups: [kazei]}
 YAML
 daemon_start
 plug
+# As late as can be: from here on the clock runs.
+sign root "$keys/root" "{\"expires\": moment(40)}" tanaka suzuki
+write_policy 2 read "" "valid: {until: $(at 30)}"
+mv "$stage/policy.yaml" "$keys/2.yaml"
+sign policy "$keys/2" 2.yaml tanaka suzuki
+sign head "$keys/head" kazei 1 2.yaml -60 25 hub
+sign bundle "$keys/2.bundle" policy=2 head=head
 exits 0 kuraban policy root install --yes "$keys/root"
 exits 0 kuraban policy apply "$keys/2.bundle"
 expect "soon" '.policy.expires_soon and .trust.root.expires_soon and (.policy.expired or .trust.root.expired or .trust.head.expired | not)' status

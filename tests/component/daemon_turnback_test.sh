@@ -173,6 +173,8 @@ if command -v strace > /dev/null; then
         check_killed "$call"
     done
     note "killed at renameat and fsync: $version rules"
+else
+    note "strace is not installed: killed at any moment only"
 fi
 
 # --- a state directory of somebody else ---
