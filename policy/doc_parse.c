@@ -69,7 +69,8 @@ static void tell_syntax_error(const yaml_parser_t *parser, struct policy_finding
 static int tell_parser_error(const yaml_parser_t *parser, const uint8_t *bytes, size_t size,
                              struct policy_findings *findings)
 {
-    if (parser->error == YAML_MEMORY_ERROR)
+    /* libyaml ends without any error where it could not copy a tag or an anchor. */
+    if (parser->error == YAML_MEMORY_ERROR || parser->error == YAML_NO_ERROR)
         return -ENOMEM;
     if (parser->error == YAML_READER_ERROR)
         policy_findings_add(findings, POLICY_ERROR, position_of_offset(bytes, size, parser->problem_offset),
