@@ -77,6 +77,12 @@ const yaml_node_t *doc_find(struct doc *d, const yaml_node_t *node, const char *
     return NULL;
 }
 
+bool doc_stops(struct doc *d)
+{
+    d->stopped = d->stopped || policy_findings_hopeless(d->findings);
+    return d->stopped;
+}
+
 struct policy_findings *doc_findings(struct doc *d)
 {
     return d->findings;
@@ -207,7 +213,7 @@ static int load_list(struct doc *d, const yaml_node_t *node, const struct doc_fi
         return -ENOMEM;
     memcpy((char *)object + f->offset, &items, sizeof(items));
     *count = n;
-    for (size_t i = 0; i < n && !policy_findings_full(d->findings); i++) {
+    for (size_t i = 0; i < n && !doc_stops(d); i++) {
         int r = doc_load(d, doc_item(d, node, i), f->schema, items + i * f->element);
 
         if (r < 0)
@@ -283,7 +289,7 @@ void doc_tell_later(struct doc *d, const yaml_node_t *node, const char *word)
 
 static int load_pairs(struct doc *d, const yaml_node_t *node, const struct doc_schema *schema, void *object)
 {
-    for (size_t i = 0; i < doc_count(node) && !policy_findings_full(d->findings); i++) {
+    for (size_t i = 0; i < doc_count(node) && !doc_stops(d); i++) {
         const yaml_node_t *key = doc_key(d, node, i);
         const struct doc_field *f = find_field(schema, doc_text(key));
         int r;
@@ -328,7 +334,7 @@ int doc_load(struct doc *d, const yaml_node_t *node, const struct doc_schema *sc
         r = schema->end(d, node, object);
     if (r == 0 && d->findings->incomplete)
         r = -ENOMEM;
-    return r != 0 ? r : d->findings->n_errors > errors ? DOC_E_INVALID : 0;
+    return r != 0 ? r : d->stopped || d->findings->n_errors > errors ? DOC_E_INVALID : 0;
 }
 
 static void clear_list(const struct doc_field *f, void *object)

@@ -139,6 +139,8 @@ int doc_get_choice(struct doc *d, const struct yaml_node_s *node, const struct d
 int doc_get_strings(struct doc *d, const struct yaml_node_s *node, size_t maximum, char ***ret, size_t *ret_n);
 
 struct policy_findings *doc_findings(struct doc *d);
+/* For loops over what the document holds: true when they may end early, and the document will not pass whatever was read of it. */
+bool doc_stops(struct doc *d);
 const char *doc_translate(const struct doc *d, const char *message) __attribute__((format_arg(2)));
 void doc_error(struct doc *d, const struct yaml_node_s *node, const char *message, ...)
     __attribute__((format(printf, 3, 4)));

@@ -8,5 +8,6 @@
 struct doc {
     yaml_document_t yaml;
     bool loaded;
+    bool stopped;                     /* not everything was read */
     struct policy_findings *findings; /* not owned */
 };

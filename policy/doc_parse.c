@@ -262,7 +262,7 @@ static int check_map(struct doc *d, const yaml_node_t *map)
         }
     }
     qsort(keys, n, sizeof(*keys), compare_keys);
-    for (size_t i = 1; i < n && !policy_findings_full(d->findings); i++)
+    for (size_t i = 1; i < n && !doc_stops(d); i++)
         if (strcmp(keys[i - 1].text, keys[i].text) == 0) {
             doc_error(d, keys[i].node, N_("key '%s' is given twice"), keys[i].text);
             doc_hint(d, N_("first given in line %u"), doc_position(keys[i - 1].node).line);
@@ -310,7 +310,7 @@ int doc_parse(const uint8_t *bytes, size_t size, const struct doc_limits *limits
     r = load_bytes(d, bytes, size);
     if (r == 0)
         r = check_maps(d);
-    if (r == 0 && (findings->n_errors > errors || findings->incomplete))
+    if (r == 0 && (d->stopped || findings->n_errors > errors || findings->incomplete))
         r = findings->incomplete ? -ENOMEM : DOC_E_INVALID;
     if (r != 0) {
         doc_free(d);

@@ -316,7 +316,7 @@ static int read_strings(struct doc *d, const yaml_node_t *node, size_t maximum, 
     for (size_t i = 0; i < n; i++) {
         int one = doc_get_string(d, doc_item(d, node, i), maximum, &items[i]);
 
-        if (one < 0 || policy_findings_full(doc_findings(d)))
+        if (one < 0 || doc_stops(d))
             return one < 0 ? one : DOC_E_INVALID;
         if (one > 0)
             r = one;

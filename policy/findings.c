@@ -21,6 +21,11 @@ void policy_findings_done(struct policy_findings *f)
     *f = (struct policy_findings){.translate = f->translate};
 }
 
+bool policy_findings_hopeless(const struct policy_findings *f)
+{
+    return f && (f->incomplete || (f->n_errors > 0 && policy_findings_full(f)));
+}
+
 bool policy_findings_full(const struct policy_findings *f)
 {
     return f && (f->n >= POLICY_FINDINGS_MAX || f->n_errors >= POLICY_FINDINGS_MAX || f->incomplete);
@@ -48,6 +53,21 @@ static char *make_message(const struct policy_findings *f, const char *message, 
     return clean;
 }
 
+/* An error is what must be told. */
+static void drop_warning(struct policy_findings *f)
+{
+    size_t i = f->n;
+
+    while (i > 0 && f->items[i - 1].severity == POLICY_ERROR)
+        i--;
+    if (i == 0)
+        return;
+    free(f->items[i - 1].message);
+    free(f->items[i - 1].hint);
+    memmove(&f->items[i - 1], &f->items[i], (f->n - i) * sizeof(f->items[0]));
+    f->n--;
+}
+
 void policy_findings_add_v(struct policy_findings *f, enum policy_severity severity, struct policy_position at,
                            const char *message, va_list arguments)
 {
@@ -57,7 +77,10 @@ void policy_findings_add_v(struct policy_findings *f, enum policy_severity sever
     if (!f)
         return;
     f->n_errors += severity == POLICY_ERROR;
-    if (f->n >= POLICY_FINDINGS_MAX)
+    if (severity == POLICY_ERROR && f->n >= POLICY_FINDINGS_MAX)
+        drop_warning(f);
+    f->dropped = f->n >= POLICY_FINDINGS_MAX;
+    if (f->dropped)
         return;
     text = make_message(f, message, arguments);
     grown = text ? reallocarray(f->items, f->n + 1, sizeof(*grown)) : NULL;
@@ -85,7 +108,7 @@ void policy_findings_hint(struct policy_findings *f, const char *hint, ...)
     struct policy_finding *last;
     va_list arguments;
 
-    if (!f || f->n == 0 || f->incomplete)
+    if (!f || f->n == 0 || f->incomplete || f->dropped)
         return;
     last = &f->items[f->n - 1];
     if (last->hint)

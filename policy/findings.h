@@ -40,10 +40,12 @@ struct policy_findings {
     size_t n_errors;
     const char *(*translate)(const char *message);
     bool incomplete; /* memory ran out while one was added */
+    bool dropped;    /* the last one was not added */
 };
 
 void policy_findings_done(struct policy_findings *f);
-/* NULL findings are dropped. Nothing is added past POLICY_FINDINGS_MAX, but errors are still counted. Foreign text among the
+/* NULL findings are dropped. Nothing is added past POLICY_FINDINGS_MAX, but errors are still counted, and take
+ * the place of warnings. Foreign text among the
  * arguments may hold anything: the finished message is made printable. */
 void policy_findings_add(struct policy_findings *f, enum policy_severity severity, struct policy_position at,
                          const char *message, ...) __attribute__((format(printf, 4, 5)));
@@ -55,6 +57,9 @@ const char *policy_findings_translate(const struct policy_findings *f, const cha
 /* Gives the finding added last a hint. */
 void policy_findings_hint(struct policy_findings *f, const char *hint, ...) __attribute__((format(printf, 2, 3)));
 bool policy_findings_full(const struct policy_findings *f);
+/* Nothing that is still to be read would change the outcome: there are errors and nobody would see more of them. Warnings alone must
+ * never stop the reading of a document: what was not read would be missing in a policy without errors. */
+bool policy_findings_hopeless(const struct policy_findings *f);
 /* Orders by line and column, keeping the order of discovery within one. */
 void policy_findings_sort(struct policy_findings *f);
 

@@ -140,7 +140,7 @@ int load_set(struct doc *d, const struct yaml_node_s *node, const struct doc_fie
     r = policy_strings_index(set);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < set->n && !policy_findings_full(doc_findings(d)); i++) {
+    for (size_t i = 0; i < set->n && !doc_stops(d); i++) {
         if (f->choices)
             check_choice(d, value_at(d, values, i), f, set->items[i]);
         else
@@ -244,7 +244,7 @@ int load_usb_ids(struct doc *d, const struct yaml_node_s *node, const struct doc
     ids->items = calloc(n > 0 ? n : 1, sizeof(*ids->items));
     if (!ids->items)
         return -ENOMEM;
-    for (size_t i = 0; i < n && !policy_findings_full(doc_findings(d)); i++) {
+    for (size_t i = 0; i < n && !doc_stops(d); i++) {
         const char *text = value_text(d, values, i, &item);
 
         if (text && parse_usb_id(d, item, text, &ids->items[ids->n]) == 0)
@@ -269,7 +269,7 @@ int load_interfaces(struct doc *d, const struct yaml_node_s *node, const struct 
     set->items = calloc(n > 0 ? n : 1, sizeof(*set->items));
     if (!set->items)
         return -ENOMEM;
-    for (size_t i = 0; i < n && !policy_findings_full(doc_findings(d)); i++) {
+    for (size_t i = 0; i < n && !doc_stops(d); i++) {
         const char *text = value_text(d, values, i, &item);
 
         if (text && parse_interface(d, item, text, &set->items[set->n]) == 0)

@@ -227,11 +227,11 @@ static const struct decide_time times[] = {{INT64_C(1795395600000000), 0, 600},
                                            {INT64_C(1795395600000000), 6, 600},
                                            {INT64_C(1827000000000000), 0, 600}};
 
+/* What is done, not what is written beside it: .allow alone would be no effect. */
 static void say(FILE *out, const char *what, const struct verdict *v)
 {
-    (void)fprintf(out, "%s %s/%s %d %s %s%s%s%s\n", what, verdict_kind_name(v->kind), verdict_kind_name(v->ruled),
-                  (int)v->allow, v->rule, verdict_reason_name(v->reason), v->monitor ? " monitor" : "",
-                  v->exec ? " exec" : "", v->medium_rule);
+    (void)fprintf(out, "%s %s/%s %s %s%s%s%s\n", what, verdict_kind_name(v->kind), verdict_kind_name(v->ruled), v->rule,
+                  verdict_reason_name(v->reason), v->monitor ? " monitor" : "", v->exec ? " exec" : "", v->medium_rule);
 }
 
 static void say_usb(FILE *out, const struct policy *p, const struct decide_person *person, const struct decide_time *at)

@@ -97,6 +97,33 @@ static void test_bounded(void **state)
     assert_false(policy_findings_full(NULL));
 }
 
+/* Warnings make room for errors, and never give up a document. */
+static void test_errors_before_warnings(void **state)
+{
+    struct policy_findings findings = {0};
+
+    (void)state;
+    for (int i = 0; i < POLICY_FINDINGS_MAX + 5; i++) {
+        policy_findings_add(&findings, POLICY_WARNING, (struct policy_position){1, 1}, "warning %d", i);
+        policy_findings_hint(&findings, "hint %d", i);
+    }
+    assert_true(policy_findings_full(&findings));
+    assert_false(policy_findings_hopeless(&findings));
+    assert_string_equal(findings.items[POLICY_FINDINGS_MAX - 1].hint, "hint 99"); /* not that of one that was dropped */
+    for (int i = 0; i < POLICY_FINDINGS_MAX + 5; i++) {
+        policy_findings_add(&findings, POLICY_ERROR, (struct policy_position){2, 1}, "error %d", i);
+        assert_true(policy_findings_hopeless(&findings));
+    }
+    assert_int_equal(findings.n, POLICY_FINDINGS_MAX);
+    assert_int_equal(findings.n_errors, POLICY_FINDINGS_MAX + 5);
+    for (int i = 0; i < POLICY_FINDINGS_MAX; i++) {
+        assert_int_equal(findings.items[i].severity, POLICY_ERROR);
+        assert_null(findings.items[i].hint);
+    }
+    policy_findings_done(&findings);
+    assert_false(policy_findings_hopeless(NULL));
+}
+
 /* Within one position the order of discovery stays. */
 static void test_sorting(void **state)
 {
@@ -116,10 +143,8 @@ static void test_sorting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_source_lines),
-        cmocka_unit_test(test_printing),
-        cmocka_unit_test(test_bounded),
-        cmocka_unit_test(test_sorting),
+        cmocka_unit_test(test_source_lines),           cmocka_unit_test(test_printing), cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_errors_before_warnings), cmocka_unit_test(test_sorting),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -501,6 +501,38 @@ static void test_no_end(void **state)
     tzset();
 }
 
+/* However much is warned of, all of the document is read, and an error in it is found. */
+static void test_warnings_stop_nothing(void **state)
+{
+    static char text[65536];
+    size_t n = (size_t)sprintf(text, HEAD "usb:\n  - {id: first, allow: read, match: {port: [");
+    struct policy_findings findings = {0};
+    struct policy *p = NULL;
+
+    (void)state;
+    for (int i = 0; i < 300; i++)
+        n += (size_t)sprintf(text + n, "odd%d, ", i);
+    n += (size_t)sprintf(text + n, "1-2]}}\n");
+    for (int i = 0; i < 50; i++)
+        n += (size_t)sprintf(text + n, "  - {id: r%d, refuse: true, match: {serial: S%d}}\n", i, i);
+    assert_int_equal(policy_load("t", (const uint8_t *)text, n, &findings, &p), 0);
+    assert_int_equal(findings.n, POLICY_FINDINGS_MAX);
+    assert_int_equal(p->n_usb, 51);
+    assert_string_equal(p->usb[50].id, "r49");
+    assert_string_equal(p->usb[50].match.serials.items[0], "S49");
+    (void)policy_unref(p);
+    policy_findings_done(&findings);
+    n += (size_t)sprintf(text + n, "  - {id: last, refuse: true, mach: {}}\n  - {id: r1, allow: read}\nusb: []\n");
+    assert_int_equal(policy_load("t", (const uint8_t *)text, n, &findings, &p), POLICY_E_INVALID);
+    assert_int_equal(findings.n, 1); /* the key that is given twice, before anything else is read */
+    policy_findings_done(&findings);
+    n -= strlen("usb: []\n");
+    assert_int_equal(policy_load("t", (const uint8_t *)text, n, &findings, &p), POLICY_E_INVALID);
+    assert_int_equal(findings.n_errors, 1);
+    assert_string_equal(findings.items[POLICY_FINDINGS_MAX - 1].message, "unknown key 'mach' in a USB rule");
+    policy_findings_done(&findings);
+}
+
 static void test_without_findings(void **state)
 {
     struct policy *p = NULL;
@@ -529,6 +561,7 @@ int main(void)
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_expiry),
         cmocka_unit_test(test_no_end),
+        cmocka_unit_test(test_warnings_stop_nothing),
         cmocka_unit_test(test_without_findings),
     };
 
