@@ -189,7 +189,11 @@ static int emit_storage(const struct policy_generate_device *devices, size_t n, 
 int policy_generate(const struct policy_generate_options *options, const struct policy_generate_device *devices,
                     size_t n, struct buf *ret)
 {
-    int r = emit_policy(options, devices, n, ret);
+    /* For editors: what they complete and mark then is what `policy check` finds. */
+    static const char schema[] = "# yaml-language-server: $schema=" KURABAN_DATA_DIR "/kuraban-policy.schema.json\n";
+    int r = buf_add(ret, schema, sizeof(schema) - 1);
 
+    if (r == 0)
+        r = emit_policy(options, devices, n, ret);
     return r == 0 ? emit_storage(devices, n, ret) : r;
 }

@@ -59,6 +59,11 @@ def main():
     jsonschema.Draft7Validator.check_schema(schema)
     validator = jsonschema.Draft7Validator(schema)
 
+    with open(f"{source}/docs/examples/policy.yaml", encoding="utf-8") as file:
+        modeline = file.readline()
+    if modeline != f"# yaml-language-server: $schema=/usr/share/kuraban/{os.path.basename(sys.argv[1])}\n":
+        failures.append(f"docs/examples/policy.yaml does not name the schema that is installed: {modeline}")
+
     good = {path: load(path) for path in glob.glob(f"{source}/docs/examples/*.yaml")
             + glob.glob(f"{source}/tests/data/policy/*.yaml") + glob.glob(f"{source}/tests/data/policy/warn/*.yaml")
             + glob.glob(f"{source}/tests/data/policy/good/*.yaml")}

@@ -128,6 +128,8 @@ static void test_nothing_present(void **state)
     assert_int_equal(policy_generate(&options, NULL, 0, &b), 0);
     p = load(&b);
     assert_int_equal(p->n_usb, 0);
+    assert_int_equal(buf_add(&b, "", 1), 0);
+    assert_ptr_equal(strstr((char *)b.data, "# yaml-language-server: $schema=" KURABAN_DATA_DIR "/"), b.data);
     (void)policy_unref(p);
     buf_done(&b);
     buf_init(&small, 64);
