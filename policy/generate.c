@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/text.h"
 #include "policy/emit.h"
+#include "policy/findings.h"
 
 enum {
     CLASS_INPUT = 0x03,
@@ -96,6 +98,66 @@ static int make_rule(struct emit *b, const struct policy_generate_device *d, enu
     return rule;
 }
 
+/* What the interfaces are for, in the order they are told. */
+static const struct use {
+    uint8_t class_, protocol;
+    bool boot; /* of a boot interface, by its protocol */
+    const char *words;
+} uses[] = {
+    {.class_ = 0x03, .boot = true, .protocol = 1, .words = N_("keyboard")},
+    {.class_ = 0x03, .boot = true, .protocol = 2, .words = N_("mouse")},
+    {.class_ = 0x03, .words = N_("input device")},
+    {.class_ = 0x08, .words = N_("storage")},
+    {.class_ = 0x09, .words = N_("hub")},
+    {.class_ = 0x0e, .words = N_("video")},
+    {.class_ = 0x01, .words = N_("audio")},
+    {.class_ = 0x06, .words = N_("camera or phone")},
+    {.class_ = 0x07, .words = N_("printer")},
+    {.class_ = 0x0b, .words = N_("smart card reader")},
+    {.class_ = 0x02, .words = N_("modem or network")},
+    {.class_ = 0xe0, .words = N_("wireless")},
+};
+
+static const struct use *use_of(const struct policy_interface *i)
+{
+    for (size_t k = 0; k < ELEMENTS(uses); k++)
+        if (uses[k].class_ == i->class_ && (!uses[k].boot || (i->subclass == 1 && i->protocol == uses[k].protocol)))
+            return &uses[k];
+    return NULL;
+}
+
+static bool has_use(const struct policy_generate_device *d, const struct use *use)
+{
+    for (size_t i = 0; i < d->n_interfaces; i++)
+        if (use_of(&d->interfaces[i]) == use)
+            return true;
+    return false;
+}
+
+static const char *say(const struct policy_generate_options *o, const char *message)
+{
+    return o->translate ? o->translate(message) : message;
+}
+
+/* "# keyboard, input device (hardwired, port 1-1)". Words of ours and of the kernel: what the device calls itself is in its name. */
+static int add_comment(const struct policy_generate_options *o, const struct policy_generate_device *d, struct buf *out)
+{
+    bool first = true, known = emit_is_usable(d->connect_type, 32), plugged = emit_is_usable(d->port, 64);
+    int r = buf_printf(out, "# ");
+
+    for (size_t i = 0; r == 0 && i < ELEMENTS(uses); i++)
+        if (has_use(d, &uses[i])) {
+            r = buf_printf(out, "%s%s", first ? "" : ", ", say(o, uses[i].words));
+            first = false;
+        }
+    if (r == 0 && first)
+        r = buf_printf(out, "%s", say(o, N_("other device")));
+    if (r == 0 && (known || plugged))
+        r = buf_printf(out, " (%s%s%s%s)", known ? d->connect_type : "", known && plugged ? ", " : "",
+                       plugged ? "port " : "", plugged ? d->port : "");
+    return r == 0 ? buf_printf(out, "\n") : r;
+}
+
 /* Two devices of one model without serial numbers have one hash; a second rule would never decide. */
 static bool is_known(const struct policy_generate_device *devices, size_t i)
 {
@@ -107,25 +169,41 @@ static bool is_known(const struct policy_generate_device *devices, size_t i)
     return false;
 }
 
-static size_t put_rules(struct emit *b, int rules, const struct policy_generate_device *devices, size_t n,
-                        enum kind kind)
+static int add_rule(const struct policy_generate_options *o, const struct policy_generate_device *d, enum kind kind,
+                    size_t number, struct buf *out)
 {
-    size_t made = 0;
+    struct emit b;
+    int r = add_comment(o, d, out), rules;
 
-    for (size_t i = 0; i < n && !b->failed; i++)
-        if (kind_of(&devices[i]) == kind && !is_known(devices, i))
-            emit_append(b, rules, make_rule(b, &devices[i], kind, ++made));
-    return made;
+    if (r < 0)
+        return r;
+    if (emit_begin(&b) < 0)
+        return -ENOMEM;
+    rules = emit_sequence(&b, YAML_BLOCK_SEQUENCE_STYLE);
+    emit_append(&b, rules, make_rule(&b, d, kind, number));
+    return emit_finish(&b, out);
 }
 
-static int emit_policy(const struct policy_generate_options *o, const struct policy_generate_device *devices, size_t n,
-                       struct buf *out)
+/* Comments stand between rules, and libyaml writes none: each rule is a document of its own, and all follow `usb:`. Appends nothing when
+ * there is no device of that kind. */
+static int add_rules(const struct policy_generate_options *o, const struct policy_generate_device *devices, size_t n,
+                     enum kind kind, struct buf *out)
+{
+    size_t made = 0;
+    int r = 0;
+
+    for (size_t i = 0; i < n && r == 0; i++)
+        if (kind_of(&devices[i]) == kind && !is_known(devices, i))
+            r = add_rule(o, &devices[i], kind, ++made, out);
+    return r;
+}
+
+static int emit_head(const struct policy_generate_options *o, struct buf *out)
 {
     static const char *const zones[] = {
         [POLICY_ZONE_MYNUMBER] = "mynumber", [POLICY_ZONE_LGWAN] = "lgwan", [POLICY_ZONE_INTERNET] = "internet"};
     struct emit b;
-    size_t made = 0;
-    int root, rules;
+    int root;
 
     if (emit_begin(&b) < 0)
         return -ENOMEM;
@@ -136,12 +214,24 @@ static int emit_policy(const struct policy_generate_options *o, const struct pol
     emit_put_plain(&b, root, "version", "1");
     emit_put_plain(&b, root, "zone", zones[o->zone]);
     emit_put_plain(&b, root, "mode", o->mode == POLICY_MONITOR ? "monitor" : "enforce");
-    rules = emit_sequence(&b, YAML_BLOCK_SEQUENCE_STYLE);
-    for (enum kind kind = KIND_KEYBOARD; kind < KIND_STORAGE; kind++)
-        made += put_rules(&b, rules, devices, n, kind);
-    if (made > 0)
-        emit_put(&b, root, "usb", rules);
     return emit_finish(&b, out);
+}
+
+static int emit_policy(const struct policy_generate_options *o, const struct policy_generate_device *devices, size_t n,
+                       struct buf *out)
+{
+    struct buf rules;
+    int r = emit_head(o, out);
+
+    buf_init(&rules, POLICY_DOCUMENT_MAX);
+    for (enum kind kind = KIND_KEYBOARD; r == 0 && kind < KIND_STORAGE; kind++)
+        r = add_rules(o, devices, n, kind, &rules);
+    if (r == 0 && rules.size > 0)
+        r = buf_printf(out, "usb:\n");
+    if (r == 0)
+        r = buf_add(out, rules.data, rules.size);
+    buf_done(&rules);
+    return r;
 }
 
 static int add_as_comment(struct buf *out, const struct buf *text)
@@ -161,25 +251,18 @@ static int add_as_comment(struct buf *out, const struct buf *text)
     return r;
 }
 
-static int emit_storage(const struct policy_generate_device *devices, size_t n, struct buf *out)
+static int emit_storage(const struct policy_generate_options *o, const struct policy_generate_device *devices, size_t n,
+                        struct buf *out)
 {
-    static const char head[] =
-        "#\n# Storage that is plugged in now. It is refused. Move a rule up into usb: to let it be read.\n";
     struct buf proposal;
-    struct emit b;
-    int r, rules;
+    int r;
 
-    if (emit_begin(&b) < 0)
-        return -ENOMEM;
     buf_init(&proposal, POLICY_DOCUMENT_MAX);
-    rules = emit_sequence(&b, YAML_BLOCK_SEQUENCE_STYLE);
-    if (put_rules(&b, rules, devices, n, KIND_STORAGE) == 0) {
-        emit_drop(&b);
-        return b.failed ? -ENOMEM : 0;
-    }
-    r = emit_finish(&b, &proposal);
-    if (r == 0)
-        r = buf_add(out, head, sizeof(head) - 1);
+    r = add_rules(o, devices, n, KIND_STORAGE, &proposal);
+    if (r == 0 && proposal.size > 0)
+        r = buf_printf(out, "#\n# %s\n",
+                       say(o, N_("Storage that is plugged in now. It is refused. Move a rule up into usb: to let it be "
+                                 "read.")));
     if (r == 0)
         r = add_as_comment(out, &proposal);
     buf_done(&proposal);
@@ -195,5 +278,5 @@ int policy_generate(const struct policy_generate_options *options, const struct 
 
     if (r == 0)
         r = emit_policy(options, devices, n, ret);
-    return r == 0 ? emit_storage(devices, n, ret) : r;
+    return r == 0 ? emit_storage(options, devices, n, ret) : r;
 }

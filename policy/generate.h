@@ -9,7 +9,7 @@
 /* What is plugged in, as the caller found it. Strings "" when absent; foreign ones may hold anything. */
 struct policy_generate_device {
     uint16_t vendor, product;
-    const char *serial, *name, *hash, *connect_type;
+    const char *serial, *name, *hash, *connect_type, *port;
     const struct policy_interface *interfaces; /* exact ones, no wildcards */
     size_t n_interfaces;
 };
@@ -18,10 +18,11 @@ struct policy_generate_options {
     const char *organization, *name;
     enum policy_zone zone;
     enum policy_mode mode;
+    const char *(*translate)(const char *message); /* for the comments; NULL: English */
 };
 
 /* Appends a policy document that keeps the devices present: keyboards and mice first, hubs, then the others, each with all the
- * interfaces it shows now and no others. Storage is refused; a proposal for it follows as comments. Devices without hash (their
+ * interfaces it shows now and no others, and above each a comment that says what it is. Storage is refused; a proposal for it follows as comments. Devices without hash (their
  * descriptors could not be read) are left out. 0, -ENOBUFS or -ENOMEM. */
 int policy_generate(const struct policy_generate_options *options, const struct policy_generate_device *devices,
                     size_t n, struct buf *ret);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "cli/i18n.h"
 #include "policy/generate.h"
 
 /* The devices with all their interfaces in one block behind them. */
@@ -43,6 +44,7 @@ static void fill(const struct present *present, const struct listed *to)
                                                          .name = usb_device_name(d),
                                                          .hash = usb_device_hash(d),
                                                          .connect_type = usb_device_connect_type(d),
+                                                         .port = usb_device_port(d),
                                                          .interfaces = at,
                                                          .n_interfaces = n};
         for (size_t k = 0; k < n; k++)
@@ -53,8 +55,11 @@ static void fill(const struct present *present, const struct listed *to)
 
 int generate_policy(const struct present *present, struct buf *ret_yaml)
 {
-    static const struct policy_generate_options options = {
-        .organization = "example", .name = "generated", .zone = POLICY_ZONE_MYNUMBER, .mode = POLICY_MONITOR};
+    static const struct policy_generate_options options = {.organization = "example",
+                                                           .name = "generated",
+                                                           .zone = POLICY_ZONE_MYNUMBER,
+                                                           .mode = POLICY_MONITOR,
+                                                           .translate = i18n_translate};
     struct listed listed = {0};
     int r = make_room(present, &listed);
 

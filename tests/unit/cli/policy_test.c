@@ -25,6 +25,12 @@ static const struct fake_device stick = {.name = "1-2",
                                          .serial = "4C530001",
                                          .interfaces = {{0, 0, 8, 6, 0x50}},
                                          .n_interfaces = 1};
+static const struct fake_device mouse = {.name = "1-3",
+                                         .vendor = 0x046d,
+                                         .product = 0xc077,
+                                         .product_name = "Mouse",
+                                         .interfaces = {{0, 0, 3, 1, 2}},
+                                         .n_interfaces = 1};
 /* The same stick by its claims, with a keyboard in it. */
 static const struct fake_device bad_stick = {.name = "1-2",
                                              .vendor = 0x0781,
@@ -124,6 +130,36 @@ static void test_input_that_was_there_is_permitted(void **state)
         json_decref(by_id);
     }
     json_decref(answer);
+}
+
+/* What generate writes loses nothing that is present but storage, which somebody must want; not with enforce either. */
+static void test_check_present_is_content(void **state)
+{
+    struct cli_run r;
+
+    (void)state;
+    fake_usb_plug(&bus, &mouse);
+    generate();
+    r = RUN(config_path, bus.root, "policy", "check", "--present", policy_path);
+    assert_int_equal(r.code, CLI_OK);
+    assert_non_null(strstr(r.out, "no rule keeps a device that is present: 0781:5583"));
+    assert_ptr_equal(strstr(strstr(r.out, "warning") + 1, "warning"), NULL);
+    cli_run_done(&r);
+    fake_usb_unplug(&bus, "1-2");
+    r = RUN(config_path, bus.root, "policy", "check", "--present", policy_path);
+    assert_int_equal(r.code, CLI_OK);
+    assert_null(strstr(r.out, "warning"));
+    cli_run_done(&r);
+    r = RUN(config_path, bus.root, "policy", "generate");
+    assert_non_null(strstr(r.out, "\n# keyboard, input device (hotplug, port 1-1)\n- id: keyboard-1\n"));
+    assert_non_null(strstr(r.out, "\n# mouse (hotplug, port 1-3)\n- id: input-1\n"));
+    *strstr(r.out, "mode: monitor") = '#';
+    write_file(policy_path, r.out);
+    cli_run_done(&r);
+    r = RUN(config_path, bus.root, "policy", "check", "--present", policy_path);
+    assert_int_equal(r.code, CLI_OK);
+    assert_null(strstr(r.out, "present:")); /* enforced, it should also say until when */
+    cli_run_done(&r);
 }
 
 static void test_badusb_is_not(void **state)
@@ -534,6 +570,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_input_that_was_there_is_permitted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_check_present_is_content, setup, teardown),
         cmocka_unit_test_setup_teardown(test_badusb_is_not, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_is_written, setup, teardown),
         cmocka_unit_test_setup_teardown(test_check_warns_of_expiry, setup, teardown),

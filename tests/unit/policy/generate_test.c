@@ -15,7 +15,7 @@
 static const struct policy_interface keyboard[] = {EXACT(3, 1, 1), EXACT(3, 0, 0)}, mouse[] = {EXACT(3, 1, 2)},
                                      hub[] = {EXACT(9, 0, 1), EXACT(9, 0, 2)}, stick[] = {EXACT(8, 6, 0x50)},
                                      camera[] = {EXACT(0xe, 1, 0), EXACT(0xe, 2, 0), EXACT(0xe, 2, 0)},
-                                     bad_usb[] = {EXACT(3, 1, 1), EXACT(8, 6, 0x50)};
+                                     bad_usb[] = {EXACT(3, 1, 1), EXACT(8, 6, 0x50)}, vendor[] = {EXACT(0xff, 0, 0)};
 
 #define HASH "00000000000000000000000000000000000000000000000000000000000000" /* and two digits */
 #define DEVICE(v, p, s, n, h, c, list)                                                                                 \
@@ -118,6 +118,36 @@ static void test_storage_is_proposed(void **state)
     buf_done(&b);
 }
 
+/* Above each rule: what it is for, in words of ours, and where it is plugged in. What a device calls itself cannot end a comment. */
+static void test_comments(void **state)
+{
+    static const struct policy_generate_device devices[] = {
+        {.hash = HASH "b1", .connect_type = "hardwired", .port = "1-1", .interfaces = keyboard, .n_interfaces = 2},
+        {.hash = HASH "b2", .port = "1-2", .interfaces = mouse, .n_interfaces = 1},
+        {.hash = HASH "b3", .connect_type = "hotplug", .interfaces = bad_usb, .n_interfaces = 2},
+        {.hash = HASH "b4", .port = "1\nx: y", .interfaces = camera, .n_interfaces = 3},
+        {.hash = HASH "b5", .interfaces = vendor, .n_interfaces = 1},
+    };
+    static const char *const expected[] = {
+        "\n# keyboard, input device (hardwired, port 1-1)\n- id: keyboard-1\n",
+        "\n# mouse (port 1-2)\n- id: input-1\n",
+        "\n# video\n- id: device-1\n",
+        "\n# other device\n- id: device-2\n",
+        "\n#   # keyboard, storage (hotplug)\n#   - id: storage-1\n",
+    };
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, POLICY_DOCUMENT_MAX);
+    assert_int_equal(policy_generate(&options, devices, ELEMENTS(devices), &b), 0);
+    (void)policy_unref(load(&b));
+    assert_int_equal(buf_add(&b, "", 1), 0);
+    for (size_t i = 0; i < ELEMENTS(expected); i++)
+        if (!strstr((char *)b.data, expected[i]))
+            fail_msg("no %s in\n%s", expected[i], (char *)b.data);
+    buf_done(&b);
+}
+
 static void test_nothing_present(void **state)
 {
     struct buf b, small;
@@ -142,6 +172,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_present_devices),
         cmocka_unit_test(test_storage_is_proposed),
+        cmocka_unit_test(test_comments),
         cmocka_unit_test(test_nothing_present),
     };
 
