@@ -20,10 +20,10 @@ HUB_EVERY = 3
 
 
 def known(t):
-    """How often the guest's kernel has found a stick."""
+    """How often the guest's kernel has found a stick, and how often one was authorized."""
     vendor, product = QEMU_STICK.split(":")
     out = t.vm.check_run(["dmesg"])
-    return out.count(f"New USB device found, idVendor={vendor}, idProduct={product}")
+    return out.count(f"New USB device found, idVendor={vendor}, idProduct={product}"), out.count(": authorized to connect")
 
 
 def wait_hub(t):
@@ -77,14 +77,17 @@ def check_rounds(t, guard, what, serial):
         if i % HUB_EVERY == 0:
             wait_hub(t)
     wait_for(lambda: is_quiet(t, guard), "the last stick's leaving", 60, every=0.5)
-    records, found = guard.since(before), known(t) - found
+    records = guard.since(before)
+    found, authorized = (after - earlier for after, earlier in zip(known(t), found))
     alarms = [record for record in records if member(record, "event__kind") == "alert"]
     t.check(f"{what}: pulled {ROUNDS} times at once, no alarm", alarms == [], alarms)
     t.check(f"{what}: the kernel has seen some of them", found >= ROUNDS // 3, found)
     devices, media_found = check_pairs(t, what, records)
-    t.note(f"{what}: {found} found by the kernel, {devices} devices and {media_found} media in the journal")
+    t.note(f"{what}: {found} found by the kernel, {authorized} authorized, {devices} devices and {media_found} media in the journal")
     t.check(f"{what}: some of them had a medium, or must not", (media_found > 0) == (what == "permitted"), media_found)
-    t.check(f"{what}: the journal has every stick that the kernel has found", devices == found, (devices, found))
+    # On a busy machine some have left before anybody could look at them; nothing of those could be used.
+    t.check(f"{what}: every stick that was authorized is in the journal", authorized <= devices <= found, (authorized, devices, found))
+    t.check(f"{what}: and as many as can be seen", devices >= found // 2, (devices, found))
 
 
 def check_full(t, guard, serial):
