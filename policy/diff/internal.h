@@ -172,7 +172,7 @@ void space_end_any(struct space *s, size_t attribute);
 /* Appends to any[attribute] what a none-of leaves out: no rule matches it by that, and others may. 0 or -ENOMEM. */
 int space_add_left_out(struct space *s, size_t attribute, const struct policy_strings *set);
 /* Appends the rule to the chain. true: it was the last. */
-bool chain_add(struct chain *c, size_t rule, bool passes, bool *ret_cut);
+bool diff_chain_add(struct chain *c, size_t rule, bool passes, bool *ret_cut);
 /* Text attributes: a value that both may have. */
 int meet_texts(const struct option *a, const struct option *b, struct options *ret);
 

@@ -197,10 +197,10 @@ static bool decide(const struct space *s, const struct policy *p, const struct o
         const struct policy_medium_rule *r = &p->media.rules[i];
 
         if (speaks_of(p, i, &facts) &&
-            chain_add(ret, i, r->allow == POLICY_REFUSE && match_depends(&r->who, &r->when, r->until_us), &cut))
+            diff_chain_add(ret, i, r->allow == POLICY_REFUSE && match_depends(&r->who, &r->when, r->until_us), &cut))
             return !cut;
     }
-    (void)chain_add(ret, CHAIN_DEFAULT, false, &cut);
+    (void)diff_chain_add(ret, CHAIN_DEFAULT, false, &cut);
     return !cut;
 }
 

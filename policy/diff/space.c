@@ -222,7 +222,7 @@ int meet_texts(const struct option *a, const struct option *b, struct options *r
     return 0;
 }
 
-bool chain_add(struct chain *c, size_t rule, bool passes, bool *ret_cut)
+bool diff_chain_add(struct chain *c, size_t rule, bool passes, bool *ret_cut)
 {
     if (passes && c->n == CHAIN_MAX - 1) {
         *ret_cut = true;

@@ -352,12 +352,12 @@ static bool decide(const struct space *s, const struct policy *p, const struct o
         const struct policy_usb_rule *r = &p->usb[i];
 
         if (!speaks_of(p, i, &facts) ||
-            !chain_add(ret, i, r->allow == POLICY_REFUSE && match_depends(&r->who, &r->when, r->until_us), &cut))
+            !diff_chain_add(ret, i, r->allow == POLICY_REFUSE && match_depends(&r->who, &r->when, r->until_us), &cut))
             continue;
         ret->idle = is_idle(p, r, cell[INTERFACES]);
         return !cut;
     }
-    (void)chain_add(ret, CHAIN_DEFAULT, false, &cut);
+    (void)diff_chain_add(ret, CHAIN_DEFAULT, false, &cut);
     return !cut;
 }
 
