@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <openssl/evp.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -16,6 +17,7 @@
 #include "cli/key_file.h"
 #include "cli/out_file.h"
 #include "cli/passphrase.h"
+#include "cli/policy_diff.h"
 #include "cli/policy_file.h"
 #include "cli/trust_file.h"
 #include "cli/trust_show.h"
@@ -144,7 +146,26 @@ static enum cli_exit compare_versions(struct cli *c, const struct signing *s, co
     return CLI_NO;
 }
 
-/* What changes between the two is for another verb. */
+/* What a signature lets happen, wider things first; for people, also while the answer will be JSON. */
+static enum cli_exit show_changes(struct cli *c, const struct signing *s, const char *base, const struct policy *policy)
+{
+    const struct policy_version before = {.file = base, .policy = policy},
+                                after = {.file = s->path, .policy = s->policy};
+    json_t *answer = policy_diff_answer(&before, &after);
+    FILE *out = c->out;
+
+    if (!answer) {
+        cli_error(c, _("the answer could not be put together"));
+        return CLI_FAILED;
+    }
+    c->out = c->err;
+    policy_diff_text(c, answer);
+    c->out = out;
+    json_decref(answer);
+    return CLI_OK;
+}
+
+/* Would a terminal that has the base take this? And what does it change? */
 static enum cli_exit compare_base(struct cli *c, const struct signing *s, const char *base)
 {
     struct policy_findings findings = {.translate = i18n_translate};
@@ -160,7 +181,7 @@ static enum cli_exit compare_base(struct cli *c, const struct signing *s, const 
         cli_error(c, _("%s: the document in it has errors"), cli_safe(c, base));
     code = r == 0 ? compare_versions(c, s, base, policy) : CLI_FAILED;
     if (code == CLI_OK)
-        cli_error(c, _("what changes for people: kuraban policy diff %s %s"), cli_safe(c, base), cli_safe(c, s->path));
+        code = show_changes(c, s, base, policy);
     (void)policy_unref(policy);
     policy_findings_done(&findings);
     (void)trust_envelope_free(envelope);
@@ -274,9 +295,11 @@ static enum cli_exit choose_out(struct cli *c, struct signing *s, const char *ou
         s->out = NULL;
     if (!s->out)
         return CLI_FAILED;
-    if (s->in_place || out_file_is_free(c, s->out))
+    if (s->in_place ? out_file_is_replaceable(c, s->out) : out_file_is_free(c, s->out))
         return CLI_OK;
-    if (!out)
+    if (s->in_place)
+        cli_error(c, _("--out FILE puts the signed document elsewhere"));
+    else if (!out && access(s->out, F_OK) == 0)
         cli_error(c, _("to add your signature: kuraban policy sign --key KEY %s"), cli_safe(c, s->out));
     return CLI_FAILED;
 }

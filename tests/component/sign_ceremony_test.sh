@@ -177,6 +177,9 @@ cp kazei.yaml.signed once.signed
 exits 1 sign draft kazei.yaml.signed
 says "signed already"
 cmp -s kazei.yaml.signed once.signed || fail "a refused signature changed the file"
+ln -s kazei.yaml.signed other-name
+exits 5 sign approve other-name # the link would become a file of its own
+says "--out FILE puts the signed document elsewhere"
 sign "file:$stage/approve" --root root.json kazei.yaml.signed --json > out 2> err || { cat err; fail "the second signature"; }
 jq -e '.policy.version == 42 and (.signatures | map(.state) == ["good", "good"]) and .policy.scope.groups == ["kazei"]' out > /dev/null ||
     fail "policy sign --json"
@@ -185,7 +188,8 @@ exits 5 sign draft root.json
 says "signs root documents"
 document 43 > next.yaml
 exits 0 sign draft next.yaml --base kazei.yaml.signed --out next.signed
-says "what changes for people: kuraban policy diff kazei.yaml.signed next.yaml"
+says "version: 42 → 43"
+says "0 wider, 0 otherwise, 0 narrower, 1 without effect"
 document 41 > older.yaml
 exits 1 sign draft older.yaml --base kazei.yaml.signed --out older.signed
 says "terminals that have it refuse version 41"
