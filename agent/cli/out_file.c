@@ -93,6 +93,16 @@ static int replace_file(int dirfd, const char *name, const void *data, size_t si
     return r < 0 ? r : files_write_atomic_at(dirfd, name, data, size, mode);
 }
 
+static enum cli_exit tell(struct cli *c, const char *path, int error)
+{
+    if (error == -EEXIST)
+        cli_error(c, _("%s exists already; nothing is overwritten"), cli_safe(c, path));
+    else if (error < 0)
+        cli_error(c, "%s: %s", cli_safe(c, path),
+                  error == -EINVAL ? _("this is not a regular file") : strerror(-error));
+    return error < 0 ? CLI_FAILED : CLI_OK;
+}
+
 enum cli_exit out_file_write(struct cli *c, const char *path, const void *data, size_t size, mode_t mode, bool replace)
 {
     const char *name = NULL;
@@ -106,19 +116,31 @@ enum cli_exit out_file_write(struct cli *c, const char *path, const void *data, 
         r = replace ? replace_file(dirfd, name, data, size, mode) : write_new(dirfd, name, data, size, mode);
         (void)sigprocmask(SIG_SETMASK, &before, NULL);
     }
-    if (r == -EEXIST)
-        cli_error(c, _("%s exists already; nothing is overwritten"), cli_safe(c, path));
-    else if (r < 0)
-        cli_error(c, "%s: %s", cli_safe(c, path), r == -EINVAL ? _("this is not a regular file") : strerror(-r));
-    return r < 0 ? CLI_FAILED : CLI_OK;
+    return tell(c, path, r);
+}
+
+/* Files are renamed into place, so the directory decides: that it is there, and that this person may write to it. */
+static int look(const char *path, bool replace)
+{
+    const char *name = NULL;
+    _cleanup_close_ int dirfd = open_parent(path, &name);
+    struct stat st;
+
+    if (dirfd < 0)
+        return dirfd;
+    if (!replace && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return -EEXIST;
+    if (faccessat(dirfd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+        return -errno;
+    return replace ? may_replace(dirfd, name) : 0;
 }
 
 bool out_file_is_free(struct cli *c, const char *path)
 {
-    struct stat st;
+    return tell(c, path, look(path, false)) == CLI_OK;
+}
 
-    if (lstat(path, &st) < 0 && errno == ENOENT)
-        return true;
-    cli_error(c, _("%s exists already; nothing is overwritten"), cli_safe(c, path));
-    return false;
+bool out_file_is_replaceable(struct cli *c, const char *path)
+{
+    return tell(c, path, look(path, true)) == CLI_OK;
 }

@@ -216,7 +216,7 @@ enum cli_exit cli_policy_head(struct cli *c, const struct cli_arguments *a)
         if (i != HEAD_DAYS && !a->values[i])
             return cli_usage(c, _("--%s is needed"), cli_policy_head_options[i].name);
     group = strdup(a->values[HEAD_GROUP]);
-    if (!group)
+    if (!group || !out_file_is_replaceable(c, a->values[HEAD_OUT]))
         return CLI_FAILED;
     h.head.group = group;
     code = root_file_read(c, a->values[HEAD_ROOT], &h.root);

@@ -165,6 +165,10 @@ enum cli_exit cli_policy_root_sign(struct cli *c, const struct cli_arguments *a)
     if (a->values[SIGN_OUT] && !out_file_is_free(c, a->values[SIGN_OUT]))
         return CLI_FAILED;
     code = read_both(c, a->words[0], a->values[SIGN_PREVIOUS], &f, &previous);
+    if (code == CLI_OK && !a->values[SIGN_OUT] && !out_file_is_replaceable(c, a->words[0])) {
+        cli_error(c, _("--out FILE puts the signed document elsewhere"));
+        code = CLI_FAILED;
+    }
     if (code == CLI_OK)
         code = check_document(c, &f, &previous);
     if (code == CLI_OK)

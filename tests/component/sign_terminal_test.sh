@@ -175,6 +175,10 @@ s = keygen()
 code, shown = s.end()
 check("it is never overwritten, and nothing is asked for that", code == 5 and NEW not in shown and open("tanaka").read() == key)
 
+s = Session("policy", "keygen", "--name", "x", "--out", "nowhere/x")
+code, shown = s.end()
+check("nor for a place that is not there", code == 5 and NEW not in shown and "No such file or directory" in shown, shown)
+
 open("policy.yaml", "w").write("format: kuraban-policy/1\norganization: matsudo.example\nname: 課税課 標準\nversion: 42\n"
                                "mode: enforce\nusb:\n  - {id: stick, allow: read, match: {device: \"0781:5583\"}}\n")
 before = files()
