@@ -104,11 +104,15 @@ def kill(t, moments):
 
 
 def cut(t, guard, moments):
+    """None is the moment when apply has just said that it rules."""
     rounds = []
     for moment in moments:
         before = guard.status()["policy"]["version"]
         job = t.vm.spawn(["kuraban", "policy", "apply", f"/var/lib/bundles/{before + 1}.json"])
-        time.sleep(moment)
+        if moment is None:
+            job.wait()
+        else:
+            time.sleep(moment)
         t.vm.reset()
         told = None if job.running() else job.wait().rc
         status = guard.status()
@@ -139,7 +143,7 @@ def run(t):
         dice = random.Random(seed)
         t.note(f"an undisturbed apply takes {whole:.2f} s; seed {seed}")
         kill(t, [round(dice.uniform(0, 1.3 * whole), 4) for _ in range(KILLS)])
-        cut(t, guard, [round(dice.uniform(0, 2 * whole), 4) for _ in range(CUTS)])
+        cut(t, guard, [None] + [round(dice.uniform(0, 3 * whole), 4) for _ in range(CUTS - 1)])
         t.check("the journal verifies", guard.verify()["ok"] is True, guard.verify())
     finally:
         clean_up(t)
