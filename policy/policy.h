@@ -183,6 +183,8 @@ struct policy {
     uint64_t version;
     struct policy_strings scope_groups, scope_terminals;
     int64_t valid_from_us, valid_until_us; /* 0 = open */
+    int64_t
+        not_before_us; /* not of the document: so late it is at least, whatever the clock says; ends are asked of the later */
     enum policy_zone zone;
     enum policy_mode mode;
     struct policy_usb_rule *usb;

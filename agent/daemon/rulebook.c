@@ -269,6 +269,8 @@ int rulebook_resolve_again(struct rulebook *b)
     r = policy_load(b->options.file, b->document, b->document_size, &findings, &p);
     if (r == 0)
         r = policy_resolve(p, b->options.names, &findings);
+    if (r == 0)
+        p->not_before_us = b->policy->not_before_us;
     if (r != 0 || policy_same_names(p, b->policy)) {
         policy_findings_done(&findings);
         (void)policy_unref(p);

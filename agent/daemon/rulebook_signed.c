@@ -25,6 +25,13 @@ static void keep_copy_of_signed(struct rulebook *b)
     b->kept = true;
 }
 
+static int64_t head_issued(const struct trust_state *s)
+{
+    const struct trust_head *head = trust_state_head(s);
+
+    return head ? head->issued_us : 0;
+}
+
 static int take_signed(struct rulebook *b)
 {
     size_t size = 0;
@@ -44,6 +51,7 @@ static int take_signed(struct rulebook *b)
     }
     memcpy(copy, document, size);
     copy[size] = 0;
+    p->not_before_us = head_issued(trusted_state(b->trusted));
     rulebook_rule_by(b, p, copy, size, RULEBOOK_SIGNED);
     b->kept = true;
     return 0;
@@ -112,12 +120,27 @@ static int rule_signed(struct rulebook *b, struct trust_state *next, struct poli
     if (r < 0)
         return r;
     if (p) {
+        p->not_before_us = head_issued(next);
         rulebook_rule_by(b, policy_ref(p), TAKE_PTR(copy), size, RULEBOOK_SIGNED);
         keep_copy_of_signed(b);
     }
     b->kept = true;
     b->complaint[0] = '\0';
     return 0;
+}
+
+/* With this terminal's names. A bundle without a policy may bring a head, whose time the policy that rules is asked by: the same document
+ * anew, because others share the one in force. */
+static int complete(struct rulebook *b, const struct trust_state *next, struct policy **p)
+{
+    size_t size = 0;
+    const uint8_t *document = trust_state_policy(next, &size);
+    int r;
+
+    if (*p)
+        return policy_resolve(*p, b->options.names, &b->findings) == 0 ? 0 : -ENOMEM;
+    r = document ? rulebook_load(b, document, size, p) : 0;
+    return r > 0 ? -EIO : r;
 }
 
 int rulebook_apply(struct rulebook *b, const uint8_t *bundle, size_t size, int64_t wall_us,
@@ -138,8 +161,7 @@ int rulebook_apply(struct rulebook *b, const uint8_t *bundle, size_t size, int64
     r = trust_apply(trusted_state(b->trusted), &terminal, bundle, size, &next, &p, &b->findings, complaint);
     if (r != 0)
         return r;
-    if (p && policy_resolve(p, o->names, &b->findings) != 0)
-        r = -ENOMEM;
+    r = complete(b, next, &p);
     if (r == 0)
         r = rule_signed(b, next, p);
     if (r < 0)

@@ -75,6 +75,8 @@ struct decide_time {
     int16_t minute;  /* of the local day */
 };
 void decide_time_local(int64_t wall_us, struct decide_time *ret); /* the one impure helper: localtime_r */
+/* Ends (`until`) are asked of the later of both; days and hours stay the clock's. */
+void decide_time_not_before(struct decide_time *t, int64_t floor_us);
 
 /* --- USB devices --- */
 

@@ -5,6 +5,12 @@
 
 #include "decide/decide.h"
 
+void decide_time_not_before(struct decide_time *t, int64_t floor_us)
+{
+    if (t->wall_us < floor_us)
+        t->wall_us = floor_us;
+}
+
 void decide_time_local(int64_t wall_us, struct decide_time *ret)
 {
     time_t seconds = (time_t)(wall_us / 1000000);

@@ -132,6 +132,7 @@ void medium_decide(struct block_manager *b, struct medium *m, int64_t wall_us)
         if (m->usb[0] && b->config.usb_rule_of)
             facts.usb_rule = b->config.usb_rule_of(b->config.context, m->usb);
         decide_time_local(wall_us, &facts.now);
+        decide_time_not_before(&facts.now, b->policy->not_before_us);
         decide_medium(b->policy, &facts, &v);
     }
     if (m->failed && block_manager_mode(b) != EXIT_MODE_MONITOR) {

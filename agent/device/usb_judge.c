@@ -75,6 +75,7 @@ int usb_judge(const struct usb_manager *m, struct usb_device *d)
         facts.persons = m->persons;
         facts.n_persons = m->n_persons;
         facts.now = m->now;
+        decide_time_not_before(&facts.now, m->policy->not_before_us);
         facts.emergency = m->emergency;
         d->verdict = (struct verdict){0};
         decide_usb(m->policy, &facts, &d->verdict);

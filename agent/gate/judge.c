@@ -135,6 +135,7 @@ static void decide(struct gate *g, const struct view *v, const struct facts *f, 
     fill_subject(f, &o.subject);
     o.journal_full = atomic_load(&g->journal_full);
     decide_time_local(rec->wall_us, &o.now);
+    decide_time_not_before(&o.now, v->policy->not_before_us);
     if (object->medium) {
         o.medium = &object->medium->m.verdict;
         o.medium_bus = object->medium->m.bus;

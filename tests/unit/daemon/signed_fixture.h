@@ -88,7 +88,10 @@ static inline void signed_make_root(struct signed_place *p)
         assert_int_equal(trust_root_add_key(root, i == 0 ? "総務課 田中" : "情報課 鈴木", public, &index), 0);
         assert_int_equal(trust_root_add_role(root, TRUST_ROLE_ROOT, index), 0);
         assert_int_equal(trust_root_add_role(root, TRUST_ROLE_POLICY, index), 0);
+        if (i == 0)
+            assert_int_equal(trust_root_add_role(root, TRUST_ROLE_HEAD, index), 0);
     }
+    root->roles[TRUST_ROLE_HEAD].threshold = 1;
     root->roles[TRUST_ROLE_ROOT].threshold = root->roles[TRUST_ROLE_POLICY].threshold = 2;
     assert_int_equal(trust_root_write(root, &payload, &size, NULL), 0);
     p->root = signed_envelope(p, TRUST_TYPE_ROOT, payload, size, 2, &p->root_size);
@@ -127,6 +130,27 @@ static inline int signed_teardown(void **state)
     free(p->root);
     free(p);
     return system(command) == 0 ? 0 : -1;
+}
+
+/* A head for the policy of that version, issued then, for ten days. */
+static inline uint8_t *signed_head(const struct signed_place *p, int version, int64_t issued_us,
+                                   const struct digest *policy, int policy_version, size_t *ret_size)
+{
+    struct trust_complaint complaint = {0};
+    const struct trust_head head = {.organization = (char *)(uintptr_t) "city.example",
+                                    .group = (char *)(uintptr_t) "kazei",
+                                    .version = (uint64_t)version,
+                                    .issued_us = issued_us,
+                                    .expires_us = issued_us + 10 * SIGNED_DAY_US,
+                                    .policy_version = (uint64_t)policy_version,
+                                    .policy_sha256 = *policy};
+    uint8_t *payload = NULL, *bytes;
+    size_t size = 0;
+
+    assert_int_equal(trust_head_write(&head, &payload, &size, &complaint), 0);
+    bytes = signed_envelope(p, TRUST_TYPE_HEAD, payload, size, 1, ret_size);
+    free(payload);
+    return bytes;
 }
 
 /* A start of the daemon. */

@@ -6,6 +6,7 @@
 
 #include "ctl/server.h"
 #include "daemon/console.h"
+#include "decide/decide.h"
 #include "policy/trust/trust.h"
 
 static void expect(const struct rulebook *b, enum rulebook_source source, uint64_t version)
@@ -220,6 +221,48 @@ static void test_the_way_back(void **state)
     (void)rulebook_free(b);
 }
 
+/* A clock that is set back makes nothing that has ended valid again: time is not before the newest head. */
+static void test_time_does_not_go_back(void **state)
+{
+    static const struct decide_interface storage = {.class_ = 8, .subclass = 6, .protocol = 0x50};
+    const struct signed_place *p = *state;
+    struct decide_usb_facts facts = {.serial = "A", .interfaces = &storage, .n_interfaces = 1};
+    const int64_t issued = SIGNED_NOW_US + 40 * SIGNED_DAY_US;
+    struct trust_complaint complaint = {0};
+    struct verdict v = {0};
+    struct policy *before;
+    struct rulebook *b;
+    uint8_t *head;
+    size_t size = 0;
+
+    signed_write_file(p, 1);
+    b = signed_open(p, 0);
+    assert_int_equal(signed_install(b, p), 0);
+    assert_int_equal(signed_apply(b, p, 2, "usb: [{id: lent, allow: read, until: 2027-01-31}]\n"), 0);
+    assert_int_equal(rulebook_policy(b)->not_before_us, 0);
+    head = signed_head(p, 1, issued, &rulebook_policy(b)->sha256, 2, &size);
+    before = policy_ref(rulebook_policy(b));
+    assert_int_equal(rulebook_apply(b, head, size, issued, &complaint), 0); /* a head alone */
+    assert_int_equal(before->not_before_us, 0);                             /* others may be reading it */
+    (void)policy_unref(before);
+    for (int start = 0; start < 2; start++) {
+        assert_int_equal(rulebook_policy(b)->version, 2);
+        assert_int_equal(rulebook_policy(b)->not_before_us, issued);
+        assert_int_equal(rulebook_time(b, SIGNED_NOW_US), issued);
+        assert_int_equal(rulebook_time(b, issued + 1), issued + 1);
+        decide_time_local(SIGNED_NOW_US, &facts.now);
+        decide_usb(rulebook_policy(b), &facts, &v);
+        assert_int_equal(v.kind, VERDICT_ALLOW); /* so it would be by the clock */
+        decide_time_not_before(&facts.now, rulebook_policy(b)->not_before_us);
+        decide_usb(rulebook_policy(b), &facts, &v);
+        assert_int_equal(v.reason, REASON_EXPIRED);
+        (void)rulebook_free(b);
+        b = signed_open_at(p, SIGNED_NOW_US);
+    }
+    (void)rulebook_free(b);
+    free(head);
+}
+
 static void test_consoles(void **state)
 {
     static const struct {
@@ -276,6 +319,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damaged_keeps_stores, signed_setup, signed_teardown),
         cmocka_unit_test_setup_teardown(test_the_way_back, signed_setup, signed_teardown),
         cmocka_unit_test_setup_teardown(test_console_of_a_peer, signed_setup, signed_teardown),
+        cmocka_unit_test_setup_teardown(test_time_does_not_go_back, signed_setup, signed_teardown),
         cmocka_unit_test(test_consoles),
     };
 

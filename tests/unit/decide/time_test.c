@@ -62,6 +62,20 @@ static void test_local_time(void **state)
 }
 
 /* One rule with conditions and one moment: does it permit? */
+static void test_not_before(void **state)
+{
+    struct decide_time t;
+
+    (void)state;
+    decide_time_local(INT64_C(1795395600000000), &t);
+    decide_time_not_before(&t, 0);
+    decide_time_not_before(&t, INT64_C(1795395600000000) - 1);
+    assert_int_equal(t.wall_us, INT64_C(1795395600000000));
+    decide_time_not_before(&t, INT64_C(1795395600000000) + INT64_C(90000000000));
+    assert_int_equal(t.wall_us, INT64_C(1795395600000000) + INT64_C(90000000000));
+    assert_int_equal(t.weekday, 0);
+}
+
 static void test_conditions_at_their_edges(void **state)
 {
     static const struct {
@@ -134,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_local_time),
+        cmocka_unit_test(test_not_before),
         cmocka_unit_test(test_conditions_at_their_edges),
     };
 

@@ -375,6 +375,13 @@ static void hours_and_ends_decide(void **state)
     assert_false(fixture_authorized(x, "1-2"));
     assert_int_equal(usb_device_verdict(fixture_device(x, "1-2"))->reason, REASON_WHEN);
     assert_true(fixture_authorized(x, "1-1"));
+    p.policy.not_before_us = FIXTURE_NOW + 11 * minute; /* the clock is behind what is known of the time */
+    usb_manager_tick(x->m, FIXTURE_NOW);
+    assert_true(fixture_authorized(x, "1-2")); /* hours are the clock's */
+    assert_false(fixture_authorized(x, "1-1"));
+    p.policy.not_before_us = 0;
+    usb_manager_tick(x->m, FIXTURE_NOW);
+    assert_true(fixture_authorized(x, "1-1"));
     usb_manager_tick(x->m, FIXTURE_NOW + 11 * minute);
     assert_false(fixture_authorized(x, "1-1"));
     assert_int_equal(usb_device_verdict(fixture_device(x, "1-1"))->reason, REASON_EXPIRED);
