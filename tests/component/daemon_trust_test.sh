@@ -9,7 +9,10 @@ command -v openssl > /dev/null || skip "openssl is missing"
 sign() { /usr/bin/python3 "${BASH_SOURCE[0]%/*}/daemon/sign.py" "$keys" "$@"; }
 unplugged() { ! mountpoint -q "$mount"; }
 # What rules, once the gate has looked at its marks again after a stick came or went (wire_gate_tick).
-ruling() { eventually "enforcing" 10 enforcing; kuraban status --json | jq -cS '{enforcing, mode, terminal, policy, trust}'; }
+asked() {
+    kuraban status --json | jq -ceS 'select(.enforcing) | {enforcing, mode, terminal, policy, trust}' > "$stage/ruling"
+}
+ruling() { eventually "enforcing" 10 asked; cat "$stage/ruling"; }
 stored() { ( cd "$stage/state" && sha256sum trust.json trust.installed policy.last-good.yaml && find . -maxdepth 1 ! -name 'journal*' | sort ); }
 says() { grep -qF -- "$1" "$stage/out" || { cat "$stage/out" >&2; fail "not said: $1"; }; }
 
