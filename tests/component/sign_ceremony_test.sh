@@ -40,6 +40,8 @@ for who in root1 root2 root3 root4 draft approve second hub stranger; do
     id=$(openssl pkey -pubin -in $who.pub -outform DER | sha256sum | cut -d' ' -f1)
     says "$id"
     openssl pkey -in $who -passin file:passphrase -out $who.open # for forgeries
+    # A key that openssl encrypted opens as well, and at once: what follows opens keys eighty times.
+    openssl pkcs8 -topk8 -in $who.open -v2 aes-256-cbc -iter 1000 -passout file:passphrase -out $who
 done
 exits 5 kuraban policy keygen --name x --out root1 --passphrase-file passphrase
 says "nothing is overwritten"
