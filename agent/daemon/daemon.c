@@ -424,8 +424,10 @@ static int run(struct daemon *d)
         return r;
     daemon_apply_people(d);
     wire_gate_probe_overlay(d);
-    if (!wire_gate_self_test(d))
+    if (!wire_gate_self_test(d)) {
         log_error("start.not-enforcing", "see=kuraban-doctor");
+        (void)sd_event_source_set_time(d->self_test, clock_boottime_us() + SELF_TEST_AGAIN_US);
+    }
     (void)sd_notify(0, "READY=1");
     log_notice("start.ready", "version=%s", KURABAN_VERSION);
     r = sd_event_loop(d->loop);
