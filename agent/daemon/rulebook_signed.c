@@ -147,7 +147,8 @@ int rulebook_apply(struct rulebook *b, const uint8_t *bundle, size_t size, int64
                    struct trust_complaint *complaint)
 {
     const struct rulebook_options *o = &b->options;
-    struct trust_terminal terminal = {.id = o->terminal, .groups = o->groups, .n_groups = o->n_groups};
+    const struct trust_terminal terminal = {
+        .id = o->terminal, .groups = o->groups, .n_groups = o->n_groups, .now_us = wall_us};
     struct trust_state *next = NULL;
     struct policy *p = NULL;
     int r;
@@ -157,7 +158,6 @@ int rulebook_apply(struct rulebook *b, const uint8_t *bundle, size_t size, int64
         (void)snprintf(complaint->text, sizeof(complaint->text), "%s", trusted_complaint(b->trusted));
         return TRUST_E_NO_ROOT;
     }
-    terminal.now_us = rulebook_time(b, wall_us);
     r = trust_apply(trusted_state(b->trusted), &terminal, bundle, size, &next, &p, &b->findings, complaint);
     if (r != 0)
         return r;

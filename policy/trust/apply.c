@@ -21,6 +21,7 @@ struct application {
     const struct trust_root *root; /* that rules after the bundle's roots; held's or own_root */
     struct trust_root *own_root;
     struct policy *policy; /* of the bundle; NULL: none */
+    int64_t now_us;        /* not before the newest head that is held */
     struct trust_complaint *complaint;
 };
 
@@ -78,17 +79,28 @@ static int apply_root(struct application *a, size_t i)
     return TRUST_OK;
 }
 
-/* Does the root still carry the head that is held? By its keys: the signatures themselves were and will be verified. */
-static bool carries_head(const struct trust_root *root, const struct trust_envelope *head)
+/* Signatures of strangers are nobody's word. Kept, one that does not fit would stand in the way of a later root that knows its key. */
+static void forget_strangers(struct trust_envelope *e, const struct trust_votes *votes)
 {
-    unsigned n = 0;
+    size_t n = 0;
 
-    for (size_t i = 0; i < head->n_signatures; i++) {
-        const struct trust_key *key = trust_root_find_key(root, &head->signatures[i].key);
+    for (size_t i = 0; i < e->n_signatures; i++)
+        if (votes->of[i].kind == TRUST_VOTE_GOOD)
+            e->signatures[n++] = e->signatures[i];
+    e->n_signatures = n;
+}
 
-        n += key && trust_root_has(root, TRUST_ROLE_HEAD, (size_t)(key - root->keys));
-    }
-    return root->roles[TRUST_ROLE_HEAD].threshold > 0 && n >= root->roles[TRUST_ROLE_HEAD].threshold;
+/* A head that the new root does not carry any more goes. */
+static int keep_head(struct application *a)
+{
+    int r;
+
+    if (!a->own_root || !a->next->head_envelope)
+        return TRUST_OK;
+    r = trust_envelope_verify(a->next->head_envelope, a->root, TRUST_ROLE_HEAD, NULL, NULL);
+    if (r > 0)
+        a->next->head_envelope = trust_envelope_free(a->next->head_envelope);
+    return r < 0 ? r : TRUST_OK;
 }
 
 static int apply_roots(struct application *a)
@@ -101,14 +113,12 @@ static int apply_roots(struct application *a)
         r = apply_root(a, i);
     if (r != TRUST_OK)
         return r;
-    if (a->root->expires_us <= a->terminal->now_us) {
+    if (a->root->expires_us <= a->now_us) {
         clock_format_rfc3339(a->root->expires_us, until);
         return trust_refuse(a->complaint, TRUST_E_ROOT_EXPIRED, N_("root version %" PRIu64 " ended %s"),
                             a->root->version, until);
     }
-    if (a->own_root && a->next->head_envelope && !carries_head(a->root, a->next->head_envelope))
-        a->next->head_envelope = trust_envelope_free(a->next->head_envelope);
-    return TRUST_OK;
+    return keep_head(a);
 }
 
 static int check_policy_times(const struct application *a)
@@ -116,11 +126,11 @@ static int check_policy_times(const struct application *a)
     const struct policy *p = a->policy;
     char at[CLOCK_RFC3339_SIZE];
 
-    if (p->valid_until_us != 0 && p->valid_until_us < a->terminal->now_us) {
+    if (p->valid_until_us != 0 && p->valid_until_us < a->now_us) {
         clock_format_rfc3339(p->valid_until_us, at);
         return trust_refuse(a->complaint, TRUST_E_EXPIRED, N_("valid until %s"), at);
     }
-    if (p->valid_from_us != 0 && p->valid_from_us > a->terminal->now_us) {
+    if (p->valid_from_us != 0 && p->valid_from_us > a->now_us) {
         clock_format_rfc3339(p->valid_from_us, at);
         return trust_refuse(a->complaint, TRUST_E_NOT_YET, N_("valid from %s"), at);
     }
@@ -165,11 +175,12 @@ static int check_policy(struct application *a)
 static int apply_policy(struct application *a, struct policy_findings *findings)
 {
     struct trust_envelope *e = a->bundle.policy;
+    struct trust_votes votes;
     int r;
 
     if (!e)
         return TRUST_OK;
-    r = trust_envelope_verify(e, a->root, TRUST_ROLE_POLICY, NULL, a->complaint);
+    r = trust_envelope_verify(e, a->root, TRUST_ROLE_POLICY, &votes, a->complaint);
     if (r != TRUST_OK)
         return r;
     r = policy_load("policy", e->payload, e->size, findings, &a->policy);
@@ -179,6 +190,7 @@ static int apply_policy(struct application *a, struct policy_findings *findings)
         r = check_policy(a);
     if (r != TRUST_OK)
         return r;
+    forget_strangers(e, &votes);
     trust_envelope_free(a->next->policy_envelope);
     a->next->policy_envelope = TAKE_PTR(a->bundle.policy);
     a->next->policy_root_envelope = trust_envelope_free(a->next->policy_root_envelope);
@@ -189,11 +201,12 @@ static int check_head_times(const struct application *a, const struct trust_head
 {
     char at[CLOCK_RFC3339_SIZE];
 
-    if (h->expires_us <= a->terminal->now_us) {
+    if (h->expires_us <= a->now_us) {
         clock_format_rfc3339(h->expires_us, at);
         return trust_refuse(a->complaint, TRUST_E_HEAD_EXPIRED, N_("the head ended %s"), at);
     }
-    /* A head from the far future would push the terminal's idea of time there, and with it everything over its end. */
+    /* A head from the far future would push the terminal's idea of time there, and with it everything over its end. By the clock
+     * itself: measured from the newest head, one head after the other would get as far. */
     if (h->issued_us - a->terminal->now_us > (int64_t)TRUST_CLOCK_SLACK_S * 1000000) {
         clock_format_rfc3339(h->issued_us, at);
         return trust_refuse(a->complaint, TRUST_E_NOT_YET, N_("the head was issued %s; is the clock right?"), at);
@@ -247,17 +260,19 @@ static int apply_head(struct application *a)
 {
     _cleanup_(trust_head_freep) struct trust_head *h = NULL;
     struct trust_envelope *e = a->bundle.head;
+    struct trust_votes votes;
     int r;
 
     if (!e)
         return TRUST_OK;
-    r = trust_envelope_verify(e, a->root, TRUST_ROLE_HEAD, NULL, a->complaint);
+    r = trust_envelope_verify(e, a->root, TRUST_ROLE_HEAD, &votes, a->complaint);
     if (r == TRUST_OK)
         r = trust_head_parse(e->payload, e->size, &h, a->complaint);
     if (r == TRUST_OK)
         r = check_head(a, h);
     if (r != TRUST_OK)
         return r;
+    forget_strangers(e, &votes);
     trust_envelope_free(a->next->head_envelope);
     a->next->head_envelope = TAKE_PTR(a->bundle.head);
     return TRUST_OK;
@@ -272,6 +287,7 @@ int trust_apply(const struct trust_state *s, const struct trust_terminal *termin
 
     if (!s)
         return trust_refuse(complaint, TRUST_E_NO_ROOT, "%s", "");
+    a.now_us = s->head && s->head->issued_us > terminal->now_us ? s->head->issued_us : terminal->now_us;
     r = trust_bundle_parse(bundle, size, &a.bundle, complaint);
     if (r == TRUST_OK)
         r = trust_state_copy(s, &a.next);

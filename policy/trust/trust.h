@@ -111,7 +111,8 @@ struct trust_head *trust_head_free(struct trust_head *h);
 
 /* --- Verification --- */
 
-/* Who verifies: the terminal, or somebody who checks for it. now_us: the wall clock, not before the newest head accepted. */
+/* Who verifies: the terminal, or somebody who checks for it. now_us: the wall clock as it is; trust_apply() itself lets no time before the
+ * newest head accepted count. */
 struct trust_terminal {
     const char *id;            /* NULL: not known */
     const char *const *groups; /* may be empty */

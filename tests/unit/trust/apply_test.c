@@ -371,6 +371,47 @@ static void test_a_new_head_key_lets_heads_count_anew(void **state)
     trust_envelope_free(p);
 }
 
+/* A taken hub signs head after head, each a little further ahead: a terminal whose time followed would take nothing new any more. */
+static void test_heads_do_not_carry_the_time_away(void **state)
+{
+    _cleanup_(trust_state_freep) struct trust_state *s = signed_settled();
+    struct trust_envelope *p = signed_usual_policy(5, NULL);
+    struct signed_head h = {SIGNED_ORGANIZATION,          "kazei", 8, 5, SIGNED_NOW + SIGNED_DAY,
+                            SIGNED_NOW + 31 * SIGNED_DAY, p};
+
+    (void)state;
+    must_take(&s, signed_file(signed_make_head(&h, KEY(6))));
+    h.version = 9;
+    h.issued_us += SIGNED_DAY;
+    assert_int_equal(offer(s, signed_file(signed_make_head(&h, KEY(6)))), TRUST_E_NOT_YET);
+    assert_int_equal(offer_at(s, SIGNED_NOW + SIGNED_DAY, signed_file(signed_make_head(&h, KEY(6))), NULL, NULL),
+                     TRUST_OK);
+    /* What has ended by the newest head has ended, whatever the clock says. */
+    assert_int_equal(offer(s, signed_file(signed_usual_policy(6, "valid: {until: 2027-01-15T20:00:00Z}\n"))),
+                     TRUST_E_EXPIRED);
+    trust_envelope_free(p);
+}
+
+/* Whoever carries a bundle can put a signature of a stranger beside the good ones. Some day the stranger may get the role. */
+static void test_a_stranger_does_not_stand_in_the_way_of_a_later_root(void **state)
+{
+    _cleanup_(trust_state_freep) struct trust_state *s = signed_settled();
+    struct signed_root o = signed_root_version(4);
+    struct trust_envelope *p = signed_usual_policy(5, NULL);
+    struct trust_envelope *h = signed_make_head(
+        &(struct signed_head){SIGNED_ORGANIZATION, "kazei", 8, 5, SIGNED_NOW, SIGNED_NOW + SIGNED_DAY, p},
+        KEY(6) | KEY(9));
+
+    (void)state;
+    assert_int_equal(h->n_signatures, 2);
+    h->signatures[1].bytes[0] ^= 1;
+    must_take(&s, signed_file(h));
+    o.keys[TRUST_ROLE_HEAD] = KEY(6) | KEY(9);
+    must_take(&s, of_root(signed_make_root(&o, SIGNED_ROOT_SIGNERS)));
+    assert_int_equal(trust_state_head(s)->version, 8);
+    trust_envelope_free(p);
+}
+
 static void test_a_root_without_head_keys_accepts_no_head(void **state)
 {
     struct signed_root o = signed_root_default;
@@ -458,6 +499,8 @@ int main(void)
         cmocka_unit_test(test_a_rotation_with_its_policy_in_one_bundle),
         cmocka_unit_test(test_a_skipped_version_needs_the_chain),
         cmocka_unit_test(test_a_new_head_key_lets_heads_count_anew),
+        cmocka_unit_test(test_heads_do_not_carry_the_time_away),
+        cmocka_unit_test(test_a_stranger_does_not_stand_in_the_way_of_a_later_root),
         cmocka_unit_test(test_a_root_without_head_keys_accepts_no_head),
         cmocka_unit_test(test_a_head_comes_again_until_it_ends),
         cmocka_unit_test(test_a_head_needs_a_policy),
