@@ -164,6 +164,12 @@ static void note_refusal(struct verdict *v, const struct verdict *refined)
 /* What the device's rule permits, a media rule may take away again, or make less of. */
 static void refine(struct verdict *v, const struct verdict *refined)
 {
+    /* Refused already, if only for the record. */
+    if (v->ruled == VERDICT_DENY) {
+        if (refined->kind == VERDICT_DENY)
+            *v = *refined;
+        return;
+    }
     if (refined->ruled == VERDICT_DENY && refined->kind == VERDICT_ALLOW && !v->monitor) {
         note_refusal(v, refined);
         return;
@@ -191,7 +197,7 @@ static void decide_usb_medium(const struct policy *p, const struct decide_medium
     }
     by_usb_rule(p, r, facts, ret);
     depends = match_depends(&r->who, &r->when, r->until_us);
-    if (ret->ruled == VERDICT_ALLOW && by_medium_rules(p, facts, &refined, &depends))
+    if (ret->kind == VERDICT_ALLOW && by_medium_rules(p, facts, &refined, &depends))
         refine(ret, &refined);
     ret->cacheable = !depends;
 }

@@ -244,12 +244,44 @@ static void test_the_other_rule_stays_in_force(void **state)
     }
 }
 
+/* The device's rule refuses and only records that; what a media rule refuses in force stays refused. */
+static void test_a_media_rule_stays_in_force_under_a_device_that_is_only_watched(void **state)
+{
+    static const struct {
+        const char *device, *medium;
+        enum verdict_kind kind;
+        const char *rule;
+    } cases[] = {
+        {"refuse: true, monitor: true", "refuse: true", VERDICT_DENY, "m"},
+        {"refuse: true, monitor: true", "allow: read, who: {users: [tanaka]}", VERDICT_DENY, "m"},
+        {"allow: read, medium: {luks-only: true}, monitor: true", "refuse: true", VERDICT_DENY, "m"},
+        {"refuse: true, monitor: true", "refuse: true, monitor: true", VERDICT_ALLOW, "r"},
+        {"refuse: true, monitor: true", "allow: read", VERDICT_ALLOW, "r"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        char body[256];
+        struct verdict v = {0};
+        struct policy *p;
+
+        (void)snprintf(body, sizeof(body), "usb: [{id: r, %s}]\nmedia: {rules: [{id: m, %s}]}\n", cases[i].device,
+                       cases[i].medium);
+        p = policy_in(body, "enforce", false);
+        decide_device_medium(p, USB_MEDIUM, &v);
+        if (v.ruled != VERDICT_DENY || v.kind != cases[i].kind || strcmp(v.rule, cases[i].rule) != 0)
+            fail_msg("%s: %s by %s", body, verdict_kind_name(v.kind), v.rule);
+        (void)policy_unref(p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_part),
         cmocka_unit_test(test_the_unknown),
         cmocka_unit_test(test_the_other_rule_stays_in_force),
+        cmocka_unit_test(test_a_media_rule_stays_in_force_under_a_device_that_is_only_watched),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
