@@ -24,6 +24,7 @@
 #include "base/cleanup.h"
 #include "base/frame.h"
 #include "base/log.h"
+#include "ctl/let_go.h"
 
 #ifndef SO_PEERPIDFD /* 6.5; asm-generic */
 #    define SO_PEERPIDFD 77
@@ -45,7 +46,7 @@ struct connection {
     struct ctl_peer peer;
     int fd;
     int passed;    /* the fd that came with the frame in `in`; -1 none */
-    bool unwanted; /* one came that was not taken */
+    bool unwanted; /* one came that is not taken; nothing is read after it */
     bool streaming;
     sd_event_source *io, *idle;
     struct buf in, out;
@@ -87,6 +88,18 @@ static void log_peer(struct ctl_server *s, const char *id, const struct ctl_peer
     s->unlogged = 0;
 }
 
+static void close_connection(struct ctl_server *s, int fd, const struct ctl_peer *peer)
+{
+    int r = 0;
+
+    if (peer->uid == 0)
+        close_fd(fd);
+    else
+        r = let_go(fd);
+    if (r < 0)
+        log_peer(s, "control.peer-held", peer, strerrorname_np(-r));
+}
+
 static void connection_drop(struct connection *c)
 {
     struct ctl_server *s = c->server;
@@ -94,7 +107,7 @@ static void connection_drop(struct connection *c)
     TAILQ_REMOVE(&s->connections, c, link);
     sd_event_source_disable_unref(c->io);
     sd_event_source_disable_unref(c->idle);
-    close_fd(c->fd);
+    close_connection(s, c->fd, &c->peer);
     close_fd(c->passed);
     close_fd(c->peer.pidfd);
     buf_done(&c->in);
@@ -141,6 +154,8 @@ static int connection_push(struct connection *c)
     }
     buf_done(&c->out); /* a large answer does not stay in memory */
     c->sent = 0;
+    if (c->unwanted)
+        return -ECONNRESET;
     r = sd_event_source_set_io_events(c->io, EPOLLIN);
     return r < 0 ? r : connection_touch(c);
 }
@@ -250,16 +265,15 @@ static int connection_take_frame(struct connection *c)
     int r = frame_parse(c->in.data, c->in.size, &f, &used);
 
     if (r <= 0)
-        return r;
+        return r < 0 || !c->unwanted ? r : -EBADMSG;
     r = connection_dispatch(c, &f);
     buf_clear(&c->in); /* it held exactly this frame */
     c->passed = close_fd(c->passed);
-    c->unwanted = false;
     return r;
 }
 
-/* Whoever may use no verb that takes an fd cannot make us hold one: closing it would wait for its owner (a FUSE file is flushed).
- * Without room for it the kernel drops it and says so. */
+/* Whoever may use no verb that takes an fd cannot make us hold one, nor be the last who held it: giving it up would wait for its
+ * owner (ctl/let_go.h). */
 static bool may_pass_fd(const struct connection *c)
 {
     for (size_t i = 0; i < c->server->n_verbs; i++)
@@ -268,32 +282,45 @@ static bool may_pass_fd(const struct connection *c)
     return false;
 }
 
+/* As recv(2), unless an fd came along: then what it came with is only looked at, and stays where it is. */
+static ssize_t receive_bytes(struct connection *c, struct msghdr *m)
+{
+    ssize_t n = recvmsg(c->fd, m, MSG_DONTWAIT | MSG_PEEK);
+
+    if (n < 0)
+        return -errno;
+    c->unwanted = m->msg_flags & MSG_CTRUNC;
+    if (c->unwanted || n == 0)
+        return n;
+    n = recv(c->fd, m->msg_iov->iov_base, (size_t)n, MSG_DONTWAIT);
+    return n < 0 ? -errno : n;
+}
+
 /* As recv(2), with the fds that came along. */
-static ssize_t connection_receive(struct connection *c, void *bytes, size_t size)
+static ssize_t receive_with_fds(struct connection *c, struct msghdr *m)
 {
     union {
         struct cmsghdr align;
         char space[CMSG_SPACE(4 * sizeof(int))]; /* more than one is an error, and told as one */
     } control;
-    struct iovec iov = {.iov_base = bytes, .iov_len = size};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-    bool may = may_pass_fd(c);
     ssize_t n;
     int r;
 
-    if (may) {
-        m.msg_control = &control;
-        m.msg_controllen = sizeof(control);
-    }
-    n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    m->msg_control = &control;
+    m->msg_controllen = sizeof(control);
+    n = recvmsg(c->fd, m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0)
         return -errno;
-    if (!may) {
-        c->unwanted = c->unwanted || (m.msg_flags & MSG_CTRUNC);
-        return n;
-    }
-    r = frame_take_fds(&m, &c->passed);
+    r = frame_take_fds(m, &c->passed);
     return r < 0 ? r : n;
+}
+
+static ssize_t connection_receive(struct connection *c, void *bytes, size_t size)
+{
+    struct iovec iov = {.iov_base = bytes, .iov_len = size};
+    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+
+    return may_pass_fd(c) ? receive_with_fds(c, &m) : receive_bytes(c, &m);
 }
 
 /* One frame is asked for at a time, so that a burst of requests does not hold the loop: the rest stays in the socket and the
@@ -368,7 +395,7 @@ static int connection_new(struct ctl_server *s, int fd, const struct ctl_peer *p
     int r;
 
     if (!c) {
-        close_fd(fd);
+        close_connection(s, fd, peer);
         close_fd(peer->pidfd);
         return -ENOMEM;
     }
@@ -420,10 +447,11 @@ static int open_peer(int fd, const struct ucred *credentials)
 static int on_accept(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
     struct ctl_server *s = userdata;
-    _cleanup_close_ int peer_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int peer_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     struct ucred credentials = {.uid = (uid_t)-1};
-    struct ctl_peer peer;
+    struct ctl_peer peer = {.uid = (uid_t)-1, .pidfd = -1};
     socklen_t size = sizeof(credentials);
+    int on = 1;
 
     (void)source;
     (void)events;
@@ -432,15 +460,20 @@ static int on_accept(sd_event_source *source, int fd, uint32_t events, void *use
             pause_accepting(s);
         return 0;
     }
-    if (getsockopt(peer_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
+    /* An urgent byte that was passed over would be given up by the kernel, with the fd that came with it. */
+    if (getsockopt(peer_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0 ||
+        setsockopt(peer_fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)) < 0) {
+        close_connection(s, peer_fd, &peer);
         return 0;
+    }
     peer = (struct ctl_peer){.pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid, .pidfd = -1};
     if (!has_room(s, peer.uid)) {
         log_peer(s, "control.peer-refused", &peer, "too-many");
+        close_connection(s, peer_fd, &peer);
         return 0;
     }
     peer.pidfd = open_peer(peer_fd, &credentials);
-    (void)connection_new(s, TAKE_FD(peer_fd), &peer);
+    (void)connection_new(s, peer_fd, &peer);
     return 0;
 }
 

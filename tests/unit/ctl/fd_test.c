@@ -5,14 +5,17 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <jansson.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -270,6 +273,147 @@ static void test_others(void **state)
     assert_true(descriptors_of(*state) > 0);
 }
 
+/* --- what takes its time to be given up --- */
+
+enum {
+    LINGER_S = 40,
+    PATIENCE_MS = 20000, /* far less than that, and enough for a busy machine */
+    ROOM = 16,           /* connections of one user */
+};
+
+/* A TCP connection with bytes that its other end, which stays open and unread, keeps waiting for. */
+static int lingering_socket(void)
+{
+    static const uint8_t bytes[65536];
+    struct linger linger = {.l_onoff = 1, .l_linger = LINGER_S};
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(a);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (bind(listener, (struct sockaddr *)&a, size) < 0 || listen(listener, 1) < 0 ||
+        getsockname(listener, (struct sockaddr *)&a, &size) < 0 || connect(fd, (struct sockaddr *)&a, size) < 0 ||
+        accept4(listener, NULL, NULL, SOCK_CLOEXEC) < 0)
+        return -1;
+    while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+        continue;
+    return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) < 0 ? -1 : fd;
+}
+
+static void send_last(int socket, const uint8_t *bytes, size_t size, int flags)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.space)};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    int fd = lingering_socket();
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &fd, sizeof(int));
+    if (fd < 0 || sendmsg(socket, &m, MSG_NOSIGNAL | flags) < 0)
+        _exit(1);
+    (void)close(fd);
+}
+
+enum manner {
+    WITH_A_REQUEST,
+    WITH_HALF_A_REQUEST,
+    URGENT,
+    BEHIND_SOMETHING_WRONG,
+    WHERE_THERE_IS_NO_ROOM
+};
+
+static const uint8_t status_request[FRAME_HEADER_SIZE] = {0, 0, 0, 0, CTL_STATUS};
+
+static void pass_in_manner(const struct fake_ctl *f, enum manner manner)
+{
+    static const uint8_t wrong[FRAME_HEADER_SIZE] = {0xff, 0xff, 0xff, 0xff};
+    struct ctl_client c[ROOM + 1];
+    size_t n = manner == WHERE_THERE_IS_NO_ROOM ? ROOM + 1 : 1;
+
+    for (size_t i = 0; i < n; i++)
+        if (ctl_client_open(f->directory, &c[i]) < 0)
+            _exit(1);
+    if (manner == BEHIND_SOMETHING_WRONG && send(c[0].socket, wrong, sizeof(wrong), MSG_NOSIGNAL) < 0)
+        _exit(1);
+    send_last(c[n - 1].socket, status_request,
+              manner == WITH_HALF_A_REQUEST ? 3
+              : manner == URGENT            ? 1
+                                            : FRAME_HEADER_SIZE,
+              manner == URGENT ? MSG_OOB : 0);
+    if (manner == URGENT)
+        (void)send(c[0].socket, status_request, sizeof(status_request), MSG_NOSIGNAL);
+    for (size_t i = 0; i < n; i++)
+        ctl_client_close(&c[i]);
+}
+
+/* Returns the process that keeps the other ends. */
+static pid_t nobody_passes(const struct fake_ctl *f, enum manner manner)
+{
+    int ready[2];
+    char byte;
+    pid_t pid;
+
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    assert_int_equal(kill(f->pid, SIGSTOP), 0); /* it finds all of it at once */
+    (void)fflush(NULL);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
+            _exit(1);
+        pass_in_manner(f, manner);
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || write(ready[1], "", 1) != 1)
+            _exit(1);
+        for (;;)
+            (void)pause();
+    }
+    close_fd(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close_fd(ready[0]);
+    assert_int_equal(kill(f->pid, SIGCONT), 0);
+    return pid;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &t), 0);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* The last reference to what others sent is not given up by the server: closing it may take as long as they like. */
+static void test_nobody_makes_it_wait(void **state)
+{
+    static const enum manner manners[] = {WITH_A_REQUEST, WITH_HALF_A_REQUEST, URGENT, BEHIND_SOMETHING_WRONG,
+                                          WHERE_THERE_IS_NO_ROOM};
+    json_int_t before;
+
+    if (getuid() != 0)
+        skip_because("needs root to become another user");
+    before = descriptors_of(*state);
+    for (size_t i = 0; i < ELEMENTS(manners); i++) {
+        pid_t pid = nobody_passes(*state, manners[i]);
+        int64_t began = now_ms();
+        int status;
+
+        /* Twice: the first may be answered before it comes to the other connection. */
+        assert_true(descriptors_of(*state) > 0);
+        assert_true(descriptors_of(*state) > 0);
+        if (now_ms() - began > PATIENCE_MS)
+            fail_msg("manner %d: answered after %lld ms", (int)manners[i], (long long)(now_ms() - began));
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+    }
+    assert_int_equal(descriptors_of(*state), before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +424,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_elsewhere_it_ends_the_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(test_more_than_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nobody_makes_it_wait, setup, teardown),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
