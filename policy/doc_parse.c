@@ -193,6 +193,28 @@ static int check_mark(struct policy_findings *findings, const uint8_t *bytes, si
     return DOC_E_INVALID;
 }
 
+/*
+ * libyaml ends a line also at U+0085, U+2028, U+2029 and a lone carriage return. Whoever reads the text does not, and signs a rule that looks
+ * like the rest of a comment. Controls of the writing direction do the same to what stands in one line (CVE-2021-42574). Nothing else
+ * that does not show is left once libyaml has taken the text.
+ */
+static int check_hidden(struct policy_findings *findings, const uint8_t *bytes, size_t size)
+{
+    for (size_t at = 0;; at++) {
+        at += text_printable_length((const char *)bytes + at, size - at);
+        if (at == size)
+            return 0;
+        if (bytes[at] == '\n' || bytes[at] == '\t' || (bytes[at] == '\r' && at + 1 < size && bytes[at + 1] == '\n'))
+            continue;
+        policy_findings_add(findings, POLICY_ERROR, position_of_offset(bytes, size, at),
+                            N_("a character that does not show, and changes how the text is read"));
+        policy_findings_hint(findings,
+                             N_("delete it: with such line ends and marks of the writing direction a rule can "
+                                "look like a part of a comment"));
+        return DOC_E_INVALID;
+    }
+}
+
 static int scan_bytes(struct scan *s, const uint8_t *bytes, size_t size)
 {
     yaml_parser_t parser;
@@ -301,6 +323,8 @@ int doc_parse(const uint8_t *bytes, size_t size, const struct doc_limits *limits
     r = check_mark(findings, bytes, size);
     if (r == 0)
         r = scan_bytes(&s, bytes, size);
+    if (r == 0)
+        r = check_hidden(findings, bytes, size);
     if (r != 0)
         return r;
     d = calloc(1, sizeof(*d));

@@ -158,21 +158,28 @@ static bool is_printable(uint32_t point)
     return point != 0xfeff && point != 0xfffe && point != 0xffff;
 }
 
-bool text_is_printable_utf8(const char *s)
+size_t text_printable_length(const char *bytes, size_t size)
 {
-    const uint8_t *at = (const uint8_t *)s;
-    size_t left = strlen(s);
+    const uint8_t *at = (const uint8_t *)bytes;
+    size_t left = size;
 
     while (left > 0) {
         uint32_t point;
         size_t n = utf8_sequence(at, left, &point);
 
         if (n == 0 || !is_printable(point))
-            return false;
+            break;
         at += n;
         left -= n;
     }
-    return true;
+    return size - left;
+}
+
+bool text_is_printable_utf8(const char *s)
+{
+    size_t size = strlen(s);
+
+    return text_printable_length(s, size) == size;
 }
 
 char *text_copy(const char *bytes, size_t size)

@@ -17,6 +17,8 @@ int text_to_size(const char *s, uint64_t *ret);
 size_t text_distance(const char *a, const char *b, size_t cap);
 /* Valid UTF-8 without control characters (tab excluded as well)? Foreign names are checked before they are shown. */
 bool text_is_printable_utf8(const char *s);
+/* How many bytes from the first on are such text. */
+size_t text_printable_length(const char *bytes, size_t size);
 /* A NUL-terminated copy of bytes that have no end of their own. Caller frees; NULL on ENOMEM. */
 char *text_copy(const char *bytes, size_t size);
 /* A copy that is safe for a terminal, a log and JSON: bytes that are not printable UTF-8 become \xNN, and so
