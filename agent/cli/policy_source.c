@@ -94,7 +94,7 @@ static enum installed look(const char *directory, const char *name, char **ret_p
     return error == 0 ? INSTALLED_YES : error == ENOENT || error == ENOTDIR ? INSTALLED_NO : INSTALLED_HIDDEN;
 }
 
-static enum cli_exit read_state(struct cli *c, const char *path, struct policy_source *s)
+static enum cli_exit read_state(struct cli *c, const char *path, struct policy_source *s, bool *ret_none)
 {
     struct trust_complaint complaint = {.translate = i18n_translate};
     struct trust_state *state = NULL;
@@ -114,14 +114,23 @@ static enum cli_exit read_state(struct cli *c, const char *path, struct policy_s
     policy = trust_state_policy(state, &size);
     s->name = cli_safe(c, path);
     s->is_signed = true;
-    if (policy) {
+    *ret_none = !policy;
+    if (policy)
         code = take(s, policy, size);
-    } else {
-        cli_error(c, _("a root document is installed, but no signed policy yet: everything is refused"));
-        code = CLI_FAILED;
-    }
     (void)trust_state_free(state);
     return code;
+}
+
+/* A root document and nothing signed yet: kuraband keeps to its copy of what ruled before. */
+static enum cli_exit read_copy(struct cli *c, struct policy_source *s)
+{
+    _cleanup_free_ char *path = NULL;
+
+    s->is_signed = false;
+    if (look(c->config->state_directory, "policy.last-good.yaml", &path) == INSTALLED_YES)
+        return read_file(c, path, s);
+    cli_error(c, _("a root document is installed, but no signed policy yet: everything is refused"));
+    return CLI_FAILED;
 }
 
 /* Whoever may not look asks kuraband, which tells everybody whether a root document is installed. */
@@ -146,13 +155,16 @@ static enum cli_exit read_in_force(struct cli *c, struct policy_source *s)
     _cleanup_free_ char *path = NULL;
     enum cli_exit code = cli_config(c);
     enum installed state, marker;
+    bool none = false;
 
     if (code != CLI_OK)
         return code;
     state = look(c->config->state_directory, "trust.json", &path);
     marker = look(c->config->state_directory, "trust.installed", NULL);
-    if (path && (state == INSTALLED_YES || marker == INSTALLED_YES))
-        return read_state(c, path, s);
+    if (path && (state == INSTALLED_YES || marker == INSTALLED_YES)) {
+        code = read_state(c, path, s, &none);
+        return code == CLI_OK && none ? read_copy(c, s) : code;
+    }
     if (state == INSTALLED_HIDDEN || marker == INSTALLED_HIDDEN)
         code = ask_installed(c);
     return code == CLI_OK ? read_file(c, c->config->policy, s) : code;

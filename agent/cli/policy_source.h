@@ -8,7 +8,8 @@
 
 /*
  * Which document is meant: a policy file, the policy in a signed one or in a bundle (its signatures are not looked at), or with path
- * NULL the one that rules this terminal: out of trust.json once a root document is installed, until then the configured file.
+ * NULL the one that rules this terminal: out of trust.json once a root document is installed (before the first signed one: the copy that
+ * kuraband keeps), until then the configured file.
  */
 struct policy_source {
     uint8_t *bytes; /* of the document */

@@ -10,7 +10,7 @@
 #include "policy/policy.h"
 
 static char directory[] = "/tmp/kuraban-source-XXXXXX";
-static char config[96], file[96], state_directory[96], state_file[128], marker[128], bundle[96], cases[96];
+static char config[96], file[96], state_directory[96], state_file[128], marker[128], copy[128], bundle[96], cases[96];
 
 #define UNSIGNED                                                                                                       \
     "format: kuraban-policy/1\norganization: o\nname: unsigned\nversion: 1\n"                                          \
@@ -96,6 +96,7 @@ static int clean(void **state)
     (void)state;
     (void)unlink(state_file);
     (void)unlink(marker);
+    (void)unlink(copy);
     return chmod(state_directory, 0755);
 }
 
@@ -119,6 +120,10 @@ static void test_no_policy_yet(void **state)
     (void)state;
     install(false);
     refuse(CLI_FAILED, "no signed policy yet");
+    /* As kuraband: what ruled before rules on, and the file beside it does not. */
+    write_text(copy, "format: kuraban-policy/1\norganization: o\nname: before\nversion: 1\n"
+                     "usb: [{id: by-copy, allow: use, match: {device: \"0781:*\"}}]\n");
+    expect(NULL, "by-copy", copy);
 }
 
 /* What says that there must be one is enough: the file does not rule. */
@@ -194,6 +199,7 @@ static int setup(void **state)
     (void)snprintf(state_directory, sizeof(state_directory), "%s/state", directory);
     (void)snprintf(state_file, sizeof(state_file), "%s/trust.json", state_directory);
     (void)snprintf(marker, sizeof(marker), "%s/trust.installed", state_directory);
+    (void)snprintf(copy, sizeof(copy), "%s/policy.last-good.yaml", state_directory);
     (void)snprintf(bundle, sizeof(bundle), "%s/bundle", directory);
     (void)snprintf(cases, sizeof(cases), "%s/cases.yaml", directory);
     (void)snprintf(text, sizeof(text),
