@@ -123,6 +123,17 @@ static const char *plan_interfaces(struct usb_manager *m, struct usb_device *d, 
     return NULL;
 }
 
+/* 1: a driver has it that must not, 0, -errno. */
+static int is_taken(const struct usb_manager *m, const struct usb_device *d, const struct interface_step *s)
+{
+    _cleanup_free_ char *driver = NULL;
+    int r = m->kern->driver(m->kern->context, &d->node, s->name, &driver);
+
+    if (r != 0)
+        return r == USB_E_ABSENT ? 0 : r;
+    return !usb_judge_driver(m, d, driver);
+}
+
 static const char *apply_interfaces(struct usb_manager *m, struct usb_device *d)
 {
     _cleanup_(usb_names_done) struct usb_names names = {0};
@@ -155,6 +166,13 @@ static const char *apply_interfaces(struct usb_manager *m, struct usb_device *d)
         if ((steps[i].opened || (m->starting && steps[i].permitted)) &&
             m->kern->probe(m->kern->context, steps[i].name) != 0)
             return "drivers could not be probed for an interface";
+    }
+    for (size_t i = 0; i < names.n; i++) {
+        int r = steps[i].permitted ? is_taken(m, d, &steps[i]) : 0;
+
+        if (r != 0)
+            return r < 0 ? "the driver of an interface could not be read"
+                         : "a driver that is not for storage took one of its interfaces";
     }
     return NULL;
 }
@@ -211,6 +229,7 @@ void usb_apply(struct usb_manager *m, struct usb_device *d)
 /* What a look at the interfaces shows. Permitted ones that somebody closed stay closed: that harms nobody. */
 struct interface_view {
     bool meddled; /* one is open that must not be */
+    bool taken;   /* by a driver that must not have it; it may have been loaded just now */
     bool other;   /* another configuration was chosen: its interfaces are new, closed and not yet judged */
 };
 
@@ -226,8 +245,11 @@ static int view_interfaces(struct usb_manager *m, struct usb_device *d, struct i
         bool is = false;
         int r = read_flag(m, d, steps[i].name, &is);
 
+        if (r == 0 && steps[i].permitted)
+            r = is_taken(m, d, &steps[i]);
         if (r < 0)
             return r;
+        view.taken = view.taken || r > 0;
         view.meddled = view.meddled || (is && !steps[i].permitted);
         view.other = view.other || steps[i].configuration != d->configuration;
     }
@@ -254,7 +276,7 @@ static void reassert_allowed(struct usb_manager *m, struct usb_device *d, bool i
     r = view_interfaces(m, d, &view);
     if (r == 0 && view.meddled)
         usb_report(m, AUDIT_DEVICE_CHANGED, d, "somebody else authorized an interface that is refused; refused again");
-    if (r < 0 || view.meddled || view.other)
+    if (r < 0 || view.meddled || view.taken || view.other)
         usb_apply(m, d);
 }
 

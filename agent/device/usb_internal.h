@@ -89,6 +89,8 @@ void usb_judge_unknown(const struct usb_manager *m, struct usb_device *d);
 bool usb_judge_interface(const struct usb_manager *m, const struct usb_device *d, unsigned configuration,
                          unsigned number);
 bool usb_judge_partly(const struct usb_manager *m, const struct usb_device *d); /* some interface is not permitted */
+/* May a driver of that name have an interface of a permitted device? */
+bool usb_judge_driver(const struct usb_manager *m, const struct usb_device *d, const char *driver);
 /* The interfaces of a permitted device that its rule refuses, "03:01:01, 08:06:50", whether or not it is only to be recorded. How many;
  * what finds no room is left out behind "…". */
 size_t usb_judge_refused(const struct usb_manager *m, const struct usb_device *d, char *ret, size_t size);

@@ -103,6 +103,18 @@ bool usb_judge_interface(const struct usb_manager *m, const struct usb_device *d
     return known;
 }
 
+/* The class of an interface is what the device says of it. Which driver takes it, the kernel decides by vendor, product and the class
+ * of the device as well, so that what calls itself storage may become a network card. Under a rule that permits no more than
+ * storage that is looked at; usbfs, too, is a way around the block device. */
+bool usb_judge_driver(const struct usb_manager *m, const struct usb_device *d, const char *driver)
+{
+    const struct verdict *v = &d->verdict;
+
+    if (m->policy->mode == POLICY_MONITOR || v->monitor || v->ruled != VERDICT_ALLOW || v->allow == POLICY_USE)
+        return true;
+    return text_equal(driver, "usb-storage") || text_equal(driver, "uas") || text_starts(driver, "ums-");
+}
+
 bool usb_judge_partly(const struct usb_manager *m, const struct usb_device *d)
 {
     for (size_t i = 0; i < d->n_interfaces; i++) {

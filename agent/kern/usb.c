@@ -407,6 +407,25 @@ static int sysfs_probe(void *context, const char *interface)
     return outcome(dir < 0 ? dir : files_write_attribute_at(dir, "drivers_probe", interface));
 }
 
+static int sysfs_driver(void *context, const struct usb_node *n, const char *interface, char **ret)
+{
+    _cleanup_close_ int dir = attribute_directory(n, interface);
+    char target[PATH_MAX];
+    const char *slash;
+    ssize_t length;
+
+    (void)context;
+    if (dir < 0)
+        return outcome(dir);
+    length = readlinkat(dir, "driver", target, sizeof(target) - 1);
+    if (length < 0)
+        return outcome(-errno);
+    target[length] = '\0';
+    slash = strrchr(target, '/');
+    *ret = strdup(slash ? slash + 1 : target);
+    return *ret ? 0 : -ENOMEM;
+}
+
 int usb_sysfs_new(int root, struct usb_sysfs **ret)
 {
     struct usb_sysfs *s = malloc(sizeof(*s));
@@ -426,6 +445,7 @@ int usb_sysfs_new(int root, struct usb_sysfs **ret)
                 .read_port = sysfs_read_port,
                 .list_interfaces = sysfs_list_interfaces,
                 .write = sysfs_write,
+                .driver = sysfs_driver,
                 .probe = sysfs_probe,
             },
     };

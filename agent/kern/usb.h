@@ -61,6 +61,8 @@ struct usb_ops {
     int (*list_interfaces)(void *context, const struct usb_node *n, struct usb_names *ret);
     int (*write)(void *context, const struct usb_node *n, const char *interface, const char *attribute,
                  const char *value);
+    /* Name of the driver that has the interface; USB_E_ABSENT: none has. Caller frees. */
+    int (*driver)(void *context, const struct usb_node *n, const char *interface, char **ret);
     /* drivers_probe: an interface authorized after it appeared is not bound by itself (authorization.rst). */
     int (*probe)(void *context, const char *interface);
 };

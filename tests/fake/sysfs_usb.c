@@ -517,6 +517,14 @@ static int fake_write(void *context, const struct usb_node *n, const char *inter
     return 0;
 }
 
+static int fake_driver(void *context, const struct usb_node *n, const char *interface, char **ret)
+{
+    struct fake_usb *f = context;
+    int r = fault(f);
+
+    return r < 0 ? r : real(f)->driver(real(f)->context, n, interface, ret);
+}
+
 static int fake_probe(void *context, const char *interface)
 {
     struct fake_usb *f = context;
@@ -566,6 +574,7 @@ void fake_usb_init(struct fake_usb *f, bool with_bus)
         .read_port = fake_read_port,
         .list_interfaces = fake_list_interfaces,
         .write = fake_write,
+        .driver = fake_driver,
         .probe = fake_probe,
     };
 }
