@@ -15,8 +15,9 @@ from vm import HERE
 PROFILE = "agent"
 SECONDS = 900
 
-KILLS = 20
-CUTS = 3
+# A campaign takes more of both; these are for every day.
+KILLS = int(os.environ.get("KURABAN_KILLS", "6"))
+CUTS = int(os.environ.get("KURABAN_CUTS", "2"))
 STATE = "/var/lib/kuraban"
 SIGN = os.path.join(HERE, "../component/daemon/sign.py")
 SIGNERS = ("tanaka", "suzuki")
