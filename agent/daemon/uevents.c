@@ -1,6 +1,6 @@
 /*
- * Device events into the daemon's loop. Owns the source and the order: all that waits is handed over in one turn. Must not know
- * what an event means.
+ * Device events into the daemon's loop. Owns the source, the order, and how long one turn may take: a device that comes again and
+ * again must not keep the loop from the journal, the control socket and the watchdog. Must not know what an event means.
  */
 #include "daemon/uevents.h"
 
@@ -9,19 +9,29 @@
 #include <sys/epoll.h>
 #include <systemd/sd-event.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
 
+enum {
+    TURN_US = 100 * 1000
+};
+
+/* What waits longer than a turn comes with the next one: the source stays ready. */
 static int on_ready(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
+    const uint64_t began = clock_boottime_us();
     struct uevents *u = userdata;
     struct udev_event e;
-    int r;
+    int r = UDEV_E_NONE;
 
     (void)source;
     (void)fd;
     (void)events;
-    while ((r = udev_source_receive(u->source, &e)) >= 0 && r != UDEV_E_NONE) {
+    do {
+        r = udev_source_receive(u->source, &e);
+        if (r < 0 || r == UDEV_E_NONE)
+            break;
         if (r == UDEV_E_LOST) {
             u->lost(u->daemon);
             continue;
@@ -29,7 +39,7 @@ static int on_ready(sd_event_source *source, int fd, uint32_t events, void *user
         if (e.action && e.sysname)
             u->event(u->daemon, &e);
         udev_event_done(&e);
-    }
+    } while (clock_boottime_us() - began < TURN_US);
     if (r < 0)
         log_error("uevents", "subsystem=%s error=%s", u->subsystem, strerrorname_np(-r));
     return 0;
