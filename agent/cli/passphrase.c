@@ -105,14 +105,14 @@ static int terminal_begin(struct terminal *t, bool echo)
         if (t->actions[i].sa_handler != SIG_IGN)
             (void)sigaction(signals[i], &note, NULL);
     }
+    /* What was typed before the question is no answer to it. */
     if (echo)
-        return 0;
+        return tcflush(t->fd, TCIFLUSH) < 0 ? -errno : 0;
     if (tcgetattr(t->fd, &t->before) < 0)
         return -errno;
     quiet = t->before;
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
     quiet.c_lflag |= ICANON | ISIG;
-    /* What was typed before the question is no answer to it. */
     if (tcsetattr(t->fd, TCSAFLUSH, &quiet) < 0)
         return -errno;
     t->quiet = true;

@@ -165,6 +165,26 @@ static enum cli_exit show_changes(struct cli *c, const struct signing *s, const 
     return CLI_OK;
 }
 
+/* Who drafts also hands over the base. One that nobody signed would show only the changes it is meant to show. */
+static enum cli_exit check_base(struct cli *c, const struct signing *s, const char *base,
+                                const struct trust_envelope *envelope)
+{
+    struct trust_complaint complaint = {.translate = i18n_translate};
+    struct trust_votes votes = {0};
+    int r;
+
+    if (!s->root.root)
+        return CLI_OK;
+    r = trust_envelope_verify(envelope, s->root.root, TRUST_ROLE_POLICY, &votes, &complaint);
+    if (r < 0 || votes.n_bad > 0)
+        return trust_file_refused(c, base, r, &complaint);
+    /* Its signers may be gone since: no reason to sign nothing any more. */
+    if (r != TRUST_OK)
+        cli_error(c, _("warning: %s is not signed by enough keys of %s: is it really what rules?"), cli_safe(c, base),
+                  cli_safe(c, s->root.path));
+    return CLI_OK;
+}
+
 /* Would a terminal that has the base take this? And what does it change? */
 static enum cli_exit compare_base(struct cli *c, const struct signing *s, const char *base)
 {
@@ -174,8 +194,12 @@ static enum cli_exit compare_base(struct cli *c, const struct signing *s, const 
     enum cli_exit code = trust_file_policy(c, base, &envelope);
     int r;
 
-    if (code != CLI_OK)
+    if (code == CLI_OK)
+        code = check_base(c, s, base, envelope);
+    if (code != CLI_OK) {
+        (void)trust_envelope_free(envelope);
         return code;
+    }
     r = policy_load(base, envelope->payload, envelope->size, &findings, &policy);
     if (r != 0)
         cli_error(c, _("%s: the document in it has errors"), cli_safe(c, base));

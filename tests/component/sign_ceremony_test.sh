@@ -192,6 +192,15 @@ document 43 > next.yaml
 exits 0 sign draft next.yaml --base kazei.yaml.signed --out next.signed
 says "version: 42 → 43"
 says "0 wider, 0 otherwise, 0 narrower, 1 without effect"
+# A base that only who drafts has signed may say anything.
+exits 0 sign draft next.yaml --root root.json --base once.signed --out next2.signed
+says "warning: once.signed is not signed by enough keys of root.json"
+exits 0 sign draft next.yaml --root root.json --base kazei.yaml.signed --out next3.signed
+! grep -q warning: out || fail "a good base is doubted"
+jq '.signatures[0].sig = .signatures[1].sig' kazei.yaml.signed > turned.signed
+exits 1 sign draft next.yaml --root root.json --base turned.signed --out next4.signed
+says "does not fit"
+[ ! -e next4.signed ] || fail "signed beside a forged base"
 document 41 > older.yaml
 exits 1 sign draft older.yaml --base kazei.yaml.signed --out older.signed
 says "terminals that have it refuse version 41"
