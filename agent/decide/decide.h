@@ -210,3 +210,6 @@ struct decide_open_facts {
     bool journal_full; /* the journal cannot take more than refusals */
 };
 void decide_open(const struct policy *p, const struct decide_open_facts *facts, struct verdict *ret);
+/* Where both have to allow: true, and *all becomes *one, when that refuses in force and *all does not, or refuses for the record and *all
+ * allows. What is left of two that allow is cacheable when both are. */
+bool decide_both(struct verdict *all, const struct verdict *one);

@@ -169,3 +169,15 @@ void decide_open(const struct policy *p, const struct decide_open_facts *facts, 
     if (facts->journal_full && ret->ruled == VERDICT_ALLOW)
         verdict_set(ret, p, ret->monitor, ret->rule, POLICY_REFUSE, REASON_JOURNAL);
 }
+
+bool decide_both(struct verdict *all, const struct verdict *one)
+{
+    bool stricter = one->kind == VERDICT_DENY ? all->kind != VERDICT_DENY
+                                              : one->ruled == VERDICT_DENY && all->ruled != VERDICT_DENY;
+
+    if (stricter)
+        *all = *one;
+    else
+        all->cacheable = all->cacheable && one->cacheable;
+    return stricter;
+}

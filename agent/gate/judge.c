@@ -107,21 +107,24 @@ static void decide_store(struct gate *g, const struct view *v, const struct fact
     decide_open(v->policy, o, ret);
 }
 
-/* One of several stores, it cannot be said which: the first that refuses decides. */
+/* One of several stores, it cannot be said which: the first that refuses in force decides, else the first that would have. */
 static void decide_some(struct gate *g, const struct view *v, const struct facts *f, struct object *object,
                         struct decide_open_facts *o, struct verdict *ret)
 {
-    struct verdict v1 = {0};
+    struct verdict all = {0}, one = {0};
+    bool any = false;
 
     for (size_t i = 0; i < stores_count(v->stores); i++) {
         if (!stores_shares(v->stores, i, object->st.st_dev))
             continue;
-        decide_store(g, v, f, i, o, &v1);
-        object->store = i;
-        if (v1.ruled != VERDICT_ALLOW)
+        decide_store(g, v, f, i, o, any ? &one : &all);
+        if (!any || decide_both(&all, &one))
+            object->store = i;
+        any = true;
+        if (all.kind == VERDICT_DENY)
             break;
     }
-    *ret = v1;
+    *ret = all;
 }
 
 static void decide(struct gate *g, const struct view *v, const struct facts *f, struct object *object,

@@ -275,12 +275,64 @@ static void test_a_media_rule_stays_in_force_under_a_device_that_is_only_watched
     }
 }
 
+/* One of two stores, it cannot be said which: a store that only records does not open the other one, in either order. */
+static void test_a_watched_store_does_not_open_another(void **state)
+{
+    struct policy *p =
+        policy_in("stores: [{id: watched, path: /srv/a, monitor: true}, {id: closed, path: /srv/b}, {id: open, path: "
+                  "/srv/c, " PROGRAM "]}]",
+                  "enforce", false);
+    static const struct {
+        size_t first, second;
+        const char *rule;
+        bool second_decides;
+        enum verdict_kind kind;
+    } cases[] = {
+        {0, 1, "closed", true, VERDICT_DENY},    {1, 0, "closed", false, VERDICT_DENY},
+        {2, 1, "closed", true, VERDICT_DENY},    {2, 0, "watched", true, VERDICT_ALLOW},
+        {0, 2, "watched", false, VERDICT_ALLOW}, {2, 2, "open", false, VERDICT_ALLOW},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        struct decide_open_facts facts = {.kind = DECIDE_OBJECT_STORE,
+                                          .subject = {.person = stranger, .exe_known = true, .program = -1},
+                                          .now = night};
+        struct verdict all = {0}, one = {0};
+
+        facts.store = cases[i].first;
+        facts.subject.program = cases[i].first == 2 ? 0 : -1;
+        decide_open(p, &facts, &all);
+        facts.store = cases[i].second;
+        facts.subject.program = cases[i].second == 2 ? 0 : -1;
+        decide_open(p, &facts, &one);
+        assert_int_equal(decide_both(&all, &one), cases[i].second_decides);
+        assert_string_equal(all.rule, cases[i].rule);
+        assert_int_equal(all.kind, cases[i].kind);
+    }
+    (void)policy_unref(p);
+}
+
+static void test_two_that_allow_are_cacheable_when_both_are(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct verdict all = {.kind = VERDICT_ALLOW, .ruled = VERDICT_ALLOW, .cacheable = i & 1},
+                       one = {.kind = VERDICT_ALLOW, .ruled = VERDICT_ALLOW, .cacheable = i & 2};
+
+        assert_false(decide_both(&all, &one));
+        assert_int_equal(all.cacheable, i == 3);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_part),
         cmocka_unit_test(test_the_unknown),
         cmocka_unit_test(test_the_other_rule_stays_in_force),
+        cmocka_unit_test(test_a_watched_store_does_not_open_another),
+        cmocka_unit_test(test_two_that_allow_are_cacheable_when_both_are),
         cmocka_unit_test(test_a_media_rule_stays_in_force_under_a_device_that_is_only_watched),
     };
 
