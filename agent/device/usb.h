@@ -46,7 +46,7 @@ struct usb_manager_options {
     struct usb_manager_callbacks callbacks;
     struct policy *policy; /* a reference is taken */
     /* How long one call may wait in all for the kernel to finish taking a device away, when one of its attributes has failed: only a
-     * device that stays is an alarm. 0: one look. */
+     * device that stays is an alarm. Calls in a row have a quarter of their time for it at most. 0: one look. */
     int64_t patience_us;
 };
 

@@ -53,7 +53,8 @@ struct usb_manager {
     const struct usb_ops *kern;
     int state_directory;
     struct usb_manager_callbacks callbacks;
-    int64_t patience_us, patience_left_us; /* of the present call */
+    int64_t patience_us, patience_left_us;
+    uint64_t patience_at_us; /* boottime: what was left then */
     struct policy *policy;
     struct decide_person *persons; /* owned, each gids as well */
     size_t n_persons;

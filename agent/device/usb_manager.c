@@ -11,6 +11,10 @@
 #include "base/text.h"
 #include "device/usb_internal.h"
 
+enum {
+    PATIENCE_COMES_BACK = 4 /* one part in so many of the time that goes by */
+};
+
 void usb_report(const struct usb_manager *m, enum audit_action action, const struct usb_device *d, const char *message)
 {
     /* Before the decision the verdict is a refusal that nobody has taken: told, it would read as one of a permitted device. */
@@ -302,11 +306,16 @@ static int sync_one(struct usb_manager *m, const char *name)
     return arrive(m, &node);
 }
 
-/* At the beginning of every call that may decide. */
+/* At the beginning of every call that may decide. Patience that was used up comes back slowly: devices that come again and again,
+ * cannot be read and do not leave must not take all the time there is, or the one that is waited for never has its turn. */
 static void set_now(struct usb_manager *m, int64_t now_us)
 {
+    uint64_t at = clock_boottime_us();
+    int64_t back = (int64_t)((at - m->patience_at_us) / PATIENCE_COMES_BACK);
+
     decide_time_local(now_us, &m->now);
-    m->patience_left_us = m->patience_us;
+    m->patience_left_us = back < m->patience_us - m->patience_left_us ? m->patience_left_us + back : m->patience_us;
+    m->patience_at_us = at;
 }
 
 static bool listed(const struct usb_names *names, const char *name)
@@ -497,7 +506,8 @@ int usb_manager_new(const struct usb_manager_options *options, struct usb_manage
     m->kern = options->kern;
     m->state_directory = options->state_directory;
     m->callbacks = options->callbacks;
-    m->patience_us = options->patience_us;
+    m->patience_us = m->patience_left_us = options->patience_us;
+    m->patience_at_us = clock_boottime_us();
     m->policy = policy_ref(options->policy);
     *ret = m;
     return 0;

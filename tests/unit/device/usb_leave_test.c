@@ -8,6 +8,8 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
+
 #include "unit/device/usb_fixture.h"
 
 enum {
@@ -180,6 +182,35 @@ static void a_string_that_is_gone_is_no_other_claim(void **state)
     assert_false(fixture_authorized(x, "1-2"));
 }
 
+/* Devices that cannot be read and stay, one after the other: each is an alarm, and the next device does not wait for all of them. */
+static void patience_is_not_without_end(void **state)
+{
+    enum {
+        ONCE_US = 500 * 1000,
+        TIMES = 10
+    };
+    struct fixture_policy p;
+    _fixture_ x = fixture_new(fixture_policy(&p));
+    uint64_t began;
+
+    (void)state;
+    x->m = usb_manager_free(x->m);
+    x->patience_us = ONCE_US;
+    fixture_manage(x, &p.policy);
+    assert_int_equal(usb_manager_start(x->m, FIXTURE_NOW), 0);
+    began = clock_boottime_us();
+    for (unsigned i = 0; i < TIMES; i++) {
+        fake_usb_plug(&x->bus, &STRANGER);
+        fake_usb_set_bytes(&x->bus, "1-3", "descriptors", "", 0);
+        fixture_event(x, "1-3");
+        fixture_unplug(x, "1-3");
+    }
+    assert_true(clock_boottime_us() - began < TIMES * ONCE_US / 2);
+    assert_int_equal(fixture_count(x, AUDIT_DEVICE_FAILED, "1-3"), TIMES);
+    fixture_plug(x, &STICK);
+    assert_true(fixture_authorized(x, "1-2"));
+}
+
 static void a_root_hub_may_leave(void **state)
 {
     struct fixture_policy p;
@@ -212,7 +243,7 @@ int main(void)
         cmocka_unit_test(pulled_on_arrival),          cmocka_unit_test(pulled_while_looked_at),
         cmocka_unit_test(pulled_while_refused),       cmocka_unit_test(the_next_one_is_another),
         cmocka_unit_test(an_empty_shell_is_an_alarm), cmocka_unit_test(a_string_that_is_gone_is_no_other_claim),
-        cmocka_unit_test(a_root_hub_may_leave),
+        cmocka_unit_test(a_root_hub_may_leave),       cmocka_unit_test(patience_is_not_without_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
