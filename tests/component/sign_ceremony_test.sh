@@ -1,6 +1,7 @@
 #!/bin/bash
 # The whole ceremony with the real program: keys, root, two people sign, head, bundle, rotation; and every refusal of `policy verify`
 # with its name, a reason and a hint. What no honest program writes is forged with openssl and jq. Needs no root and no network.
+# Runs beside others.
 set -euo pipefail
 
 for tool in openssl jq sha256sum base64; do

@@ -1,6 +1,7 @@
 #!/bin/bash
 # What people type: passphrases and "yes" on a real terminal (a pty). Nothing typed is shown, the echo comes back whatever happens,
 # and who gives up leaves no file behind.
+# Runs beside others.
 set -euo pipefail
 
 stage=$(mktemp -d)

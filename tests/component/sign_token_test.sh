@@ -1,6 +1,7 @@
 #!/bin/bash
 # A key that never leaves its token: SoftHSM through OpenSSL's pkcs11 provider. Debian 12 has no package of the provider (Debian 13:
 # pkcs11-provider); KURABAN_PKCS11_PROVIDER names its module elsewhere.
+# Runs beside others.
 set -euo pipefail
 
 skip() { echo "SKIP: $*"; exit 77; }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # What a program that signed leaves in its memory: its whole address space is read in the moment it ends (ptrace), and neither the
 # passphrase nor the private key may stand anywhere in it. Something harmless that must be there shows that the search can find.
+# Runs beside others.
 set -euo pipefail
 
 stage=$(mktemp -d)

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Runs the commands of docs/FILEFORMAT.journal.md on the golden journal: all must succeed there, and on a changed copy the
 # ones that cover the change must fail. Only sed, sha256sum, openssl and coreutils take part.
+# Runs beside others.
 set -euo pipefail
 
 source=${KURABAN_SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The example of expectations holds for the example policy, and the one of kuraban-policy-cases(5) for that of kuraban-policy(5).
+# Runs beside others.
 set -euo pipefail
 source=${KURABAN_SOURCE:?} build=${KURABAN_BUILD:?}
 kuraban=$build/bin/kuraban

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The shipped JSON Schema, in the hands of a validator that is not ours: the policies of the documentation are valid, documents with
 # an error that one key shows are not, and every key says what it is for.
+# Runs beside others.
 set -euo pipefail
 source=${KURABAN_SOURCE:?} build=${KURABAN_BUILD:?}
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Runs the commands of docs/FILEFORMAT.trust.md, in their order and as one script, on docs/examples/trust: they must succeed there, and
 # fail wherever a byte that says something is changed. Nothing of ours takes part: openssl, jq, base64 and coreutils.
+# Runs beside others.
 set -euo pipefail
 
 for tool in openssl jq base64; do

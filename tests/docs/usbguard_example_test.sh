@@ -1,6 +1,7 @@
 #!/bin/bash
 # docs/USBGUARD.md: its commands work, every reason of an account is in its table with the right outcome, and its table of decisions is the
 # one that unit/decide/usbguard checks.
+# Runs beside others.
 set -euo pipefail
 
 guide=$KURABAN_SOURCE/docs/USBGUARD.md
