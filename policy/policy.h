@@ -83,6 +83,7 @@ struct policy_who {
     gid_t *gids;
     size_t n_gids;
     bool restricted; /* users or groups given */
+    bool unasked;    /* the name service did not answer for one of them: whom the rule means is not known */
 };
 
 struct policy_when {
@@ -218,7 +219,8 @@ struct policy *policy_unref(struct policy *p); /* returns NULL */
 const struct policy_usb_rule *policy_find_usb_rule(const struct policy *p, const char *id);
 const struct policy_medium_rule *policy_find_medium_rule(const struct policy *p, const char *id);
 
-/* Resolves user and group names to ids through the given functions (0 and an id, or negative: unknown). Once, before sharing. */
+/* Resolves user and group names to ids through the given functions: 0 and an id, -ENOENT: nobody of that name, or another negative:
+ * could not be asked; then a rule that refuses them refuses everybody. Once, before sharing. */
 struct policy_names {
     int (*user)(void *context, const char *name, uid_t *ret);
     int (*group)(void *context, const char *name, gid_t *ret);

@@ -9,29 +9,44 @@
 #include "base/cleanup.h"
 #include "policy/load.h"
 
+static void not_asked(struct policy_who *who, struct policy_position at, const char *name,
+                      struct policy_findings *findings)
+{
+    who->unasked = true;
+    policy_findings_add(findings, POLICY_WARNING, at,
+                        N_("the name service did not answer for '%s': a rule that refuses it refuses everybody"), name);
+}
+
 static int resolve_who(struct policy_who *who, struct policy_position at, const struct policy_names *names,
                        struct policy_findings *findings)
 {
     free(who->uids);
     free(who->gids);
     who->n_uids = who->n_gids = 0;
+    who->unasked = false;
     who->uids = calloc(who->users.n > 0 ? who->users.n : 1, sizeof(*who->uids));
     who->gids = calloc(who->groups.n > 0 ? who->groups.n : 1, sizeof(*who->gids));
     if (!who->uids || !who->gids)
         return -ENOMEM;
     for (size_t i = 0; i < who->users.n; i++) {
-        if (names->user(names->context, who->users.items[i], &who->uids[who->n_uids]) >= 0)
-            who->n_uids++;
-        else
+        int r = names->user(names->context, who->users.items[i], &who->uids[who->n_uids]);
+
+        who->n_uids += r >= 0;
+        if (r == -ENOENT)
             policy_findings_add(findings, POLICY_WARNING, at, N_("there is no user '%s' on this terminal"),
                                 who->users.items[i]);
+        else if (r < 0)
+            not_asked(who, at, who->users.items[i], findings);
     }
     for (size_t i = 0; i < who->groups.n; i++) {
-        if (names->group(names->context, who->groups.items[i], &who->gids[who->n_gids]) >= 0)
-            who->n_gids++;
-        else
+        int r = names->group(names->context, who->groups.items[i], &who->gids[who->n_gids]);
+
+        who->n_gids += r >= 0;
+        if (r == -ENOENT)
             policy_findings_add(findings, POLICY_WARNING, at, N_("there is no group '%s' on this terminal"),
                                 who->groups.items[i]);
+        else if (r < 0)
+            not_asked(who, at, who->groups.items[i], findings);
     }
     return 0;
 }
@@ -51,7 +66,7 @@ int policy_resolve(struct policy *p, const struct policy_names *names, struct po
 
 static bool same_who(const struct policy_who *a, const struct policy_who *b)
 {
-    return a->n_uids == b->n_uids && a->n_gids == b->n_gids &&
+    return a->n_uids == b->n_uids && a->n_gids == b->n_gids && a->unasked == b->unasked &&
            (a->n_uids == 0 || memcmp(a->uids, b->uids, a->n_uids * sizeof(*a->uids)) == 0) &&
            (a->n_gids == 0 || memcmp(a->gids, b->gids, a->n_gids * sizeof(*a->gids)) == 0);
 }

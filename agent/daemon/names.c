@@ -16,14 +16,21 @@ enum {
     GROUP_BUFFER = 256 * 1024
 };
 
+/* What getpwnam_r(3) and getgrnam_r(3) return for a name that is not there; anything else is no answer. */
+static int no_entry(int error)
+{
+    return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM ? -ENOENT : -EAGAIN;
+}
+
 static int find_user(void *context, const char *name, uid_t *ret)
 {
     char buffer[NAME_BUFFER];
     struct passwd entry, *found = NULL;
+    int error = getpwnam_r(name, &entry, buffer, sizeof(buffer), &found);
 
     (void)context;
-    if (getpwnam_r(name, &entry, buffer, sizeof(buffer), &found) != 0 || !found)
-        return -ENOENT;
+    if (!found)
+        return no_entry(error);
     *ret = found->pw_uid;
     return 0;
 }
@@ -32,10 +39,11 @@ static int find_group(void *context, const char *name, gid_t *ret)
 {
     _cleanup_free_ char *buffer = malloc(GROUP_BUFFER);
     struct group entry, *found = NULL;
+    int error = buffer ? getgrnam_r(name, &entry, buffer, GROUP_BUFFER, &found) : ENOMEM;
 
     (void)context;
-    if (!buffer || getgrnam_r(name, &entry, buffer, GROUP_BUFFER, &found) != 0 || !found)
-        return -ENOENT;
+    if (!found)
+        return no_entry(error);
     *ret = found->gr_gid;
     return 0;
 }

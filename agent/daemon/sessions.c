@@ -37,8 +37,8 @@ static void free_people(struct decide_person *people, size_t n)
     free(people);
 }
 
-/* Every group of uid, primary included. A user without an entry has no group: rules by group do not match. */
-static int groups_of(uid_t uid, gid_t **ret_gids, size_t *ret_n)
+/* Every group of uid, primary included. Who is logged in has an entry: without one the name service does not answer. */
+static int groups_of(uid_t uid, gid_t **ret_gids, size_t *ret_n, bool *ret_unknown)
 {
     char buffer[NAME_BUFFER];
     struct passwd entry, *found = NULL;
@@ -48,13 +48,15 @@ static int groups_of(uid_t uid, gid_t **ret_gids, size_t *ret_n)
     if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) != 0 || !found) {
         *ret_gids = NULL;
         *ret_n = 0;
+        *ret_unknown = true;
         return 0;
     }
     gids = calloc(GROUPS_MAX, sizeof(*gids));
     if (!gids)
         return -ENOMEM;
-    if (getgrouplist(found->pw_name, found->pw_gid, gids, &n) < 0)
-        n = GROUPS_MAX; /* more groups than we take: the first ones count, the others match nothing */
+    *ret_unknown = getgrouplist(found->pw_name, found->pw_gid, gids, &n) < 0;
+    if (*ret_unknown)
+        n = GROUPS_MAX; /* more groups than we take: the first ones count */
     *ret_gids = TAKE_PTR(gids);
     *ret_n = (size_t)n;
     return 0;
@@ -94,8 +96,8 @@ static int collect(struct decide_person **ret_people, size_t *ret_n)
 
         if (!is_person_here(names[i]) || sd_session_get_uid(names[i], &uid) < 0 || has_person(people, n, uid))
             continue;
-        if (groups_of(uid, &gids, &people[n].n_gids) < 0)
-            continue;
+        if (groups_of(uid, &gids, &people[n].n_gids, &people[n].groups_unknown) < 0)
+            people[n].groups_unknown = true; /* no memory */
         people[n].uid = uid;
         people[n].login_uid = uid;
         people[n].gids = gids;
@@ -116,7 +118,7 @@ static bool same_people(const struct sessions *s, const struct decide_person *pe
     for (size_t i = 0; i < n; i++) {
         const struct decide_person *a = &s->people[i], *b = &people[i];
 
-        if (a->uid != b->uid || a->n_gids != b->n_gids)
+        if (a->uid != b->uid || a->n_gids != b->n_gids || a->groups_unknown != b->groups_unknown)
             return false;
         if (a->n_gids > 0 && memcmp(a->gids, b->gids, a->n_gids * sizeof(*a->gids)) != 0)
             return false;

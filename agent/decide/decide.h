@@ -66,6 +66,7 @@ struct decide_person {
     uid_t login_uid; /* (uid_t)-1 when unset */
     const gid_t *gids;
     size_t n_gids;
+    bool groups_unknown; /* there may be more: a rule that refuses a group means them as well */
 };
 
 /* Local calendar of "now", computed by the caller (localtime is not pure). */

@@ -221,10 +221,23 @@ enum verdict_reason match_conditions(const struct policy_who *who, const struct 
     return REASON_RULE;
 }
 
+/* Could one of them be meant, as far as the name service answered? */
+static bool may_mean(const struct policy_who *who, const struct decide_person *persons, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (who->unasked || (who->groups.n > 0 && persons[i].groups_unknown))
+            return true;
+    return false;
+}
+
 enum decide_mismatch match_refusal(const struct policy_who *who, const struct policy_when *when, int64_t until_us,
                                    const struct decide_person *persons, size_t n, const struct decide_time *now)
 {
-    switch (match_conditions(who, when, until_us, persons, n, now)) {
+    enum verdict_reason reason = match_conditions(who, when, until_us, persons, n, now);
+
+    if (reason == REASON_WHO && may_mean(who, persons, n))
+        reason = match_when(when, now) ? REASON_RULE : REASON_WHEN;
+    switch (reason) {
     case REASON_EXPIRED:
         return MISMATCH_EXPIRED;
     case REASON_WHO:

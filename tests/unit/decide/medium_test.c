@@ -141,6 +141,30 @@ static void test_media_rules_refine(void **state)
     }
 }
 
+/* Whom a refusal means is not always known: then it means whoever is there. */
+static void test_refusal_without_name_service(void **state)
+{
+    const char *text = "usb: [{id: a, allow: read}]\nmedia: {rules: [{id: m, refuse: true, who: {groups: [kazei]}}]}\n";
+    struct decide_person lost = {.uid = 1500, .login_uid = 1500, .groups_unknown = true};
+    struct decide_medium_facts f = partition();
+    struct policy *p = resolved_policy_of(text);
+
+    (void)state;
+    f.usb_rule = "a";
+    f.persons = &stranger;
+    f.n_persons = 1;
+    assert_int_equal(decided(p, &f).allow, POLICY_READ);
+    f.persons = &lost;
+    assert_int_equal(decided(p, &f).allow, POLICY_REFUSE);
+    f.persons = &stranger;
+    p->media.rules[0].who.unasked = true;
+    assert_int_equal(decided(p, &f).allow, POLICY_REFUSE);
+    assert_string_equal(decided(p, &f).rule, "m");
+    f.n_persons = 0;
+    assert_int_equal(decided(p, &f).allow, POLICY_READ);
+    (void)policy_unref(p);
+}
+
 static void test_recorded_refusal_restricts_as_before(void **state)
 {
     struct policy *p =
@@ -372,7 +396,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_usb_conditions),       cmocka_unit_test(test_media_rules_refine),
-        cmocka_unit_test(test_exec_of_the_rule),     cmocka_unit_test(test_recorded_refusal_restricts_as_before),
+        cmocka_unit_test(test_exec_of_the_rule),     cmocka_unit_test(test_refusal_without_name_service),
+        cmocka_unit_test(test_recorded_refusal_restricts_as_before),
         cmocka_unit_test(test_usb_without_its_rule), cmocka_unit_test(test_classes),
         cmocka_unit_test(test_rules_before_classes), cmocka_unit_test(test_mounts),
         cmocka_unit_test(test_zero_means_no),

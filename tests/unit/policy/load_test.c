@@ -379,7 +379,7 @@ static int find_user(void *context, const char *name, uid_t *ret)
 {
     (void)context;
     if (strcmp(name, "tanaka") != 0)
-        return -1;
+        return strcmp(name, "late") == 0 ? -EAGAIN : -ENOENT;
     *ret = 1001;
     return 0;
 }
@@ -388,7 +388,7 @@ static int find_group(void *context, const char *name, gid_t *ret)
 {
     ++*(unsigned *)context;
     if (strcmp(name, "kazei") != 0)
-        return -1;
+        return -ENOENT;
     *ret = 2001;
     return 0;
 }
@@ -417,6 +417,24 @@ static void test_resolve(void **state)
     assert_string_equal(findings.items[0].message, "there is no user 'nobody-here' on this terminal");
     assert_int_equal(findings.items[0].at.line, 6);
     assert_int_equal(asked, 4);
+    policy_findings_done(&findings);
+    (void)policy_unref(p);
+}
+
+static void test_resolve_without_answer(void **state)
+{
+    unsigned asked = 0;
+    const struct policy_names names = {find_user, find_group, &asked};
+    struct policy_findings findings = {0};
+    struct policy *p = load_text(HEAD "usb:\n  - {id: a, refuse: true, who: {users: [late]}}\n"
+                                      "  - {id: b, refuse: true, who: {users: [nobody-here]}}\n");
+
+    (void)state;
+    assert_int_equal(policy_resolve(p, &names, &findings), 0);
+    assert_true(p->usb[0].who.unasked);
+    assert_false(p->usb[1].who.unasked);
+    assert_int_equal(findings.n, 2);
+    assert_non_null(strstr(findings.items[0].message, "did not answer for 'late'"));
     policy_findings_done(&findings);
     (void)policy_unref(p);
 }
@@ -558,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_greedy_documents),
         cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_resolve_without_answer),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_expiry),
         cmocka_unit_test(test_no_end),
