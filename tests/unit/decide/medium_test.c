@@ -395,11 +395,15 @@ static void test_zero_means_no(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_usb_conditions),       cmocka_unit_test(test_media_rules_refine),
-        cmocka_unit_test(test_exec_of_the_rule),     cmocka_unit_test(test_refusal_without_name_service),
+        cmocka_unit_test(test_usb_conditions),
+        cmocka_unit_test(test_media_rules_refine),
+        cmocka_unit_test(test_exec_of_the_rule),
+        cmocka_unit_test(test_refusal_without_name_service),
         cmocka_unit_test(test_recorded_refusal_restricts_as_before),
-        cmocka_unit_test(test_usb_without_its_rule), cmocka_unit_test(test_classes),
-        cmocka_unit_test(test_rules_before_classes), cmocka_unit_test(test_mounts),
+        cmocka_unit_test(test_usb_without_its_rule),
+        cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_rules_before_classes),
+        cmocka_unit_test(test_mounts),
         cmocka_unit_test(test_zero_means_no),
     };
 
