@@ -25,10 +25,11 @@ enum kind {
     KIND_INPUT,
     KIND_HUB,
     KIND_DEVICE,
+    KIND_SYSTEM, /* storage that the machine runs from */
     KIND_STORAGE,
     KIND_COUNT_
 };
-static const char *const kind_names[KIND_COUNT_] = {"keyboard", "input", "hub", "device", "storage"};
+static const char *const kind_names[KIND_COUNT_] = {"keyboard", "input", "hub", "device", "system", "storage"};
 
 static bool has_class(const struct policy_generate_device *d, uint8_t class_)
 {
@@ -50,7 +51,7 @@ static bool has_boot_keyboard(const struct policy_generate_device *d)
 static enum kind kind_of(const struct policy_generate_device *d)
 {
     if (has_class(d, CLASS_STORAGE))
-        return KIND_STORAGE;
+        return d->carries_system ? KIND_SYSTEM : KIND_STORAGE;
     if (has_boot_keyboard(d))
         return KIND_KEYBOARD;
     if (has_class(d, CLASS_INPUT))
@@ -94,7 +95,10 @@ static int make_rule(struct emit *b, const struct policy_generate_device *d, enu
     if (text_equal(d->connect_type, "hardwired"))
         emit_put_plain(b, match, "connect-type", "hardwired");
     emit_put(b, rule, "match", match);
-    emit_put_plain(b, rule, "allow", kind == KIND_STORAGE ? "read" : "use");
+    emit_put_plain(b, rule, "allow", kind >= KIND_SYSTEM ? "read" : "use");
+    /* Else a twin that is listed first, at a restart, would cost the machine its disk. */
+    if (d->carries_system && emit_is_usable(d->serial, 1024))
+        emit_put_plain(b, rule, "unique", "ignore");
     return rule;
 }
 
@@ -155,16 +159,20 @@ static int add_comment(const struct policy_generate_options *o, const struct pol
     if (r == 0 && (known || plugged))
         r = buf_printf(out, " (%s%s%s%s)", known ? d->connect_type : "", known && plugged ? ", " : "",
                        plugged ? "port " : "", plugged ? d->port : "");
+    if (r == 0 && d->carries_system)
+        r = buf_printf(out, "\n# %s", say(o, N_("This machine runs from it: refused, the system loses its disk.")));
     return r == 0 ? buf_printf(out, "\n") : r;
 }
 
-/* Two devices of one model without serial numbers have one hash; a second rule would never decide. */
-static bool is_known(const struct policy_generate_device *devices, size_t i)
+/* Two devices of one model without serial numbers have one hash; a second rule would never decide. The rule is that of the one the machine
+ * runs from, else of the first. */
+static bool is_known(const struct policy_generate_device *devices, size_t n, size_t i)
 {
     if (!emit_is_usable(devices[i].hash, 128))
         return true;
-    for (size_t k = 0; k < i; k++)
-        if (text_equal(devices[k].hash, devices[i].hash))
+    for (size_t k = 0; k < n; k++)
+        if (text_equal(devices[k].hash, devices[i].hash) &&
+            (devices[k].carries_system == devices[i].carries_system ? k < i : devices[k].carries_system))
             return true;
     return false;
 }
@@ -193,7 +201,7 @@ static int add_rules(const struct policy_generate_options *o, const struct polic
     int r = 0;
 
     for (size_t i = 0; i < n && r == 0; i++)
-        if (kind_of(&devices[i]) == kind && !is_known(devices, i))
+        if (kind_of(&devices[i]) == kind && !is_known(devices, n, i))
             r = add_rule(o, &devices[i], kind, ++made, out);
     return r;
 }

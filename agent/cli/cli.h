@@ -33,6 +33,7 @@ struct cli {
     const char *config_path; /* NULL: the default file */
     struct config *config;   /* cli_config() */
     const char *sysfs;       /* "/sys" */
+    const char *proc;        /* "/proc" */
     char **scratch;          /* cli_safe() */
     size_t n_scratch;
 };

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/text.h"
+#include "cli/check_present.h"
 #include "cli/i18n.h"
 #include "cli/policy_file.h"
 #include "cli/present.h"
@@ -51,11 +52,56 @@ static bool would_refuse(const struct policy *policy, const struct usb_device *d
     return v.ruled != VERDICT_ALLOW;
 }
 
+static void add_device(json_t *checks, const char *check, const struct usb_device *d)
+{
+    char line[512];
+
+    (void)snprintf(line, sizeof(line), "%s %04x:%04x %s", usb_device_port(d), usb_device_vendor(d),
+                   usb_device_product(d), usb_device_name(d));
+    doctor_add(checks, check, false, "warning", line);
+}
+
+/* Nothing is said where the machine does not run from USB. */
+static void check_disks(json_t *checks, const struct policy *policy, const struct present *present)
+{
+    bool any = false, all = true;
+
+    for (size_t i = 0; i < present_count(present); i++) {
+        const struct usb_device *d = present_at(present, i);
+        struct verdict v = {0};
+
+        if (!present_carries_system(present, d))
+            continue;
+        any = true;
+        if (check_system(policy, d, &v) == CHECK_SYSTEM_KEPT)
+            continue;
+        all = false;
+        add_device(checks, "policy.system", d);
+    }
+    if (any && all)
+        doctor_add(checks, "policy.system", true, "warning", "");
+}
+
 /* A device without an input interface is nobody's keyboard; one with any may be the only one. */
-static void check_input(struct cli *c, json_t *checks, struct policy *policy)
+static void check_input(json_t *checks, const struct policy *policy, const struct present *present)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < present_count(present); i++) {
+        const struct usb_device *d = present_at(present, i);
+
+        if (!present_has_class(d, CLASS_INPUT) || !would_refuse(policy, d))
+            continue;
+        all = false;
+        add_device(checks, "policy.input", d);
+    }
+    if (all)
+        doctor_add(checks, "policy.input", true, "warning", "");
+}
+
+static void check_usb(struct cli *c, json_t *checks, struct policy *policy)
 {
     struct present *present = NULL;
-    bool all = true;
 
     if (c->config->usb == CONFIG_OFF)
         return;
@@ -63,19 +109,8 @@ static void check_input(struct cli *c, json_t *checks, struct policy *policy)
         doctor_add(checks, "policy.usb-readable", false, "warning", "");
         return;
     }
-    for (size_t i = 0; i < present_count(present); i++) {
-        const struct usb_device *d = present_at(present, i);
-        char line[512];
-
-        if (!present_has_class(d, CLASS_INPUT) || !would_refuse(policy, d))
-            continue;
-        all = false;
-        (void)snprintf(line, sizeof(line), "%s %04x:%04x %s", usb_device_port(d), usb_device_vendor(d),
-                       usb_device_product(d), usb_device_name(d));
-        doctor_add(checks, "policy.input", false, "warning", line);
-    }
-    if (all)
-        doctor_add(checks, "policy.input", true, "warning", "");
+    check_disks(checks, policy, present);
+    check_input(checks, policy, present);
     (void)present_free(present);
 }
 
@@ -127,13 +162,14 @@ void doctor_check_policy(struct cli *c, json_t *checks, bool alone)
     if (r == -EACCES) {
         doctor_skip(checks, "policy.valid");
         doctor_skip(checks, "policy.input");
+        doctor_skip(checks, "policy.system");
     }
     if (r < 0)
         return;
     r = policy_load(c->config->policy, bytes, size, &findings, &policy);
     doctor_add(checks, "policy.valid", r == 0, "error", r != 0 && findings.n > 0 ? findings.items[0].message : "");
     if (r == 0) {
-        check_input(c, checks, policy);
+        check_usb(c, checks, policy);
         if (alone)
             check_end(checks, policy);
         for (size_t i = 0; i < policy->n_stores && alone; i++)

@@ -46,7 +46,8 @@ static void fill(const struct present *present, const struct listed *to)
                                                          .connect_type = usb_device_connect_type(d),
                                                          .port = usb_device_port(d),
                                                          .interfaces = at,
-                                                         .n_interfaces = n};
+                                                         .n_interfaces = n,
+                                                         .carries_system = present_carries_system(present, d)};
         for (size_t k = 0; k < n; k++)
             *at++ = (struct policy_interface){
                 .class_ = interfaces[k].class_, .subclass = interfaces[k].subclass, .protocol = interfaces[k].protocol};

@@ -5,7 +5,7 @@
 
 int main(int argc, char **argv)
 {
-    struct cli c = {.out = stdout, .err = stderr, .sysfs = "/sys"};
+    struct cli c = {.out = stdout, .err = stderr, .sysfs = "/sys", .proc = "/proc"};
     enum cli_exit code;
 
     wiping_begin();

@@ -11,8 +11,10 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/text.h"
 #include "cli/i18n.h"
+#include "device/exit.h"
 #include "kern/usb.h"
 
 struct present {
@@ -21,6 +23,7 @@ struct present {
     struct usb_sysfs *sysfs;
     struct usb_ops ops;
     struct usb_manager *manager;
+    struct exit_system system;
 };
 
 static int write_nothing(void *context, const struct usb_node *n, const char *interface, const char *attribute,
@@ -60,22 +63,46 @@ struct present *present_free(struct present *p)
         return NULL;
     (void)usb_manager_free(p->manager);
     (void)usb_sysfs_free(p->sysfs);
+    exit_system_done(&p->system);
     close_fd(p->root);
     close_fd(p->nowhere);
     free(p);
     return NULL;
 }
 
-static int start(struct present *p, const char *sysfs, struct policy *policy)
+static int find_system(struct present *p, const char *path)
+{
+    _cleanup_close_ int proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_free_ char *swaps = NULL;
+    struct mount_table mounts;
+    int r;
+
+    if (proc < 0)
+        return -errno;
+    /* A machine, or a container, without block devices. */
+    if (faccessat(p->root, "class/block", F_OK, 0) < 0 && errno == ENOENT)
+        return 0;
+    r = mount_table_read(proc, "self/mountinfo", &mounts);
+    if (r < 0)
+        return r;
+    (void)files_read_text_at(proc, "swaps", 65536, &swaps);
+    r = exit_system_find(p->root, &mounts, swaps, &p->system);
+    mount_table_done(&mounts);
+    return r;
+}
+
+static int start(struct present *p, const struct cli *c, struct policy *policy)
 {
     struct usb_manager_options options = {.kern = &p->ops, .callbacks.report = report_nothing, .policy = policy};
     int r;
 
-    p->root = open(sysfs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    p->root = open(c->sysfs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     p->nowhere = open("/proc/self/fdinfo", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (p->root < 0 || p->nowhere < 0)
         return -errno;
-    r = usb_sysfs_new(p->root, &p->sysfs);
+    r = find_system(p, c->proc);
+    if (r == 0)
+        r = usb_sysfs_new(p->root, &p->sysfs);
     if (r < 0)
         return r;
     p->ops = *usb_sysfs_ops(p->sysfs);
@@ -96,7 +123,7 @@ enum cli_exit present_read(struct cli *c, struct policy *policy, struct present 
         return CLI_FAILED;
     }
     p->root = p->nowhere = -1;
-    r = start(p, c->sysfs, policy);
+    r = start(p, c, policy);
     if (r < 0) {
         cli_error(c, _("cannot read the USB devices: %s"), strerror(-r));
         return CLI_FAILED;
@@ -137,6 +164,11 @@ bool present_has_class(const struct usb_device *d, uint8_t class_)
         if (interfaces[i].class_ == class_)
             return true;
     return false;
+}
+
+bool present_carries_system(const struct present *p, const struct usb_device *d)
+{
+    return exit_system_below(p->root, &p->system, usb_device_path(d));
 }
 
 bool present_is_keyboard(const struct usb_device *d)

@@ -18,5 +18,7 @@ const struct usb_device *present_at(const struct present *p, size_t i);
 const struct usb_device *present_find(const struct present *p, const char *id);
 /* Does some interface have this class (3: input, 8: storage, 9: hub)? */
 bool present_has_class(const struct usb_device *d, uint8_t class_);
+/* Does this machine run from it: is it, or does it lead to, a disk with a mounted system filesystem or swap (device/exit.h)? */
+bool present_carries_system(const struct present *p, const struct usb_device *d);
 /* A boot keyboard (03:01:01). */
 bool present_is_keyboard(const struct usb_device *d);

@@ -82,12 +82,12 @@ static int open_directory(const char *path)
     return fd < 0 ? -errno : fd;
 }
 
-static int open_all(struct present_media *p, const char *sysfs)
+static int open_all(struct present_media *p, const struct cli *c)
 {
     char directory[sizeof(p->directory)] = "/tmp/kuraban-explain-XXXXXX";
 
-    p->sysfs = open_directory(sysfs);
-    p->proc = open_directory("/proc");
+    p->sysfs = open_directory(c->sysfs);
+    p->proc = open_directory(c->proc);
     p->dev = open_directory("/dev");
     if (p->sysfs < 0 || p->proc < 0 || p->dev < 0)
         return p->sysfs < 0 ? p->sysfs : p->proc < 0 ? p->proc : p->dev;
@@ -101,7 +101,7 @@ static int open_all(struct present_media *p, const char *sysfs)
 static int start(struct present_media *p, struct cli *c, struct policy *policy)
 {
     struct block_manager_config config = {.state = -1, .report = report_nothing, .mode = EXIT_MODE_ON};
-    int r = open_all(p, c->sysfs);
+    int r = open_all(p, c);
 
     /* A machine, or a container, without block devices has no media. */
     if (r < 0 || (faccessat(p->sysfs, "class/block", F_OK, 0) < 0 && errno == ENOENT))

@@ -59,6 +59,8 @@ struct exit_system {
 /* mounts is our own namespace's table; swaps is the text of /proc/swaps or NULL. */
 int exit_system_find(int sysfs, const struct mount_table *mounts, const char *swaps, struct exit_system *ret);
 void exit_system_done(struct exit_system *s);
+/* Is one of them at or below the sysfs path ("devices/pci…/1-2")? True of each hub on the way as well. */
+bool exit_system_below(int sysfs, const struct exit_system *s, const char *path);
 
 struct exit_context {
     int sysfs;                        /* directory fd of /sys */

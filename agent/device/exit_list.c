@@ -191,6 +191,18 @@ int exit_system_find(int sysfs, const struct mount_table *mounts, const char *sw
     return 0;
 }
 
+bool exit_system_below(int sysfs, const struct exit_system *s, const char *path)
+{
+    size_t length = strlen(path);
+    char disk[EXIT_PATH_SIZE];
+
+    for (size_t i = 0; i < s->n; i++)
+        if (block_sysfs_path(sysfs, s->disks[i], disk, sizeof(disk)) == 0 && strncmp(disk + 1, path, length) == 0 &&
+            (disk[1 + length] == '/' || disk[1 + length] == '\0'))
+            return true;
+    return false;
+}
+
 void exit_system_done(struct exit_system *s)
 {
     free(s->disks);

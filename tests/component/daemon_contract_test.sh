@@ -50,9 +50,9 @@ jq -e "$skipped == [\"daemon.checks\", \"kernel.fanotify\"]
     and any(.[]; .check == \"policy.valid\" and .ok)" "$stage/out" > /dev/null || { cat "$stage/out"; fail "what was not checked"; }
 chmod 600 "$stage/policy.yaml"
 exits 6 as_user "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" doctor
-[ "$(grep -c '^not checked ' "$stage/out")" = 4 ] || { cat "$stage/out"; fail "four checks could not be made"; }
+[ "$(grep -c '^not checked ' "$stage/out")" = 5 ] || { cat "$stage/out"; fail "five checks could not be made"; }
 exits 6 as_user "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" doctor --json
-jq -e "$skipped == [\"daemon.checks\", \"kernel.fanotify\", \"policy.input\", \"policy.valid\"]" "$stage/out" > /dev/null ||
+jq -e "$skipped == [\"daemon.checks\", \"kernel.fanotify\", \"policy.input\", \"policy.system\", \"policy.valid\"]" "$stage/out" > /dev/null ||
     { cat "$stage/out"; fail "what was not checked of a policy that is not everybody's"; }
 ended "$daemon_pid" && fail "an ordinary person has ended the daemon"
 expect "no emergency" '.emergency == null' status

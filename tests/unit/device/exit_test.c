@@ -251,6 +251,35 @@ static void test_system_devices_are_never_exits(void **state)
     fake_block_done(&f);
 }
 
+/* What the system's disk hangs on: each hub on the way, no neighbour, and what is mapped on it. */
+static void test_system_below(void **state)
+{
+    static const char table[] = "1 0 253:0 / / rw - ext4 /dev/dm-0 rw\n";
+    struct exit_system system;
+    struct mount_table mounts;
+    struct fake_block f;
+
+    (void)state;
+    fake_block_init(&f);
+    add_usb(&f);
+    fake_block_disk(&f, USB "3/1-23.1/1-23.1:1.0/host3/target3:0:0/3:0:0:0/block/sdc", "8:32", 1000, "1\n");
+    fake_block_partition(&f, STICK, "sdb2", "8:18", 100);
+    fake_block_disk(&f, "/devices/virtual/block/dm-0", "253:0", 10, "0\n");
+    fake_block_slave(&f, "dm-0", "sdb2");
+    assert_int_equal(mount_table_parse(table, sizeof(table) - 1, &mounts), 0);
+    assert_int_equal(exit_system_find(f.sysfs, &mounts, NULL, &system), 0);
+    assert_true(exit_system_below(f.sysfs, &system, &USB[1]));
+    assert_true(exit_system_below(f.sysfs, &system, "devices/pci0000:00/0000:00:14.0/usb1"));
+    assert_true(exit_system_below(f.sysfs, &system, "devices/virtual/block/dm-0"));
+    assert_false(exit_system_below(f.sysfs, &system, &USB "3"[1]));
+    assert_false(exit_system_below(f.sysfs, &system, &USB "3/1-23.1"[1]));
+    assert_false(exit_system_below(f.sysfs, &system, "devices/pci0000:00/0000:00:14.0/usb1/1-"));
+    assert_false(exit_system_below(f.sysfs, &system, ""));
+    exit_system_done(&system);
+    mount_table_done(&mounts);
+    fake_block_done(&f);
+}
+
 static void test_loop_on_an_exit(void **state)
 {
     static const char table[] = "1 0 254:0 / / rw - ext4 /dev/vda rw\n3 1 8:17 / /media/u/x rw - vfat /dev/sdb1 rw\n";
@@ -315,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_list_is_bounded),
         cmocka_unit_test(test_system_devices_are_never_exits),
+        cmocka_unit_test(test_system_below),
         cmocka_unit_test(test_loop_on_an_exit),
         cmocka_unit_test(test_run_files),
     };

@@ -148,6 +148,54 @@ static void test_comments(void **state)
     buf_done(&b);
 }
 
+/* A disk that the machine runs from stays, to be read; its twin by hash, plugged in before, has no rule of its own. What leads to it stays
+ * too, and is said to. */
+static void test_what_carries_the_system(void **state)
+{
+    static const struct policy_generate_device devices[] = {
+        {.hash = HASH "c1", .port = "1-1", .interfaces = stick, .n_interfaces = 1},
+        {.hash = HASH "c2", .port = "1-2", .interfaces = hub, .n_interfaces = 2},
+        {.hash = HASH "c2", .port = "1-3", .interfaces = hub, .n_interfaces = 2, .carries_system = true},
+        {.hash = HASH "c1",
+         .port = "1-3.1",
+         .serial = "4C53",
+         .interfaces = stick,
+         .n_interfaces = 1,
+         .carries_system = true},
+        {.hash = HASH "c3", .port = "1-4", .interfaces = bad_usb, .n_interfaces = 2},
+        {.hash = HASH "c4", .port = "1-5", .interfaces = vendor, .n_interfaces = 1, .carries_system = true},
+    };
+    static const char *const ids[] = {"hub-1", "device-1", "system-1"};
+#define WHY "# This machine runs from it: refused, the system loses its disk.\n"
+    static const char *const expected[] = {
+        "\n# hub (port 1-3)\n" WHY "- id: hub-1\n",
+        "\n# other device (port 1-5)\n" WHY "- id: device-1\n",
+        "\n# storage (port 1-3.1)\n" WHY "- id: system-1\n",
+        "\n#   # keyboard, storage (port 1-4)\n#   - id: storage-1\n",
+    };
+    struct buf b;
+    struct policy *p;
+
+    (void)state;
+    buf_init(&b, POLICY_DOCUMENT_MAX);
+    assert_int_equal(policy_generate(&options, devices, ELEMENTS(devices), &b), 0);
+    p = load(&b);
+    assert_int_equal(p->n_usb, ELEMENTS(ids));
+    for (size_t i = 0; i < ELEMENTS(ids); i++)
+        assert_string_equal(p->usb[i].id, ids[i]);
+    assert_int_equal(p->usb[2].allow, POLICY_READ);
+    assert_string_equal(p->usb[2].match.serials.items[0], "4C53");
+    assert_false(p->usb[2].unique_serial); /* a twin does not take it away */
+    assert_int_equal(p->usb[2].match.interfaces.op, POLICY_SET_EQUALS);
+    (void)policy_unref(p);
+    assert_int_equal(buf_add(&b, "", 1), 0);
+    for (size_t i = 0; i < ELEMENTS(expected); i++)
+        if (!strstr((char *)b.data, expected[i]))
+            fail_msg("no %s in\n%s", expected[i], (char *)b.data);
+    assert_null(strstr((char *)b.data, "storage-2"));
+    buf_done(&b);
+}
+
 static void test_nothing_present(void **state)
 {
     struct buf b, small;
@@ -170,9 +218,8 @@ static void test_nothing_present(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_present_devices),
-        cmocka_unit_test(test_storage_is_proposed),
-        cmocka_unit_test(test_comments),
+        cmocka_unit_test(test_present_devices), cmocka_unit_test(test_storage_is_proposed),
+        cmocka_unit_test(test_comments),        cmocka_unit_test(test_what_carries_the_system),
         cmocka_unit_test(test_nothing_present),
     };
 
