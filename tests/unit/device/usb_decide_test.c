@@ -160,6 +160,34 @@ static void refused_device_is_removed_on_demand(void **state)
     assert_int_equal(usb_manager_count(x->m), 0);
 }
 
+static void no_authorization(struct fake_usb *f, const char *name, const char *interface, const char *attribute,
+                             const char *value)
+{
+    (void)f;
+    (void)interface;
+    if (strcmp(name, "1-2") == 0 && strcmp(attribute, "authorized") == 0)
+        fail_msg("authorized=%s was written", value);
+}
+
+/* The machine may run from it: a rule that lets a disk be read takes nothing from it on the way, not even for a moment. */
+static void a_disk_that_runs_is_left_alone(void **state)
+{
+    struct fixture_policy p;
+    struct policy *policy = fixture_policy(&p);
+    _fixture_ x = fixture_new(policy);
+
+    (void)state;
+    assert_int_equal(p.rules[RULE_STICK].allow, POLICY_READ);
+    fake_usb_plug(&x->bus, &STICK);
+    assert_true(fake_usb_bound(&x->bus, "1-2:1.0"));
+    x->bus.written = no_authorization;
+    assert_int_equal(usb_manager_start(x->m, FIXTURE_NOW), 0);
+    usb_manager_set_policy(x->m, policy, FIXTURE_NOW);
+    assert_int_equal(usb_manager_rescan(x->m, FIXTURE_NOW), 0);
+    assert_true(fake_usb_bound(&x->bus, "1-2:1.0"));
+    assert_true(usb_device_interface_authorized(fixture_device(x, "1-2"), 0));
+}
+
 static void composite_keeps_its_keyboard_and_loses_its_disk(void **state)
 {
     struct fixture_policy p;
@@ -464,6 +492,7 @@ int main(void)
         cmocka_unit_test(permitted_device_is_opened),
         cmocka_unit_test(refused_device_is_never_touched),
         cmocka_unit_test(refused_device_is_removed_on_demand),
+        cmocka_unit_test(a_disk_that_runs_is_left_alone),
         cmocka_unit_test(composite_keeps_its_keyboard_and_loses_its_disk),
         cmocka_unit_test(interface_needs_all_its_alternates),
         cmocka_unit_test(composite_is_refused_where_the_bus_opens_interfaces),
