@@ -134,6 +134,33 @@ static int default_write(const struct usb_manager *m, const struct usb_node *n, 
     return strcmp(is, value) == 0 ? 1 : -EIO;
 }
 
+/*
+ * A root hub has an interface of its own, "1-0:1.0". The kernel makes it after it has told of the hub, so that with a quick answer
+ * our default closes it as well: then no hub driver comes, and nothing on this bus is ever seen, the keyboard neither.
+ */
+static int open_interface(const struct usb_manager *m, const struct usb_hub *hub, const char *interface)
+{
+    unsigned authorized = 0;
+    int r = usb_read_number(m->kern, &hub->node, interface, "authorized", &authorized);
+
+    if (r != 0 || authorized != 0)
+        return r;
+    r = m->kern->write(m->kern->context, &hub->node, interface, "authorized", "1");
+    return r != 0 ? r : m->kern->probe(m->kern->context, interface);
+}
+
+static void open_interfaces(struct usb_manager *m, const struct usb_hub *hub)
+{
+    _cleanup_(usb_names_done) struct usb_names names = {0};
+    int r = m->kern->list_interfaces(m->kern->context, &hub->node, &names);
+
+    for (size_t i = 0; r >= 0 && i < names.n; i++)
+        r = open_interface(m, hub, names.items[i]);
+    if (r < 0 && !usb_gone(m, &hub->node))
+        usb_report(m, AUDIT_DEVICE_FAILED, NULL,
+                   "the interface of a root hub could not be opened; its devices are not seen");
+}
+
 /* Both are tried, whatever becomes of the first. */
 static void guard(struct usb_manager *m, struct usb_hub *hub)
 {
@@ -151,6 +178,7 @@ static void guard(struct usb_manager *m, struct usb_hub *hub)
     if (interface < 0)
         usb_report(m, AUDIT_DEVICE_FAILED, NULL, "a root hub still authorizes new interfaces by itself");
     hub->guarded = device >= 0 && interface >= 0;
+    open_interfaces(m, hub);
 }
 
 /* Rules that came from USBGuard may name the hub a device hangs on. */

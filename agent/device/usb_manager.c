@@ -390,7 +390,11 @@ int usb_manager_event(struct usb_manager *m, const char *sysname, int64_t now_us
 
         memcpy(name, sysname, n);
         name[n] = '\0';
-        /* The interfaces of root hubs ("1-0:1.0") concern nobody. */
+        if (n > 2 && strcmp(name + n - 2, "-0") == 0) { /* "1-0:1.0" is of usb1 */
+            (void)snprintf(name, sizeof(name), "usb%.*s", (int)(n - 2), sysname);
+            usb_hubs_sync(m, name);
+            return 0;
+        }
         return find(m, name) ? sync_one(m, name) : 0;
     }
     if (!usb_name_is_device(sysname))

@@ -249,10 +249,17 @@ static int want_device(const char *name, const char *prefix)
     return usb_name_is_device(name) && !usb_name_is_root_hub(name);
 }
 
-static int want_interface(const char *name, const char *prefix)
+/* Of "1-2" it is "1-2:1.0", of "usb1" it is "1-0:1.0". */
+static int want_interface(const char *name, const char *device)
 {
-    size_t n = strlen(prefix);
+    char prefix[USB_NAME_SIZE + 2];
+    size_t n;
 
+    if (usb_name_is_root_hub(device))
+        (void)snprintf(prefix, sizeof(prefix), "%s-0", device + strlen("usb"));
+    else
+        (void)snprintf(prefix, sizeof(prefix), "%s", device);
+    n = strlen(prefix);
     return usb_name_is_interface(name) && strncmp(name, prefix, n) == 0 && name[n] == ':';
 }
 

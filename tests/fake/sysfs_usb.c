@@ -39,7 +39,7 @@ __attribute__((format(printf, 3, 4))) static void format(char *ret, size_t size,
     must(n >= 0 && (size_t)n < size);
 }
 
-/* "1-2.3" -> ".../usb1/1-2/1-2.3", "usb1" -> ".../usb1" */
+/* "1-2.3" -> ".../usb1/1-2/1-2.3", "usb1" and "1-0" (whose interface "1-0:1.0" is) -> ".../usb1" */
 static void device_path(const char *name, char *ret, size_t size)
 {
     size_t bus = strcspn(name, "-");
@@ -50,6 +50,8 @@ static void device_path(const char *name, char *ret, size_t size)
         return;
     }
     format(ret, size, CONTROLLER "/usb%.*s", (int)bus, name);
+    if (strcmp(name + bus, "-0") == 0)
+        return;
     for (size_t end = bus; name[end] != '\0';) {
         end += 1 + strcspn(name + end + 1, ".");
         format(part, sizeof(part), "%.*s", (int)end, name);
@@ -412,7 +414,7 @@ void fake_usb_plug(struct fake_usb *f, const struct fake_device *d)
 
 void fake_usb_add_root_hub(struct fake_usb *f, const char *name, const char *serial)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], interface[USB_NAME_SIZE];
 
     device_path(name, path, sizeof(path));
     make_directories(f->root_fd, path);
@@ -421,6 +423,11 @@ void fake_usb_add_root_hub(struct fake_usb *f, const char *name, const char *ser
     fake_usb_set(f, name, NULL, "serial", serial);
     fake_usb_set(f, name, NULL, "authorized_default", "1");
     fake_usb_set(f, name, NULL, "interface_authorized_default", "1");
+    format(interface, sizeof(interface), "%s-0:1.0", name + strlen("usb"));
+    file_path(name, interface, NULL, path, sizeof(path));
+    make_directories(f->root_fd, path);
+    fake_usb_set(f, name, interface, "authorized", "1");
+    fake_usb_set(f, name, interface, "bound", "yes");
     link_device(f, name);
 }
 

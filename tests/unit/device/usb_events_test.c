@@ -279,6 +279,29 @@ static void lost_events_are_made_up_for(void **state)
     assert_false(usb_device_present_at_start(fixture_device(x, "1-9")));
 }
 
+/* The kernel tells of a root hub before it makes its interface, and by then our default counts. */
+static void root_hub_that_comes_slowly(void **state)
+{
+    struct fixture_policy p;
+    _fixture_ x = fixture_started(fixture_policy(&p));
+
+    (void)state;
+    fake_usb_add_root_hub(&x->bus, "usb3", "dummy_hcd.0");
+    assert_int_equal(usb_manager_event(x->m, "usb3", FIXTURE_NOW), 0);
+    assert_string_equal(fake_usb_get(&x->bus, "usb3", NULL, "interface_authorized_default"), "0");
+    fake_usb_set(&x->bus, "usb3", "3-0:1.0", "authorized", "0");
+    fake_usb_set(&x->bus, "usb3", "3-0:1.0", "bound", "no");
+    assert_int_equal(usb_manager_event(x->m, "3-0:1.0", FIXTURE_NOW), 0);
+    assert_string_equal(fake_usb_get(&x->bus, "usb3", "3-0:1.0", "authorized"), "1");
+    assert_true(fake_usb_bound(&x->bus, "3-0:1.0"));
+    /* Left so by a daemon that died in between. */
+    fake_usb_set(&x->bus, "usb3", "3-0:1.0", "authorized", "0");
+    fake_usb_set(&x->bus, "usb3", "3-0:1.0", "bound", "no");
+    assert_int_equal(usb_manager_start(x->m, FIXTURE_NOW), 0);
+    assert_true(fake_usb_bound(&x->bus, "3-0:1.0"));
+    assert_int_equal(fixture_count(x, AUDIT_DEVICE_FAILED, ""), 0);
+}
+
 static void hub_and_what_hangs_on_it(void **state)
 {
     struct fixture_policy p;
@@ -350,8 +373,8 @@ int main(void)
         cmocka_unit_test(own_writes_do_not_echo),        cmocka_unit_test(meddling_is_undone_with_alarm),
         cmocka_unit_test(closing_by_others_is_left),     cmocka_unit_test(coming_back_keeps_decisions),
         cmocka_unit_test(name_taken_by_another),         cmocka_unit_test(lost_events_are_made_up_for),
-        cmocka_unit_test(hub_and_what_hangs_on_it),      cmocka_unit_test(owner_of_a_block_device),
-        cmocka_unit_test(odd_names_are_ignored),
+        cmocka_unit_test(root_hub_that_comes_slowly),    cmocka_unit_test(hub_and_what_hangs_on_it),
+        cmocka_unit_test(owner_of_a_block_device),       cmocka_unit_test(odd_names_are_ignored),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
