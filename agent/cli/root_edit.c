@@ -150,6 +150,11 @@ enum cli_exit root_edit_threshold(struct cli *c, struct trust_root *root, enum t
     }
     if (value != 0)
         root->roles[role].threshold = (unsigned)value;
+    /* Nobody need select policies: without keys of that role none is needed. */
+    if (role == TRUST_ROLE_HEAD && !text && root->roles[role].n == 0)
+        root->roles[role].threshold = 0;
+    if (role == TRUST_ROLE_HEAD && root->roles[role].n > 0 && root->roles[role].threshold == 0)
+        root->roles[role].threshold = 1;
     return CLI_OK;
 }
 

@@ -92,6 +92,13 @@ says "whose key it is"
 exits 0 kuraban policy root create --organization matsudo.example "${root_keys[@]}" --root-threshold 3 "${policy_keys[@]}" \
     --head-key hub.pub --expires "$expires" --out all.json
 says "warning: every root key must sign"
+exits 0 kuraban policy root create --organization matsudo.example "${root_keys[@]}" "${policy_keys[@]}" --expires "$expires" \
+    --out headless.json
+exits 1 kuraban --json policy root show headless.json
+jq -e '.roles.head.threshold == 0' out > /dev/null || fail "without a head key none must sign"
+exits 0 kuraban policy root rotate headless.json --add-head-key hub.pub --expires "$expires" --out headed.json
+exits 1 kuraban --json policy root show headed.json
+jq -e '.roles.head.threshold == 1' out > /dev/null || fail "with one it must"
 exits 0 kuraban policy root create --organization matsudo.example "${root_keys[@]}" "${policy_keys[@]}" --head-key hub.pub \
     --expires "$expires" --out root.json
 exits 5 kuraban policy root create --organization matsudo.example "${root_keys[@]}" "${policy_keys[@]}" --head-key hub.pub \
