@@ -11,10 +11,10 @@ from vm import wait_for
 PROFILE = "agent"
 SECONDS = 420
 
-ROUNDS = 30
+ROUNDS = int(os.environ.get("KURABAN_ROUNDS", "15"))  # a campaign takes more
 # From the plug to the pull, one step more each time: the guest needs about half a second to know a stick, and usb-storage waits
 # for one more before it looks for the medium (delay_use).
-STEPS = {"permitted": 0.1, "refused": 0.04}
+STEPS = {"permitted": 3 / ROUNDS, "refused": 1.2 / ROUNDS}
 FULL_ROUNDS = 4
 HUB_EVERY = 3
 

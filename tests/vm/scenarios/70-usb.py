@@ -9,7 +9,7 @@ from vm import wait_for
 PROFILE = "agent"
 SECONDS = 300
 
-HUB_ROUNDS = 10
+HUB_ROUNDS = 4
 
 ID = ("--vid", "0x0951", "--pid", "0x1666")
 MATCH = 'match: {device: "0951:1666", serial: SAME}'
