@@ -22,9 +22,10 @@ status=0
 modules=$(grep -v '^-' "$tmp/asked" | sort -u)
 for module in $modules; do
     file=$("$real" --variable=pcfiledir "$module")/$module.pc
-    package=$(dpkg-query -S "$file" "/usr${file#/usr}" 2> /dev/null | sed -n '1s/:.*//p') || true
-    if ! grep -qx "${package:-of no package}" <<< "$listed"; then
-        echo "FAIL: the release preset asks for $module (${package:-of no package}), which build.list does not have"
+    owner=$(dpkg-query -S "$file" 2> /dev/null || dpkg-query -S "/usr${file#/usr}" 2> /dev/null || echo "of no package:")
+    package=${owner%%:*}
+    if ! grep -qx "$package" <<< "$listed"; then
+        echo "FAIL: the release preset asks for $module ($package), which build.list does not have"
         status=1
     fi
 done

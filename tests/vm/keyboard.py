@@ -25,8 +25,8 @@ def listen(vm, pattern="/dev/input/event*"):
 
 
 def press(vm, key="k", pattern=QEMU_KEYBOARD):
-    """Press a key of QEMU's keyboard and wait for it. After an authorization its driver needs a moment; without it nothing arrives."""
-    vm.run(f"end=$(($(date +%s) + 30)); until ls {pattern} >/dev/null 2>&1 || [ $(date +%s) -ge $end ]; do sleep 0.1; done")
+    """Press a key of QEMU's keyboard and wait for it. After an authorization its driver needs a moment."""
+    vm.wait_run(f"ls {pattern}")
     job = listen(vm, pattern)
     vm.send_keys([key])
     return job.wait()
