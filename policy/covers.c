@@ -75,7 +75,7 @@ static bool covers_ids(const struct policy_usb_ids *first, const struct policy_u
     return true;
 }
 
-/* Does every interface that fits `inner` fit `outer`? Wildcards stand from the right only. */
+/* Wildcards stand from the right only. */
 static bool is_within(const struct policy_interface *inner, const struct policy_interface *outer)
 {
     return inner->class_ == outer->class_ &&
@@ -98,6 +98,11 @@ static size_t count_in(const struct policy_interfaces *inner, const struct polic
     for (size_t i = 0; i < inner->n; i++)
         n += is_in(&inner->items[i], outer);
     return n;
+}
+
+bool covers_interface_list(const struct policy_interfaces *first, const struct policy_interfaces *later)
+{
+    return count_in(later, first) == later->n;
 }
 
 /* Everything listed has something of its own within the other set. */

@@ -2,9 +2,7 @@
 #include "cli/trust_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -12,30 +10,17 @@
 #include "base/text.h"
 #include "cli/i18n.h"
 #include "cli/out_file.h"
+#include "cli/policy_file.h"
 
 enum {
     SECOND_US = 1000000,
     DAY_SECONDS = 86400,
 };
 
-/* O_NONBLOCK: a FIFO must not make us wait before it is seen to be no file. */
-static int open_regular(const char *path)
-{
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    struct stat st;
-
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode))
-        return -EINVAL;
-    return TAKE_FD(fd);
-}
-
 int trust_file_read(struct cli *c, const char *path, size_t maximum, uint8_t **ret_bytes, size_t *ret_size,
                     enum cli_exit *ret_code)
 {
-    _cleanup_close_ int fd = open_regular(path);
-    int r = fd < 0 ? fd : files_read_fd(fd, maximum, ret_bytes, ret_size);
+    int r = policy_file_read_up_to(path, maximum, ret_bytes, ret_size);
 
     if (r == -EFBIG)
         return TRUST_E_TOO_LONG;

@@ -3,6 +3,7 @@
  * Must not: put words to it, or know of which rule it is.
  */
 #include "decide/match.h"
+#include "policy/covers.h"
 #include "policy/diff/internal.h"
 #include "policy/index.h"
 
@@ -96,30 +97,10 @@ bool diff_same_interfaces(const struct policy_interfaces *a, const struct policy
     return true;
 }
 
-static bool is_within(const struct policy_interface *inner, const struct policy_interface *outer)
-{
-    return inner->class_ == outer->class_ &&
-           (outer->any_subclass || (!inner->any_subclass && inner->subclass == outer->subclass)) &&
-           (outer->any_protocol || (!inner->any_protocol && inner->protocol == outer->protocol));
-}
-
-static bool all_within(const struct policy_interfaces *inner, const struct policy_interfaces *outer)
-{
-    for (size_t i = 0; i < inner->n; i++) {
-        bool found = false;
-
-        for (size_t k = 0; k < outer->n && !found; k++)
-            found = is_within(&inner->items[i], &outer->items[k]);
-        if (!found)
-            return false;
-    }
-    return true;
-}
-
 /* A plain list of what is authorized; empty: all of the device. */
 enum diff_effect diff_interfaces(const struct policy_interfaces *a, const struct policy_interfaces *b)
 {
     if (a->n == 0 || b->n == 0)
         return by_inclusion(b->n == 0, a->n == 0);
-    return by_inclusion(all_within(a, b), all_within(b, a));
+    return by_inclusion(covers_interface_list(b, a), covers_interface_list(a, b));
 }
