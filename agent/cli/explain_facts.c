@@ -180,14 +180,7 @@ static enum cli_exit take_medium(struct cli *c, struct policy *policy, const str
     enum cli_exit code;
 
     f->facts.has_medium = true;
-    f->facts.medium = (struct decide_medium_facts){.bus = exit_bus_name(m->bus),
-                                                   .node = m->node,
-                                                   .filesystem = m->filesystem,
-                                                   .label = m->label,
-                                                   .uuid = m->uuid,
-                                                   .serial = m->serial,
-                                                   .capacity = m->capacity,
-                                                   .inside_luks = m->inside_luks};
+    medium_facts(m, &f->facts.medium);
     (void)snprintf(f->device, sizeof(f->device), "%s", m->id);
     if (!m->usb[0])
         return CLI_OK;

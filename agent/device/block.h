@@ -91,6 +91,9 @@ int block_manager_tick(struct block_manager *b, int64_t wall_us);
  * news. NULL when the device is no exit. */
 const struct medium *block_manager_learn(struct block_manager *b, dev_t device, const char *type, int64_t wall_us);
 
+/* What decide/ asks of it; who is there, the time and the rule of its USB device are the caller's. Borrows from m. */
+void medium_facts(const struct medium *m, struct decide_medium_facts *ret);
+
 size_t block_manager_count(const struct block_manager *b);
 const struct medium *block_manager_at(const struct block_manager *b, size_t i);
 const struct medium *block_manager_find(const struct block_manager *b, dev_t device);

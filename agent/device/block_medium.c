@@ -112,23 +112,29 @@ static bool verdicts_differ(const struct verdict *a, const struct verdict *b)
            !text_equal(a->rule, b->rule) || strcmp(a->medium_rule, b->medium_rule) != 0;
 }
 
+void medium_facts(const struct medium *m, struct decide_medium_facts *ret)
+{
+    *ret = (struct decide_medium_facts){.bus = exit_bus_name(m->bus),
+                                        .node = m->node,
+                                        .filesystem = m->filesystem,
+                                        .label = m->label,
+                                        .uuid = m->uuid,
+                                        .serial = m->serial,
+                                        .capacity = m->capacity,
+                                        .inside_luks = m->inside_luks};
+}
+
 void medium_decide(struct block_manager *b, struct medium *m, int64_t wall_us)
 {
     struct verdict v = {.rule = "default"};
     bool news;
 
     if (b->policy) {
-        struct decide_medium_facts facts = {.bus = exit_bus_name(m->bus),
-                                            .node = m->node,
-                                            .filesystem = m->filesystem,
-                                            .label = m->label,
-                                            .uuid = m->uuid,
-                                            .serial = m->serial,
-                                            .capacity = m->capacity,
-                                            .inside_luks = m->inside_luks,
-                                            .persons = b->persons,
-                                            .n_persons = b->n_persons};
+        struct decide_medium_facts facts;
 
+        medium_facts(m, &facts);
+        facts.persons = b->persons;
+        facts.n_persons = b->n_persons;
         if (m->usb[0] && b->config.usb_rule_of)
             facts.usb_rule = b->config.usb_rule_of(b->config.context, m->usb);
         decide_time_local(wall_us, &facts.now);
