@@ -111,6 +111,20 @@ struct policy_medium_match {
     uint64_t capacity_max; /* bytes; 0 = any */
 };
 
+/* What a person shows: bits of a set. A password is the caller's own business (PAM); here it only says that one is asked as well. */
+enum policy_factor {
+    POLICY_FACTOR_PASSWORD = 1 << 0,
+    POLICY_FACTOR_TOTP = 1 << 1
+};
+
+/* A rule with `unlock` permits only while a grant is in force (agent/grant); without one it refuses. */
+struct policy_unlock {
+    bool needed;
+    uint8_t factors;    /* POLICY_FACTOR_TOTP */
+    unsigned approvals; /* other people who give their own code */
+    int64_t for_us;     /* the longest grant */
+};
+
 struct policy_usb_rule {
     char *id, *name;
     struct policy_position at;
@@ -121,6 +135,7 @@ struct policy_usb_rule {
     bool remove;                   /* refuse: also remove from the bus */
     bool unique_serial;            /* refuse a second device claiming the same serial */
     bool monitor;                  /* this rule only records */
+    struct policy_unlock unlock;
     struct policy_who who;
     struct policy_when when;
     int64_t until_us; /* wall clock; 0 = no end. A bare date is valid through the end of that local day */
@@ -133,6 +148,7 @@ struct policy_medium_rule {
     enum policy_allow allow; /* REFUSE or READ or EXPORT */
     bool exec, has_exec;     /* without: as the section says */
     bool monitor;
+    struct policy_unlock unlock;
     struct policy_who who;
     struct policy_when when;
     int64_t until_us;
@@ -165,6 +181,51 @@ struct policy_store {
     bool monitor;
 };
 
+enum policy_container {
+    POLICY_CONTAINER_ZIP_AES256 = 0,
+    POLICY_CONTAINER_LUKS, /* plain files, on a medium that is LUKS */
+    POLICY_CONTAINER_PLAIN
+};
+
+/* What may be taken out, whereto and by whom. First match wins, as everywhere; matching is source and target, the rest are conditions. */
+struct policy_export_rule {
+    char *id, *name;
+    struct policy_position at;
+    struct policy_strings to;      /* ids of USB or media rules with allow: export */
+    struct policy_strings from;    /* ids of stores */
+    struct policy_strings classes; /* of stores: 3A 3B 3C 2 1 */
+    bool elsewhere;                /* files that are in no store */
+    struct policy_who who;
+    struct policy_when when;
+    int64_t until_us;
+    uint8_t factors;
+    unsigned approvals;
+    enum policy_container container;
+    bool content;                  /* demands a look at the contents: refused until there is an inspector */
+    uint64_t file_max;             /* bytes of one file; 0 = any */
+    uint64_t day_files, day_bytes; /* of one person in one local day; 0 = any */
+    bool monitor;
+};
+
+enum policy_enrol { /* who may make somebody's second factor */
+    POLICY_ENROL_ROOT = 0,
+    POLICY_ENROL_SELF,       /* a person for themselves, while they have none */
+    POLICY_ENROL_FIRST_LOGIN /* as SELF, and the first login asks for it */
+};
+
+struct policy_mfa {
+    bool login;                     /* the section says when a login needs a code; without it none does */
+    struct policy_strings services; /* of PAM; none = every one */
+    struct policy_who who;
+    uint8_t factors;
+    int64_t grace_us; /* from a person's first login under this policy: so long they get in without being enrolled */
+    enum policy_enrol enrol;
+    unsigned failures; /* in a row, then locked; default 10, at most 100 (NIST SP 800-63B) */
+    bool delay;        /* exponential waits between failures; default true */
+    int64_t lock_us;   /* 0 = until root lifts it */
+    unsigned window;   /* steps accepted either side; default 1, at most 2 */
+};
+
 enum policy_when_full {
     POLICY_FULL_REFUSE_EXPORT = 0,
     POLICY_FULL_REFUSE_ALL,
@@ -193,6 +254,9 @@ struct policy {
     struct policy_media media;
     struct policy_store *stores;
     size_t n_stores;
+    struct policy_export_rule *export;
+    size_t n_export;
+    struct policy_mfa mfa;
     struct policy_audit audit;
     struct digest sha256;                         /* of the exact bytes */
     struct policy_index *usb_index, *media_index; /* policy/index.h; NULL: not from a document */

@@ -95,6 +95,7 @@ struct decide_usb_facts {
     const struct decide_interface *interfaces;
     size_t n_interfaces;
     bool duplicate; /* another present device has the same vendor:product:serial */
+    bool granted;   /* a grant for this device and the rule that decides is in force (agent/grant) */
     bool emergency; /* the administrator's way back in is open: input devices and hubs are permitted (kuraban(7)) */
     const struct decide_person *persons; /* people of the active local sessions; a rule with `who` needs one of them */
     size_t n_persons;
@@ -149,6 +150,7 @@ struct decide_medium_facts {
     const char *label, *uuid, *serial;
     uint64_t capacity;    /* bytes */
     bool inside_luks;     /* mapped from a crypto_LUKS container on an exit */
+    bool granted;         /* as for USB devices */
     const char *usb_rule; /* rule id that authorized the USB parent; NULL when not USB */
     const struct decide_person *persons;
     size_t n_persons;
@@ -214,3 +216,23 @@ void decide_open(const struct policy *p, const struct decide_open_facts *facts, 
 /* Where both have to allow: true, and *all becomes *one, when that refuses in force and *all does not, or refuses for the record and *all
  * allows. What is left of two that allow is cacheable when both are. */
 bool decide_both(struct verdict *all, const struct verdict *one);
+
+/* --- Taking files out --- */
+
+struct decide_export_facts {
+    struct decide_person person; /* who asks */
+    const char
+        *target;   /* rule id by which the medium (or its USB device) is here with POLICY_EXPORT; NULL: it is not */
+    int store;     /* index of the store the file is in, -1: in none */
+    uint64_t size; /* bytes of the file */
+    uint64_t day_files,
+        day_bytes;      /* what this person took out under the rule today, this file not counted (asked per rule) */
+    unsigned approvals; /* other people whose codes were right */
+    uint8_t factors;    /* POLICY_FACTOR_… that were shown */
+    struct decide_time now;
+    bool journal_full;
+};
+/* One file. The verdict's rule is an export rule's id or "default". */
+void decide_export(const struct policy *p, const struct decide_export_facts *facts, struct verdict *ret);
+/* The rule that would speak of this source and target, whatever its conditions say; NULL: none does. */
+const struct policy_export_rule *decide_export_rule(const struct policy *p, const char *target, int store);
