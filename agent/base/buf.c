@@ -88,6 +88,11 @@ static int buf_add_little_endian(struct buf *b, uint64_t v, size_t size)
     return buf_add(b, bytes, size);
 }
 
+int buf_add_u8(struct buf *b, uint8_t v)
+{
+    return buf_add_little_endian(b, v, sizeof(v));
+}
+
 int buf_add_u16(struct buf *b, uint16_t v)
 {
     return buf_add_little_endian(b, v, sizeof(v));
@@ -162,6 +167,17 @@ static int buf_get_little_endian(struct buf_reader *r, size_t size, uint64_t *re
         v |= (uint64_t)r->data[r->offset + i] << (8 * i);
     r->offset += size;
     *ret = v;
+    return 0;
+}
+
+int buf_get_u8(struct buf_reader *r, uint8_t *ret)
+{
+    uint64_t v;
+    int e = buf_get_little_endian(r, sizeof(*ret), &v);
+
+    if (e < 0)
+        return e;
+    *ret = (uint8_t)v;
     return 0;
 }
 

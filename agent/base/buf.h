@@ -17,6 +17,7 @@ void buf_init(struct buf *b, size_t maximum);
 void buf_done(struct buf *b); /* wipes and frees */
 void buf_clear(struct buf *b);
 int buf_add(struct buf *b, const void *bytes, size_t size);
+int buf_add_u8(struct buf *b, uint8_t v);
 int buf_add_u16(struct buf *b, uint16_t v); /* little endian */
 int buf_add_u32(struct buf *b, uint32_t v);
 int buf_add_u64(struct buf *b, uint64_t v);
@@ -30,6 +31,7 @@ struct buf_reader {
     size_t offset;
 };
 
+int buf_get_u8(struct buf_reader *r, uint8_t *ret);
 int buf_get_u16(struct buf_reader *r, uint16_t *ret);
 int buf_get_u32(struct buf_reader *r, uint32_t *ret);
 int buf_get_u64(struct buf_reader *r, uint64_t *ret);

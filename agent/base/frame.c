@@ -180,38 +180,44 @@ int frame_receive(struct frame *f, int socket, int deadline_ms)
     return 0;
 }
 
-/* The fd rides with the first byte that the kernel accepts. */
-static int send_bytes(int socket, struct iovec *iov, size_t n_iov, int fd, uint64_t deadline_us)
+ssize_t frame_send_some(int socket, struct iovec *iov, size_t n_iov, int fd)
 {
     union {
         struct cmsghdr align;
         char space[CMSG_SPACE(sizeof(int))];
     } control = {0};
+    struct msghdr m = {.msg_iov = iov, .msg_iovlen = n_iov};
+    ssize_t n;
 
+    if (fd >= 0) {
+        struct cmsghdr *c;
+
+        m.msg_control = &control;
+        m.msg_controllen = sizeof(control);
+        c = CMSG_FIRSTHDR(&m);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &fd, sizeof(int));
+    }
+    n = sendmsg(socket, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return n < 0 ? -errno : n;
+}
+
+static int send_bytes(int socket, struct iovec *iov, size_t n_iov, int fd, uint64_t deadline_us)
+{
     while (n_iov > 0) {
-        struct msghdr m = {.msg_iov = iov, .msg_iovlen = n_iov};
         ssize_t n;
         int r;
 
-        if (fd >= 0) {
-            struct cmsghdr *c;
-
-            m.msg_control = &control;
-            m.msg_controllen = sizeof(control);
-            c = CMSG_FIRSTHDR(&m);
-            c->cmsg_level = SOL_SOCKET;
-            c->cmsg_type = SCM_RIGHTS;
-            c->cmsg_len = CMSG_LEN(sizeof(int));
-            memcpy(CMSG_DATA(c), &fd, sizeof(int));
-        }
         r = wait_for(socket, POLLOUT, deadline_us);
         if (r < 0)
             return r;
-        n = sendmsg(socket, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        n = frame_send_some(socket, iov, n_iov, fd);
+        if (n == -EINTR || n == -EAGAIN)
             continue;
         if (n < 0)
-            return errno == EPIPE ? -ECONNRESET : -errno;
+            return n == -EPIPE ? -ECONNRESET : (int)n;
         fd = -1;
         while (n_iov > 0 && (size_t)n >= iov->iov_len) {
             n -= (ssize_t)iov->iov_len;

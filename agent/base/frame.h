@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 
@@ -34,7 +35,11 @@ void frame_done(struct frame *f);
 int frame_receive(struct frame *f, int socket, int deadline_ms);
 int frame_send(int socket, uint16_t type, uint16_t flags, const struct buf *body, int fd, int deadline_ms);
 
+struct iovec;
 struct msghdr;
+/* For event loops: one sendmsg(2) that does not wait. fd, borrowed, rides with the first byte the kernel takes; -1: none. The bytes taken,
+ * or -errno. */
+ssize_t frame_send_some(int socket, struct iovec *iov, size_t n_iov, int fd);
 /* For event loops: the fds that came with one recvmsg(2). The first goes to *fd while that is -1; any further one is closed, and then,
  * or when the kernel had no room for one (MSG_CTRUNC), -EBADMSG. */
 int frame_take_fds(struct msghdr *m, int *fd);

@@ -86,15 +86,17 @@ static int receive(struct frame *f, int fd, int deadline_ms)
 }
 
 /* Appends the JSON of one answer frame; 1 when more follows. A frame that says so must bring something, or a peer could
- * keep its reader for ever. */
-static int take_chunk(const struct frame *f, struct buf *json, uint32_t *code)
+ * keep its reader for ever. An fd is taken where one is wanted (*fd is -1 and may come once); fd NULL: none may come. */
+static int take_chunk(struct frame *f, struct buf *json, uint32_t *code, int *fd)
 {
     struct buf_reader r = {.data = f->body.data, .size = f->body.size};
     bool more = (f->flags & FRAME_FLAG_MORE) != 0;
     int e;
 
-    if (f->type != CTL_ANSWER || f->fd >= 0)
+    if (f->type != CTL_ANSWER || (f->fd >= 0 && (!fd || *fd >= 0)))
         return -EBADMSG;
+    if (f->fd >= 0)
+        *fd = TAKE_FD(f->fd);
     e = buf_get_u32(&r, code);
     if (e < 0)
         return e;
@@ -106,7 +108,7 @@ static int take_chunk(const struct frame *f, struct buf *json, uint32_t *code)
     return more;
 }
 
-int ctl_client_next(struct ctl_client *c, int deadline_ms, uint32_t *ret_code, json_t **ret_json)
+static int next_answer(struct ctl_client *c, int deadline_ms, uint32_t *ret_code, json_t **ret_json, int *fd)
 {
     struct buf json;
     uint32_t code = CTL_CODE_FAILED;
@@ -120,7 +122,7 @@ int ctl_client_next(struct ctl_client *c, int deadline_ms, uint32_t *ret_code, j
         frame_init(&f);
         more = receive(&f, c->socket, deadline_ms);
         if (more >= 0)
-            more = take_chunk(&f, &json, &code);
+            more = take_chunk(&f, &json, &code, fd);
         frame_done(&f);
     } while (more > 0);
     if (more < 0) {
@@ -133,6 +135,25 @@ int ctl_client_next(struct ctl_client *c, int deadline_ms, uint32_t *ret_code, j
         return -EBADMSG;
     *ret_code = code;
     *ret_json = parsed;
+    return 0;
+}
+
+int ctl_client_next(struct ctl_client *c, int deadline_ms, uint32_t *ret_code, json_t **ret_json)
+{
+    return next_answer(c, deadline_ms, ret_code, ret_json, NULL);
+}
+
+int ctl_client_ask_for_fd(struct ctl_client *c, uint16_t request, const struct buf *fields, int deadline_ms,
+                          uint32_t *ret_code, json_t **ret_json, int *ret_fd)
+{
+    _cleanup_close_ int fd = -1;
+    int r = frame_send(c->socket, request, 0, fields, -1, deadline_ms < 0 ? CONNECT_DEADLINE_MS : deadline_ms);
+
+    if (r >= 0)
+        r = next_answer(c, deadline_ms, ret_code, ret_json, &fd);
+    if (r < 0)
+        return r;
+    *ret_fd = TAKE_FD(fd);
     return 0;
 }
 

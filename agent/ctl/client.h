@@ -24,5 +24,8 @@ int ctl_client_ask(struct ctl_client *c, uint16_t request, const struct buf *fie
 /* The same with an fd, borrowed, for the requests that take one; -1: none. */
 int ctl_client_ask_fd(struct ctl_client *c, uint16_t request, const struct buf *fields, int fd, int deadline_ms,
                       uint32_t *ret_code, struct json_t **ret_json);
+/* For the request whose answer brings an fd; *ret_fd is the caller's, -1 when none came. */
+int ctl_client_ask_for_fd(struct ctl_client *c, uint16_t request, const struct buf *fields, int deadline_ms,
+                          uint32_t *ret_code, struct json_t **ret_json, int *ret_fd);
 /* The next answer of CTL_WATCH. */
 int ctl_client_next(struct ctl_client *c, int deadline_ms, uint32_t *ret_code, struct json_t **ret_json);

@@ -21,17 +21,35 @@ enum ctl_request {
     CTL_TRUST_INSTALL =
         13, /* no fields, one fd: a sealed memfd with a root envelope. Root: from now on nothing unsigned rules */
     CTL_TRUST_REMOVE = 14, /* string reason. Root at the console: back to the unsigned file */
+
+    /* The second factor; fields in docs/PROTOCOL.control.md */
+    CTL_MFA_VERIFY = 15,
+    CTL_MFA_ENROL = 16,
+    CTL_MFA_CONFIRM = 17,
+    CTL_MFA_LIST = 18,
+    CTL_MFA_REMOVE = 19,
+    CTL_MFA_LIFT = 20,
+    CTL_MFA_REISSUE = 21,
+    CTL_MFA_IMPORT = 22,
+    CTL_MFA_STATUS = 23,
+    CTL_UNLOCK = 24,
+    CTL_GRANTS = 25,
+    CTL_UNLOCK_END = 26,
+    CTL_EXPORT = 27,
+    CTL_MFA_LOGIN = 28, /* by pam_kuraban.so; answered by fields */
 };
 
 enum {
-    CTL_ANSWER = 0x8000, /* u32 enum ctl_code, then bytes of JSON; FRAME_FLAG_MORE while the JSON goes on */
+    CTL_ANSWER = 0x8000,        /* u32 enum ctl_code, then bytes of JSON; FRAME_FLAG_MORE while the JSON goes on */
+    CTL_ANSWER_FIELDS = 0x8001, /* u32 enum ctl_code, then the verb's own fields; one frame */
 };
 
 enum ctl_code {
     CTL_CODE_OK = 0,
-    CTL_CODE_DENIED = 1,  /* not this peer */
-    CTL_CODE_INVALID = 2, /* fields out of range */
-    CTL_CODE_FAILED = 3,  /* tried, did not work; JSON { "message": … } */
+    CTL_CODE_DENIED = 1,     /* not this peer */
+    CTL_CODE_INVALID = 2,    /* fields out of range */
+    CTL_CODE_FAILED = 3,     /* tried, did not work; JSON { "message": … } */
+    CTL_CODE_LATER = 0x7fff, /* never on the wire: ctl_server_answer() comes later */
 };
 
 enum {

@@ -18,19 +18,26 @@ struct ctl_peer {
     int pidfd; /* root's only, borrowed: of the process that connected (SO_PEERPIDFD, before 6.5 pidfd_open(2)); else -1 */
 };
 
+struct connection; /* server.c */
+
 struct ctl_call {
     const struct ctl_peer *peer;
     struct buf_reader *fields; /* the handler reads them all and ends with buf_get_end() */
+    struct buf *reply;         /* of a CTL_FIELDS verb: the handler adds the fields of its answer; else NULL */
+    uint64_t ticket;           /* for ctl_server_answer(); never 0 */
+    const struct connection *connection;
     int fd; /* of a CTL_FD verb: what the peer passed, borrowed; whatever it is (ctl/sealed.h); else -1 */
 };
 
-/* Returns an enum ctl_code and, if it likes, JSON in *ret_answer (the server takes the reference). Never blocks for long. */
+/* Returns an enum ctl_code and, if it likes, JSON in *ret_answer (the server takes the reference). Never blocks for long: CTL_CODE_LATER
+ * keeps the peer waiting, without a limit, until ctl_server_answer() is called with the call's ticket. */
 typedef enum ctl_code ctl_handler(void *context, const struct ctl_call *call, struct json_t **ret_answer);
 
 enum {
     CTL_PERMIT_ROOT = 0, /* zero is the narrow one */
     CTL_PERMIT_ANYBODY = 1 << 0,
     CTL_STREAM = 1 << 1, /* the connection gets ctl_server_publish() answers from now on */
+    CTL_FIELDS = 1 << 3, /* answered by fields in call->reply, not by JSON; never later */
     CTL_FD = 1 << 2,     /* exactly one fd comes with the request; elsewhere one ends the connection */
 };
 
@@ -48,6 +55,12 @@ struct ctl_server;
 int ctl_server_new(struct sd_event *loop, int listen_fd, const struct ctl_verb *verbs, size_t n_verbs, void *context,
                    struct ctl_server **ret);
 struct ctl_server *ctl_server_free(struct ctl_server *s);
+
+/* The answer to a call that was put off. answer is borrowed, NULL: null. fd, borrowed, goes with it; -1: none. 0, -ESTALE: that peer has
+ * gone, or has its answer; other -errno: it is gone now. */
+int ctl_server_answer(struct ctl_server *s, uint64_t ticket, enum ctl_code code, struct json_t *answer, int fd);
+/* The supplementary groups the caller had when it connected (SO_PEERGROUPS); its own group is peer->gid. The caller frees. 0 or -errno. */
+int ctl_call_groups(const struct ctl_call *call, gid_t **ret, size_t *ret_n);
 
 /* Sends answer to every connection that asked for a stream. Slow readers are dropped when more than CTL_ANSWER_MAX waits. */
 void ctl_server_publish(struct ctl_server *s, struct json_t *answer);
