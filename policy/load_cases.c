@@ -211,11 +211,12 @@ static const struct doc_choice verdicts[] = {{"allow", POLICY_EXPECT_ALLOW},
                                              {NULL, 0}};
 static const struct doc_choice grants[] = {{"refuse", 0}, {"read", 0}, {"use", 0}, {"export", 0}, {NULL, 0}};
 /* As decide/ calls them; unit/cli/policy_test holds the two lists together. */
-static const struct doc_choice reasons[] = {{"default", 0},    {"rule", 0},      {"who", 0},        {"when", 0},
-                                            {"expired", 0},    {"duplicate", 0}, {"interfaces", 0}, {"filesystem", 0},
-                                            {"encryption", 0}, {"capacity", 0},  {"write", 0},      {"execute", 0},
-                                            {"program", 0},    {"hash", 0},      {"unknown", 0},    {"overload", 0},
-                                            {"journal", 0},    {"takeover", 0},  {NULL, 0}};
+static const struct doc_choice reasons[] = {
+    {"default", 0},    {"rule", 0},       {"who", 0},        {"when", 0},     {"expired", 0}, {"duplicate", 0},
+    {"interfaces", 0}, {"filesystem", 0}, {"encryption", 0}, {"capacity", 0}, {"write", 0},   {"execute", 0},
+    {"program", 0},    {"hash", 0},       {"unknown", 0},    {"overload", 0}, {"journal", 0}, {"takeover", 0},
+    {"locked", 0},     {"source", 0},     {"target", 0},     {"size", 0},     {"limit", 0},   {"content", 0},
+    {"approval", 0},   {"factor", 0},     {NULL, 0}};
 
 #define WORD(key_, member, choices_, text_)                                                                            \
     {                                                                                                                  \

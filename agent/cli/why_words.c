@@ -45,6 +45,26 @@ static const struct why_words words[REASON_COUNT_] = {
                         N_("Call the information policy section.")},
     [REASON_TAKEOVER] = {N_("The guard was being restarted."),
                          N_("Try again. If it is refused again, call the information policy section.")},
+    [REASON_LOCKED] = {N_("The device must be unlocked with a code before it can be used."),
+                       N_("Run “kuraban unlock DEVICE --reason TEXT” and enter the code that your phone shows. "
+                          "“kuraban devices” shows what to write for DEVICE.")},
+    [REASON_SOURCE] = {N_("Files from this place may not be taken out to this device."),
+                       N_("If your work needs it, apply to your section head for a take-out.")},
+    [REASON_TARGET] = {N_("No files may be taken out to this device."),
+                       N_("Use a medium lent for take-outs. If you do not know which, ask the information policy "
+                          "section.")},
+    [REASON_SIZE] = {N_("The file is larger than may be taken out."),
+                     N_("Take out only what is needed, or apply to your section head.")},
+    [REASON_LIMIT] = {N_("What may be taken out in one day is used up."),
+                      N_("Go on tomorrow, or apply to your section head.")},
+    [REASON_CONTENT] = {N_("The policy does not let out what is in the file, or it could not be looked into."),
+                        N_("Call the information policy section.")},
+    [REASON_APPROVAL] = {N_("Other people must approve it with their own codes."),
+                         N_("Ask a person who may approve to come to this terminal, and run it again with "
+                            "“--approver USER”.")},
+    [REASON_FACTOR] = {N_("It needs a code that was not given."),
+                       N_("Run it again and enter the code that your phone shows. If you have none yet, run “kuraban "
+                          "mfa enrol”.")},
 };
 
 const struct why_words *why_words_at(enum verdict_reason reason)

@@ -36,6 +36,14 @@ enum verdict_reason {   /* why; each has a message for people in both languages 
     REASON_OVERLOAD,    /* queue full, the gate could not ask */
     REASON_JOURNAL,     /* journal full and policy refuses */
     REASON_TAKEOVER,    /* the daemon died before it answered */
+    REASON_LOCKED,      /* permitted once it has been unlocked: no grant is in force */
+    REASON_SOURCE,      /* taking out: not files from there */
+    REASON_TARGET,      /* taking out: not to there */
+    REASON_SIZE,        /* taking out: the file is too large */
+    REASON_LIMIT,       /* taking out: the day's files or bytes are used up */
+    REASON_CONTENT,     /* taking out: what is in the file forbids it, or was not looked at */
+    REASON_APPROVAL,    /* fewer other people approved than the rule wants */
+    REASON_FACTOR,      /* a factor that the rule wants was not shown */
     REASON_COUNT_,
 };
 

@@ -204,6 +204,11 @@ bool match_when(const struct policy_when *when, const struct decide_time *now)
     return when_holds(when, now->weekday, now->minute);
 }
 
+enum verdict_reason match_unlock(const struct policy_unlock *unlock, bool granted)
+{
+    return unlock->needed && !granted ? REASON_LOCKED : REASON_RULE;
+}
+
 bool match_depends(const struct policy_who *who, const struct policy_when *when, int64_t until_us)
 {
     return who->restricted || when->restricted || until_us != 0;

@@ -21,7 +21,10 @@ bool match_person(const struct policy_who *who, const struct decide_person *pers
 bool match_persons(const struct policy_who *who, const struct decide_person *persons, size_t n);
 bool match_when(const struct policy_when *when, const struct decide_time *now);
 
-/* Does the outcome of a rule change with who asks or when? */
+/* Permits only after an unlocking: does one that holds find no grant in force? */
+enum verdict_reason match_unlock(const struct policy_unlock *unlock, bool granted);
+
+/* Does the outcome of a rule change with who asks or when? One that asks for a grant says so by `unlock.needed` itself. */
 bool match_depends(const struct policy_who *who, const struct policy_when *when, int64_t until_us);
 
 /* The conditions every rule has. REASON_RULE when all hold, else the one that does not. */

@@ -97,6 +97,8 @@ static void by_medium_rule(const struct policy *p, const struct policy_medium_ru
         reason = medium_conditions(&r->match, facts);
     if (reason == REASON_RULE && r->allow != POLICY_REFUSE)
         reason = match_conditions(&r->who, &r->when, r->until_us, facts->persons, facts->n_persons, &facts->now);
+    if (reason == REASON_RULE && r->allow != POLICY_REFUSE)
+        reason = match_unlock(&r->unlock, facts->granted);
     verdict_set(ret, p, r->monitor, r->id, reason == REASON_RULE ? allow : POLICY_REFUSE, reason);
     ret->exec = ret->ruled == VERDICT_ALLOW && (r->has_exec ? r->exec : p->media.exec);
 }
@@ -125,7 +127,7 @@ static bool by_medium_rules(const struct policy *p, const struct decide_medium_f
 
         if (select_medium(&r->match, facts) != MISMATCH_NONE)
             continue;
-        *depends = *depends || match_depends(&r->who, &r->when, r->until_us);
+        *depends = *depends || match_depends(&r->who, &r->when, r->until_us) || r->unlock.needed;
         if (decide_medium_mismatch(p, i, facts) != MISMATCH_NONE)
             continue;
         by_medium_rule(p, r, facts, ret);
@@ -148,6 +150,8 @@ static void by_usb_rule(const struct policy *p, const struct policy_usb_rule *r,
         reason = medium_conditions(&r->medium, facts);
     if (reason == REASON_RULE && r->allow != POLICY_REFUSE)
         reason = match_conditions(&r->who, &r->when, r->until_us, facts->persons, facts->n_persons, &facts->now);
+    if (reason == REASON_RULE && r->allow != POLICY_REFUSE)
+        reason = match_unlock(&r->unlock, facts->granted);
     verdict_set(ret, p, r->monitor, r->id, reason == REASON_RULE ? allow : POLICY_REFUSE, reason);
     ret->exec = ret->ruled == VERDICT_ALLOW && p->media.exec;
 }
@@ -196,7 +200,7 @@ static void decide_usb_medium(const struct policy *p, const struct decide_medium
         return;
     }
     by_usb_rule(p, r, facts, ret);
-    depends = match_depends(&r->who, &r->when, r->until_us);
+    depends = match_depends(&r->who, &r->when, r->until_us) || r->unlock.needed;
     if (ret->kind == VERDICT_ALLOW && by_medium_rules(p, facts, &refined, &depends))
         refine(ret, &refined);
     ret->cacheable = !depends;

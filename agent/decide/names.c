@@ -30,6 +30,14 @@ const char *verdict_reason_name(enum verdict_reason reason)
         [REASON_OVERLOAD] = "overload",
         [REASON_JOURNAL] = "journal",
         [REASON_TAKEOVER] = "takeover",
+        [REASON_LOCKED] = "locked",
+        [REASON_SOURCE] = "source",
+        [REASON_TARGET] = "target",
+        [REASON_SIZE] = "size",
+        [REASON_LIMIT] = "limit",
+        [REASON_CONTENT] = "content",
+        [REASON_APPROVAL] = "approval",
+        [REASON_FACTOR] = "factor",
     };
 
     if ((unsigned)reason >= ELEMENTS(names) || !names[reason])

@@ -26,7 +26,7 @@ static bool consult_usb_rules(const struct policy *p, const char *id, const stru
         return false;
     *ret = (struct opinion){.rule = r->id,
                             .monitor = r->monitor,
-                            .depends = match_depends(&r->who, &r->when, r->until_us),
+                            .depends = match_depends(&r->who, &r->when, r->until_us) || r->unlock.needed,
                             .reason = rule_conditions(&r->who, &r->when, r->until_us, facts)};
     return true;
 }
@@ -40,7 +40,7 @@ static bool consult_media_rules(const struct policy *p, const char *id, const st
         return false;
     *ret = (struct opinion){.rule = r->id,
                             .monitor = r->monitor,
-                            .depends = match_depends(&r->who, &r->when, r->until_us),
+                            .depends = match_depends(&r->who, &r->when, r->until_us) || r->unlock.needed,
                             .reason = rule_conditions(&r->who, &r->when, r->until_us, facts)};
     return true;
 }

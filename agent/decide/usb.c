@@ -94,6 +94,9 @@ static void decide_by_rule(const struct policy *p, const struct policy_usb_rule 
         reason = REASON_DUPLICATE;
     if (reason == REASON_RULE && rule->allow != POLICY_REFUSE && !offers_permitted(rule, facts))
         reason = REASON_INTERFACES;
+    /* Last: who is told "locked" gets in by unlocking. */
+    if (reason == REASON_RULE && rule->allow != POLICY_REFUSE)
+        reason = match_unlock(&rule->unlock, facts->granted);
     verdict_set(ret, p, rule->monitor, rule->id, reason == REASON_RULE ? rule->allow : POLICY_REFUSE, reason);
 }
 
@@ -136,7 +139,7 @@ static void decide_by_rules(const struct policy *p, const struct decide_usb_fact
         if (select_usb(&rule->match, facts) != MISMATCH_NONE)
             continue;
         depends = depends || match_depends(&rule->who, &rule->when, rule->until_us) ||
-                  (rule->unique_serial && rule->allow != POLICY_REFUSE);
+                  (rule->unique_serial && rule->allow != POLICY_REFUSE) || rule->unlock.needed;
         if (refusal_passes(rule, facts) != MISMATCH_NONE)
             continue;
         decide_by_rule(p, rule, facts, ret);
