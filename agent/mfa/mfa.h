@@ -57,7 +57,6 @@ enum mfa_error {
     MFA_E_SECRET,    /* not base32, shorter than 128 or longer than 512 bits */
     MFA_E_SETTINGS,  /* digits, period or algorithm out of range */
     MFA_E_NAME,      /* empty, too long, not printable, or with a colon */
-    MFA_E_LOCKED,    /* this uid's enrolment waits, as MFA_WAIT */
     MFA_E_COUNT_,
 };
 const char *mfa_error_name(enum mfa_error error); /* stable: "unavailable" "enrolled" "unknown" … */
@@ -161,7 +160,7 @@ void mfa_recovery_wipe(struct mfa_recovery *r);
 int mfa_enrol_begin(struct mfa *m, uid_t uid, const char *name, const char *issuer,
                     const struct totp_settings *settings, const struct mfa_now *now, struct mfa_offer *ret);
 /* Two codes, the second of the step after the first's. Then both are used, the credential is on disk, and the recovery codes are told the only
- * time. ret_minutes, with MFA_E_SKEW: of the person's clock, positive ahead of ours; with MFA_E_LOCKED: 0. */
+ * time. ret_minutes, with MFA_E_SKEW: of the person's clock, positive ahead of ours. */
 int mfa_enrol_confirm(struct mfa *m, uid_t uid, const char *first, const char *second, const struct mfa_now *now,
                       struct mfa_recovery *ret, int *ret_minutes);
 /* A ready secret of another verifier, in base32 (any case, spaces and padding do not matter). step: the last one used there, 0 unknown: then
