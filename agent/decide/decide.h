@@ -47,6 +47,10 @@ enum verdict_reason {   /* why; each has a message for people in both languages 
     REASON_COUNT_,
 };
 
+enum {
+    DECIDE_HOLDERS_MAX = 2 /* of a medium's own grant and of its USB device's */
+};
+
 struct verdict {
     enum verdict_kind kind;  /* what to do now (after monitor mode is applied) */
     enum verdict_kind ruled; /* what enforce would have done */
@@ -62,6 +66,9 @@ struct verdict {
     bool cacheable; /* does not depend on who asks, when, or with what; says nothing of other kinds of open */
     bool monitor;   /* mode: monitor or the rule's monitor: nothing is to be restricted */
     bool exec;      /* media: execution from it is permitted */
+    /* Unlocked media: whose grants those are. For everybody else it is locked: asked again at each open. */
+    uid_t holders[DECIDE_HOLDERS_MAX];
+    uint8_t n_holders;
 };
 
 const char *verdict_kind_name(enum verdict_kind kind); /* "deny" "allow" */
@@ -158,8 +165,11 @@ struct decide_medium_facts {
     const char *label, *uuid, *serial;
     uint64_t capacity;    /* bytes */
     bool inside_luks;     /* mapped from a crypto_LUKS container on an exit */
-    bool granted;         /* as for USB devices */
+    bool granted;         /* a grant for this medium and the media rule that decides is in force */
+    uid_t granted_to;     /* whose */
     const char *usb_rule; /* rule id that authorized the USB parent; NULL when not USB */
+    bool usb_granted;     /* a grant for the USB parent and usb_rule is in force */
+    uid_t usb_granted_to;
     const struct decide_person *persons;
     size_t n_persons;
     struct decide_time now;
@@ -235,8 +245,9 @@ struct decide_export_facts {
     uint64_t size; /* bytes of the file */
     uint64_t day_files,
         day_bytes;      /* what this person took out under the rule today, this file not counted (asked per rule) */
-    unsigned approvals; /* other people whose codes were right */
-    uint8_t factors;    /* POLICY_FACTOR_… that were shown */
+    const struct decide_person *approvers; /* other people whose codes were right */
+    size_t n_approvers;
+    uint8_t factors; /* POLICY_FACTOR_… that were shown */
     struct decide_time now;
     bool journal_full;
 };
@@ -244,3 +255,17 @@ struct decide_export_facts {
 void decide_export(const struct policy *p, const struct decide_export_facts *facts, struct verdict *ret);
 /* The rule that would speak of this source and target, whatever its conditions say; NULL: none does. */
 const struct policy_export_rule *decide_export_rule(const struct policy *p, const char *target, int store);
+
+/* --- Unlocking --- */
+
+/* What is asked when a grant is wanted: REASON_RULE when nothing is missing, else REASON_FACTOR or REASON_APPROVAL. Only different
+ * people count who are not the one who asks and whom the rule lets approve. */
+struct decide_unlock_facts {
+    struct decide_person person;           /* who asks */
+    uint8_t factors;                       /* POLICY_FACTOR_… that were shown */
+    const struct decide_person *approvers; /* whose codes were right */
+    size_t n_approvers;
+};
+enum verdict_reason decide_unlock(const struct policy_unlock *unlock, const struct decide_unlock_facts *facts);
+/* May this person approve? The same question before a code is asked. */
+bool decide_may_approve(const struct policy_who *approvers, const struct decide_person *person);

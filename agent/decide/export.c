@@ -1,5 +1,5 @@
 /*
- * What policy says of taking one file out. The first rule that names both the target and the source speaks; all else of it is a
+ * What policy says of taking one file out, and of the factors and approvals that this and an unlocking want. The first rule that names both the target and the source speaks; all else of it is a
  * condition, so that no later rule permits what an earlier one meant to restrict. Codes and approvals are asked last: who is told
  * that one is missing gets through by giving it.
  */
@@ -65,6 +65,38 @@ static bool is_within_day(const struct policy_export_rule *r, const struct decid
     return r->day_bytes == 0 || (facts->day_bytes <= r->day_bytes && facts->size <= r->day_bytes - facts->day_bytes);
 }
 
+bool decide_may_approve(const struct policy_who *approvers, const struct decide_person *person)
+{
+    return match_person(approvers, person);
+}
+
+/* Is somebody of the first n this one? */
+static bool is_among(const struct decide_person *people, size_t n, uid_t uid)
+{
+    for (size_t i = 0; i < n; i++)
+        if (people[i].uid == uid)
+            return true;
+    return false;
+}
+
+static enum verdict_reason match_factors(uint8_t wanted, unsigned approvals, const struct policy_who *who,
+                                         const struct decide_unlock_facts *facts)
+{
+    size_t n = 0;
+
+    if ((wanted & ~facts->factors) != 0)
+        return REASON_FACTOR;
+    for (size_t i = 0; i < facts->n_approvers; i++)
+        n += facts->approvers[i].uid != facts->person.uid && !is_among(facts->approvers, i, facts->approvers[i].uid) &&
+             decide_may_approve(who, &facts->approvers[i]);
+    return n < approvals ? REASON_APPROVAL : REASON_RULE;
+}
+
+enum verdict_reason decide_unlock(const struct policy_unlock *unlock, const struct decide_unlock_facts *facts)
+{
+    return match_factors(unlock->factors, unlock->approvals, &unlock->approvers, facts);
+}
+
 static enum verdict_reason conditions(const struct policy *p, const struct policy_export_rule *r,
                                       const struct decide_export_facts *facts)
 {
@@ -80,11 +112,11 @@ static enum verdict_reason conditions(const struct policy *p, const struct polic
         return REASON_SIZE;
     if (!is_within_day(r, facts))
         return REASON_LIMIT;
-    if ((r->factors & ~facts->factors) != 0)
-        return REASON_FACTOR;
-    if (facts->approvals < r->approvals)
-        return REASON_APPROVAL;
-    return REASON_RULE;
+    return match_factors(r->factors, r->approvals, &r->approvers,
+                         &(struct decide_unlock_facts){.person = facts->person,
+                                                       .factors = facts->factors,
+                                                       .approvers = facts->approvers,
+                                                       .n_approvers = facts->n_approvers});
 }
 
 void decide_export(const struct policy *p, const struct decide_export_facts *facts, struct verdict *ret)

@@ -87,6 +87,13 @@ static enum policy_allow class_default(const struct policy_media *media, const c
     return POLICY_REFUSE;
 }
 
+/* What was unlocked is unlocked for one person. */
+static void add_holder(struct verdict *v, const struct policy_unlock *unlock, uid_t holder)
+{
+    if (unlock->needed && v->ruled == VERDICT_ALLOW)
+        v->holders[v->n_holders++] = holder;
+}
+
 static void by_medium_rule(const struct policy *p, const struct policy_medium_rule *r,
                            const struct decide_medium_facts *facts, struct verdict *ret)
 {
@@ -100,6 +107,7 @@ static void by_medium_rule(const struct policy *p, const struct policy_medium_ru
     if (reason == REASON_RULE && r->allow != POLICY_REFUSE)
         reason = match_unlock(&r->unlock, facts->granted);
     verdict_set(ret, p, r->monitor, r->id, reason == REASON_RULE ? allow : POLICY_REFUSE, reason);
+    add_holder(ret, &r->unlock, facts->granted_to);
     ret->exec = ret->ruled == VERDICT_ALLOW && (r->has_exec ? r->exec : p->media.exec);
 }
 
@@ -151,8 +159,9 @@ static void by_usb_rule(const struct policy *p, const struct policy_usb_rule *r,
     if (reason == REASON_RULE && r->allow != POLICY_REFUSE)
         reason = match_conditions(&r->who, &r->when, r->until_us, facts->persons, facts->n_persons, &facts->now);
     if (reason == REASON_RULE && r->allow != POLICY_REFUSE)
-        reason = match_unlock(&r->unlock, facts->granted);
+        reason = match_unlock(&r->unlock, facts->usb_granted);
     verdict_set(ret, p, r->monitor, r->id, reason == REASON_RULE ? allow : POLICY_REFUSE, reason);
+    add_holder(ret, &r->unlock, facts->usb_granted_to);
     ret->exec = ret->ruled == VERDICT_ALLOW && p->media.exec;
 }
 
@@ -183,6 +192,8 @@ static void refine(struct verdict *v, const struct verdict *refined)
         return;
     }
     strncpy(v->medium_rule, refined->rule, sizeof(v->medium_rule) - 1);
+    if (refined->n_holders > 0)
+        v->holders[v->n_holders++] = refined->holders[0];
     if (refined->allow == POLICY_READ)
         v->allow = POLICY_READ;                  /* less than EXPORT */
     v->monitor = v->monitor && refined->monitor; /* what either refuses in force is refused */

@@ -45,6 +45,17 @@ static bool consult_media_rules(const struct policy *p, const char *id, const st
     return true;
 }
 
+/* Unlocked for somebody else is locked. */
+static enum verdict_reason holder_reason(const struct decide_open_facts *facts, enum verdict_reason of_rule)
+{
+    const struct verdict *medium = facts->medium;
+
+    for (size_t i = 0; of_rule == REASON_RULE && i < medium->n_holders; i++)
+        if (medium->holders[i] != facts->subject.person.uid)
+            return REASON_LOCKED;
+    return of_rule;
+}
+
 /* Nothing is written to media, nothing executed from those that do not say so, whoever may read. */
 static enum verdict_reason medium_reason(const struct decide_open_facts *facts, enum verdict_reason of_rule)
 {
@@ -88,7 +99,7 @@ static void open_noted(const struct policy *p, const struct decide_open_facts *f
     struct opinion o = {.rule = medium->rule, .reason = REASON_UNKNOWN};
 
     (void)consult_usb_rules(p, medium->medium_rule, facts, &o);
-    o.reason = medium_reason(facts, o.reason);
+    o.reason = medium_reason(facts, holder_reason(facts, o.reason));
     if (o.reason != REASON_RULE)
         verdict_set(ret, p, o.monitor, o.rule, POLICY_REFUSE, o.reason);
     else
@@ -114,7 +125,7 @@ static void open_medium(const struct policy *p, const struct decide_open_facts *
         verdict_set(ret, p, o.monitor, o.rule, POLICY_REFUSE, medium->reason);
         return;
     }
-    o.reason = medium_reason(facts, o.reason);
+    o.reason = medium_reason(facts, holder_reason(facts, o.reason));
     verdict_set(ret, p, o.monitor, o.rule, o.reason == REASON_RULE ? POLICY_READ : POLICY_REFUSE, o.reason);
     ret->cacheable = ret->ruled == VERDICT_ALLOW && !o.depends && !facts->execute;
 }

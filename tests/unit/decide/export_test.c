@@ -328,13 +328,22 @@ static void test_unlock(void **state)
     assert_true(v.kind == VERDICT_DENY && v.reason == REASON_LOCKED && !v.cacheable && !v.exec);
     decide_medium(p, &stick, &v);
     assert_true(v.kind == VERDICT_DENY && v.reason == REASON_LOCKED && !v.cacheable);
-    device.granted = card.granted = stick.granted = true;
+    card.granted_to = 1001;
+    stick.usb_granted_to = 1002;
+    device.granted = card.granted = stick.usb_granted = true;
     decide_usb(p, &device, &v);
     assert_true(v.kind == VERDICT_ALLOW && v.reason == REASON_RULE && !v.cacheable);
     decide_medium(p, &card, &v);
-    assert_true(v.kind == VERDICT_ALLOW && !v.cacheable);
+    assert_true(v.kind == VERDICT_ALLOW && !v.cacheable && v.n_holders == 1 && v.holders[0] == 1001);
     decide_medium(p, &stick, &v);
-    assert_true(v.kind == VERDICT_ALLOW && !v.cacheable);
+    assert_true(v.kind == VERDICT_ALLOW && !v.cacheable && v.n_holders == 1 && v.holders[0] == 1002);
+    /* One grant does not stand for the other. */
+    stick.usb_granted = false;
+    stick.granted = true;
+    decide_medium(p, &stick, &v);
+    assert_true(v.kind == VERDICT_DENY && v.reason == REASON_LOCKED && v.n_holders == 0);
+    stick.usb_granted = true;
+    stick.granted = false;
     /* Whom unlocking would not help is not told to unlock; a grant lifts no other condition. */
     device.persons = stick.persons = &stranger;
     decide_usb(p, &device, &v);

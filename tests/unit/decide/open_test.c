@@ -304,10 +304,66 @@ static void test_local_time(void **state)
     tzset();
 }
 
+/* What one person unlocked opens for that person: by the device's grant, the medium's own, or both. */
+static void test_holders(void **state)
+{
+    struct policy *p = resolved_policy_of("usb: [{id: stick, allow: read}]\n"
+                                          "media: {rules: [{id: card, allow: read, match: {bus: [usb, mmc]}}]}\n");
+    struct decide_medium_facts usb = {.bus = "usb",
+                                      .node = "/dev/sdb1",
+                                      .filesystem = "vfat",
+                                      .capacity = 1,
+                                      .usb_rule = "stick",
+                                      .usb_granted = true,
+                                      .usb_granted_to = 1001,
+                                      .granted = true,
+                                      .granted_to = 1001};
+    struct decide_medium_facts mmc = {
+        .bus = "mmc", .node = "/dev/mmcblk0", .filesystem = "vfat", .capacity = 1, .granted = true, .granted_to = 1001};
+    struct verdict medium;
+    struct decide_open_facts f = {.kind = DECIDE_OBJECT_MEDIUM, .medium = &medium, .now = office};
+
+    (void)state;
+    p->usb[0].unlock.needed = p->media.rules[0].unlock.needed = true;
+    decide_medium(p, &usb, &medium);
+    assert_int_equal(medium.n_holders, 2);
+    f.subject.person = tanaka;
+    check(p, &f, ALLOWED, "stick", false);
+    f.subject.person = stranger;
+    check(p, &f, DENIED, REASON_LOCKED, "stick", false);
+    f.subject.person = (struct decide_person){.uid = 0}; /* root is somebody else as well */
+    check(p, &f, DENIED, REASON_LOCKED, "stick", false);
+    f.write = true;
+    check(p, &f, DENIED, REASON_WRITE, "stick", false);
+    f.write = false;
+    /* Unlocked by two people: it is neither's alone. */
+    usb.granted_to = 1600;
+    decide_medium(p, &usb, &medium);
+    check(p, &f, DENIED, REASON_LOCKED, "stick", false);
+    f.subject.person = stranger;
+    check(p, &f, DENIED, REASON_LOCKED, "stick", false);
+    decide_medium(p, &mmc, &medium);
+    assert_int_equal(medium.n_holders, 1);
+    check(p, &f, DENIED, REASON_LOCKED, "card", false);
+    f.subject.person = tanaka;
+    check(p, &f, ALLOWED, "card", false);
+    p->media.rules[0].monitor = true;
+    decide_medium(p, &mmc, &medium);
+    f.subject.person = stranger;
+    check(p, &f, RECORDED, REASON_LOCKED, "card", false);
+    /* A rule without unlock lets everybody in, whatever was granted. */
+    p->media.rules[0].monitor = p->media.rules[0].unlock.needed = false;
+    decide_medium(p, &mmc, &medium);
+    assert_int_equal(medium.n_holders, 0);
+    check(p, &f, ALLOWED, "card", true);
+    (void)policy_unref(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_media),
+        cmocka_unit_test(test_holders),
         cmocka_unit_test(test_medium_conditions),
         cmocka_unit_test(test_stores),
         cmocka_unit_test(test_monitor),
