@@ -120,9 +120,10 @@ enum policy_factor {
 /* A rule with `unlock` permits only while a grant is in force (agent/grant); without one it refuses. */
 struct policy_unlock {
     bool needed;
-    uint8_t factors;    /* POLICY_FACTOR_TOTP */
-    unsigned approvals; /* other people who give their own code */
-    int64_t for_us;     /* the longest grant */
+    uint8_t factors;             /* POLICY_FACTOR_TOTP */
+    unsigned approvals;          /* other people who give their own code */
+    struct policy_who approvers; /* which other people; not restricted: any */
+    int64_t for_us;              /* the longest grant */
 };
 
 struct policy_usb_rule {
@@ -200,6 +201,7 @@ struct policy_export_rule {
     int64_t until_us;
     uint8_t factors;
     unsigned approvals;
+    struct policy_who approvers; /* as in policy_unlock */
     enum policy_container container;
     bool content;                  /* demands a look at the contents: refused until there is an inspector */
     uint64_t file_max;             /* bytes of one file; 0 = any */
@@ -214,6 +216,7 @@ enum policy_enrol { /* who may make somebody's second factor */
 };
 
 struct policy_mfa {
+    struct policy_position at;
     bool login;                     /* the section says when a login needs a code; without it none does */
     struct policy_strings services; /* of PAM; none = every one */
     struct policy_who who;

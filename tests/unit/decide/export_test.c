@@ -34,7 +34,8 @@ static struct decide_export_facts asks(const char *target, int store)
                                         .target = target,
                                         .store = store,
                                         .size = 1000,
-                                        .approvals = 1,
+                                        .approvers = &tanaka,
+                                        .n_approvers = 1,
                                         .factors = POLICY_FACTOR_TOTP,
                                         .now = office};
 }
@@ -195,9 +196,37 @@ static void f_both_factors(struct decide_export_facts *f)
 {
     f->factors = POLICY_FACTOR_TOTP | POLICY_FACTOR_PASSWORD;
 }
+static const struct decide_person two[] = {{.uid = 1001}, {.uid = 1600}}, twice[] = {{.uid = 1001}, {.uid = 1001}},
+                                  with_self[] = {{.uid = 1500}, {.uid = 1001}};
+
 static void f_two_people(struct decide_export_facts *f)
 {
-    f->approvals = 2;
+    f->approvers = two;
+    f->n_approvers = 2;
+}
+static void f_one_twice(struct decide_export_facts *f)
+{
+    f->approvers = twice;
+    f->n_approvers = 2;
+}
+static void f_and_self(struct decide_export_facts *f)
+{
+    f->approvers = with_self;
+    f->n_approvers = 2;
+}
+static void r_approvers(struct policy_export_rule *r)
+{
+    r->approvals = 1;
+    r->approvers = (struct policy_who){.uids = tanakas, .n_uids = 1, .restricted = true};
+}
+static void r_nobody_approves(struct policy_export_rule *r)
+{
+    r->approvals = 1;
+    r->approvers = (struct policy_who){.restricted = true};
+}
+static void f_stranger_approves(struct decide_export_facts *f)
+{
+    f->approvers = &stranger;
 }
 static void f_journal(struct decide_export_facts *f)
 {
@@ -225,6 +254,11 @@ static const struct change changes[] = {
     {r_factors, f_both_factors, REASON_RULE},
     {r_approval, NULL, REASON_APPROVAL},
     {r_approval, f_two_people, REASON_RULE},
+    {r_approval, f_one_twice, REASON_APPROVAL},
+    {r_approval, f_and_self, REASON_APPROVAL},
+    {r_approvers, NULL, REASON_RULE},
+    {r_approvers, f_stranger_approves, REASON_APPROVAL},
+    {r_nobody_approves, NULL, REASON_APPROVAL},
     {NULL, f_journal, REASON_JOURNAL},
 };
 
