@@ -117,6 +117,48 @@ def check_read_only(t):
     t.check("a LUKS volume on a read-only disk is opened read-only by cryptsetup", crypt.out.split() == ["1"], crypt)
 
 
+# What agent/export does, with somebody else trying meanwhile.
+EXPORT = {
+    "flag set, rw mount": "refused",
+    "in the list of mounts": "no",
+    "write and fsync after the flag": "done",
+    "raw write to the partition": "refused",
+    "raw write to the disk": "refused",
+    "second mount ro": "refused",
+    "mount in a user namespace": "refused",
+    "exclusive open": "refused",
+    "rename": "done",
+    "fsync of the directory": "done",
+    "exclusive open after close": "done",
+    "flags after": "11",
+    "read back": "WRITTEN",
+    "killed while writing": "flags 11, read-only mount done",
+}
+
+
+def check_export(t):
+    vm = t.vm
+    image = media.make_vfat(os.path.join(t.scratch, "export.img"), size=96 << 20, partition=True)
+    vm.plug_usb_storage(image, serial="EXPORT")
+    disk = vm.wait_run("readlink -e /dev/disk/by-id/usb-*EXPORT*-part1").strip().removesuffix("1")
+    vm.put("/run/export", fact("export-reach.py"), 0o755)
+    out = vm.check_run(["/run/export", disk, disk + "1"], timeout=200)
+    t.note(out)
+    seen = {}
+    for line in out.splitlines():
+        parts = line.split(": ", 2)
+        if len(parts) == 3:
+            seen[f"{parts[0]}: {parts[1]}"] = parts[2]
+    for kind in ("vfat", "exfat", "ext4"):
+        for case, expected in EXPORT.items():
+            found = seen.get(f"{kind}: {case}", "nothing")
+            t.check(f"{kind} written after BLKROSET, {case}: {expected}", found.startswith(expected), found)
+        # Before 6.8 (or so) the flag is asked first, then the filesystem that is there already. Root's alone.
+        found, expected = seen.get(f"{kind}: second mount rw", "nothing"), "refused" if vm.kernel == "6.1" else "done"
+        t.check(f"{kind} written after BLKROSET, second mount rw by root: {expected}", found.startswith(expected), found)
+
+
 def run(t):
     check_marks(t)
     check_read_only(t)
+    check_export(t)
