@@ -59,6 +59,9 @@ struct block_manager_config {
     size_t n_exits;
     /* Rule id that authorized the USB device with this sysfs path ("/devices/…"), NULL when it is not authorized. */
     const char *(*usb_rule_of)(void *context, const char *syspath);
+    /* Whose grant is in force for this medium, or (usb) for its USB device, under the rule of that id? False: nobody's. NULL: there are no
+     * grants. When one begins or ends, call block_manager_tick(). */
+    bool (*granted)(void *context, const struct medium *m, bool usb, const char *rule, uid_t *ret_holder);
     /* How long one call may wait in all for the kernel to finish taking a device away, when its flag could not be set: only one that
      * stays is an alarm. 0: one look. */
     int64_t patience_us;

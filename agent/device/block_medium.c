@@ -109,7 +109,8 @@ static bool verdicts_differ(const struct verdict *a, const struct verdict *b)
 {
     return a->kind != b->kind || a->ruled != b->ruled || a->allow != b->allow || a->reason != b->reason ||
            a->exec != b->exec || a->cacheable != b->cacheable || a->monitor != b->monitor ||
-           !text_equal(a->rule, b->rule) || strcmp(a->medium_rule, b->medium_rule) != 0;
+           !text_equal(a->rule, b->rule) || strcmp(a->medium_rule, b->medium_rule) != 0 ||
+           a->n_holders != b->n_holders || memcmp(a->holders, b->holders, sizeof(a->holders)) != 0;
 }
 
 void medium_facts(const struct medium *m, struct decide_medium_facts *ret)
@@ -122,6 +123,20 @@ void medium_facts(const struct medium *m, struct decide_medium_facts *ret)
                                         .serial = m->serial,
                                         .capacity = m->capacity,
                                         .inside_luks = m->inside_luks};
+}
+
+/* Which media rule is to be unlocked is known when it has refused. */
+static void decide_with_grants(const struct block_manager *b, const struct medium *m, struct decide_medium_facts *facts,
+                               struct verdict *ret)
+{
+    if (b->config.granted && facts->usb_rule)
+        facts->usb_granted = b->config.granted(b->config.context, m, true, facts->usb_rule, &facts->usb_granted_to);
+    decide_medium(b->policy, facts, ret);
+    if (ret->reason != REASON_LOCKED || !b->config.granted)
+        return;
+    facts->granted = b->config.granted(b->config.context, m, false, ret->rule, &facts->granted_to);
+    if (facts->granted)
+        decide_medium(b->policy, facts, ret);
 }
 
 void medium_decide(struct block_manager *b, struct medium *m, int64_t wall_us)
@@ -139,7 +154,7 @@ void medium_decide(struct block_manager *b, struct medium *m, int64_t wall_us)
             facts.usb_rule = b->config.usb_rule_of(b->config.context, m->usb);
         decide_time_local(wall_us, &facts.now);
         decide_time_not_before(&facts.now, b->policy->not_before_us);
-        decide_medium(b->policy, &facts, &v);
+        decide_with_grants(b, m, &facts, &v);
     }
     if (m->failed && block_manager_mode(b) != EXIT_MODE_MONITOR) {
         /* It could not be made read-only: whatever the rule says, nobody gets it. */

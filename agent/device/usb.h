@@ -38,6 +38,9 @@ struct usb_manager_callbacks {
     void *context;
     void (*report)(void *context, enum audit_action action, const struct usb_device *device, const struct verdict *v,
                    const char *message);
+    /* Is a grant in force for this device under the rule of that id? Asked of rules that permit after an unlocking. Must not change the
+     * manager. NULL: there are no grants. */
+    bool (*granted)(void *context, const struct usb_device *device, const char *rule);
 };
 
 struct usb_manager_options {
@@ -81,6 +84,8 @@ void usb_manager_set_policy(struct usb_manager *m, struct policy *policy, int64_
 int usb_manager_set_persons(struct usb_manager *m, const struct decide_person *persons, size_t n, int64_t now_us);
 /* The administrator's way back in: input devices and hubs are permitted whatever the policy says (decide_usb_facts.emergency). */
 void usb_manager_set_emergency(struct usb_manager *m, bool on, int64_t now_us);
+/* A grant of the device at this port began or ended: it is decided again. Nothing when it is not there. */
+void usb_manager_reconsider(struct usb_manager *m, const char *port, int64_t now_us);
 /* Hours and end dates: call it each minute. */
 void usb_manager_tick(struct usb_manager *m, int64_t now_us);
 

@@ -63,6 +63,12 @@ static bool same_outcome(const struct verdict *a, const struct verdict *b)
            a->monitor == b->monitor && text_equal(a->rule, b->rule);
 }
 
+/* Which rule is to be unlocked is known when it has refused. */
+static bool is_granted(const struct usb_manager *m, const struct usb_device *d)
+{
+    return m->callbacks.granted && m->callbacks.granted(m->callbacks.context, d, d->verdict.rule);
+}
+
 int usb_judge(const struct usb_manager *m, struct usb_device *d)
 {
     struct verdict before = d->verdict; /* its rule may belong to the previous policy, which the caller still holds */
@@ -79,6 +85,9 @@ int usb_judge(const struct usb_manager *m, struct usb_device *d)
         facts.emergency = m->emergency;
         d->verdict = (struct verdict){0};
         decide_usb(m->policy, &facts, &d->verdict);
+        facts.granted = d->verdict.reason == REASON_LOCKED && is_granted(m, d);
+        if (facts.granted)
+            decide_usb(m->policy, &facts, &d->verdict);
     }
     return !d->decided || !same_outcome(&before, &d->verdict);
 }

@@ -447,6 +447,15 @@ static void decide_all(struct usb_manager *m)
         decide(m, m->devices[i], false);
 }
 
+void usb_manager_reconsider(struct usb_manager *m, const char *port, int64_t now_us)
+{
+    struct usb_device *d = find(m, port);
+
+    set_now(m, now_us);
+    if (d)
+        decide(m, d, false);
+}
+
 void usb_manager_tick(struct usb_manager *m, int64_t now_us)
 {
     set_now(m, now_us);

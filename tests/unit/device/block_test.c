@@ -23,7 +23,8 @@ struct fixture {
     const char *usb_rule;
     unsigned reports[4], changed;
     char last[EXIT_ID_SIZE];
-    struct verdict verdict; /* of the last DECIDED */
+    struct verdict verdict;               /* of the last DECIDED */
+    const char *usb_grant, *medium_grant; /* rules unlocked for 1001 and 1002; the medium is sdb1-5 */
     char rule_id[64];
 };
 
@@ -47,6 +48,15 @@ static const char *on_usb_rule(void *context, const char *syspath)
     return strcmp(syspath, USB) == 0 ? x->usb_rule : NULL;
 }
 
+static bool on_granted(void *context, const struct medium *m, bool usb, const char *rule, uid_t *ret_holder)
+{
+    const struct fixture *x = context;
+    const char *grant = usb ? x->usb_grant : x->medium_grant;
+
+    *ret_holder = usb ? 1001 : 1002;
+    return grant && strcmp(grant, rule) == 0 && (usb ? strcmp(m->usb, USB) == 0 : strcmp(m->id, "sdb1-5") == 0);
+}
+
 static void on_changed(void *context, int64_t wall_us)
 {
     struct fixture *x = context;
@@ -68,6 +78,7 @@ static void start(struct fixture *x, enum exit_mode mode, const char *const *exi
                                                 .exits = exits,
                                                 .n_exits = n,
                                                 .usb_rule_of = on_usb_rule,
+                                                .granted = on_granted,
                                                 .report = on_report,
                                                 .context = x};
 
@@ -546,6 +557,49 @@ static void test_mapped_on_top(void **state)
     assert_int_equal(x->reports[BLOCK_REPORT_REASSERTED], 1);
 }
 
+/* The device's rule, a media rule or both ask for an unlocking: hidden until each has its own grant, and again when one ends. */
+static void test_unlocked(void **state)
+{
+    struct fixture *x = *state;
+    const struct policy_unlock unlock = {.needed = true, .factors = POLICY_FACTOR_TOTP, .for_us = 1};
+
+    start(x, EXIT_MODE_ON, NULL, 0);
+    usb_rules[0].unlock = unlock;
+    plug(x, "5\n");
+    assert_int_equal(medium(x, 8, 17)->verdict.reason, REASON_LOCKED);
+    assert_false(medium(x, 8, 17)->permitted);
+    x->medium_grant = "stick"; /* a grant for the medium under the rule of its device is none */
+    assert_int_equal(block_manager_tick(x->b, 2), 0);
+    assert_false(medium(x, 8, 17)->permitted);
+    x->usb_grant = "stick";
+    assert_int_equal(block_manager_tick(x->b, 2), 0);
+    assert_true(medium(x, 8, 17)->permitted);
+    assert_int_equal(x->verdict.n_holders, 1);
+    assert_int_equal(x->verdict.holders[0], 1001);
+    x->rule.unlock = unlock; /* "loops" speaks of every medium */
+    assert_int_equal(block_manager_tick(x->b, 3), 0);
+    assert_int_equal(medium(x, 8, 17)->verdict.reason, REASON_LOCKED);
+    assert_string_equal(medium(x, 8, 17)->verdict.rule, "loops");
+    assert_false(medium(x, 8, 17)->permitted);
+    x->medium_grant = "loops";
+    assert_int_equal(block_manager_tick(x->b, 4), 0);
+    assert_true(medium(x, 8, 17)->permitted);
+    assert_int_equal(medium(x, 8, 17)->verdict.n_holders, 2);
+    x->usb_grant = NULL;
+    assert_int_equal(block_manager_tick(x->b, 5), 0);
+    assert_int_equal(medium(x, 8, 17)->verdict.reason, REASON_LOCKED);
+    assert_false(medium(x, 8, 17)->permitted);
+    /* Another medium in the same slot. */
+    usb_rules[0].unlock.needed = false;
+    assert_int_equal(block_manager_tick(x->b, 6), 0);
+    assert_true(medium(x, 8, 17)->permitted);
+    fake_block_set(&x->f, STICK "/diskseq", "6\n");
+    assert_int_equal(block_manager_tick(x->b, 7), 0);
+    assert_string_equal(medium(x, 8, 17)->id, "sdb1-6");
+    assert_int_equal(medium(x, 8, 17)->verdict.reason, REASON_LOCKED);
+    assert_false(medium(x, 8, 17)->permitted);
+}
+
 /* Permissions of an earlier run do not outlive their media. */
 static void test_stale_permissions_are_swept(void **state)
 {
@@ -579,6 +633,7 @@ int main(void)
         TEST(test_policy_adds_a_node),
         TEST(test_learns_the_filesystem),
         TEST(test_mapped_on_top),
+        TEST(test_unlocked),
         TEST(test_stale_permissions_are_swept),
     };
 

@@ -25,7 +25,8 @@ struct fixture_report {
 struct fixture {
     struct fake_usb bus;
     struct usb_manager *m;
-    int64_t patience_us; /* before fixture_manage() */
+    int64_t patience_us;                                                          /* before fixture_manage() */
+    bool (*granted)(void *context, const struct usb_device *d, const char *rule); /* the same */
     struct fixture_report reports[FIXTURE_REPORTS];
     size_t n;
 };
@@ -77,7 +78,7 @@ static inline void fixture_manage(struct fixture *x, struct policy *policy)
     struct usb_manager_options o = {
         .kern = &x->bus.ops,
         .state_directory = x->bus.state_fd,
-        .callbacks = {.context = x, .report = fixture_report},
+        .callbacks = {.context = x, .report = fixture_report, .granted = x->granted},
         .policy = policy,
         .patience_us = x->patience_us,
     };
