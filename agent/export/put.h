@@ -1,0 +1,46 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+
+/*
+ * Onto the medium, given the root of its mounted filesystem. Everything is written into a directory of its own with a name that says that
+ * it is not finished, made durable and read back past the cache; only then it gets its place.
+ */
+
+struct put_item {
+    int fd; /* what is written: size bytes from offset on */
+    uint64_t offset, size;
+    const char *name;     /* one safe component (export/names.h) */
+    struct digest sha256; /* of it */
+};
+struct put_options {
+    int root;
+    const char *id;    /* of this export; letters and digits */
+    const char *final; /* the file's name when there is one item, else the directory's; gets " (2)" … when taken */
+    const struct put_item *items;
+    size_t n;
+    /* Called with every chunk; anything but 0 ends it and is its result. check: what was written is being read back. */
+    int (*progress)(void *context, bool check, uint64_t done, uint64_t total);
+    void *context;
+};
+
+enum {
+    PUT_E_FULL = 1, /* the medium has no room, or its filesystem takes no file of that size */
+    PUT_E_DIFFERS,  /* what is read back is not what was written */
+    PUT_E_TAKEN,    /* no free name */
+    PUT_E_STOPPED,  /* for progress() to say */
+};
+
+/* Removes what exports that did not end left behind. How many, or -errno. */
+int put_clean(int root);
+/* 0: all is on the medium, the same as it was staged, under a name that nobody takes for whole; PUT_E_*; -errno. On failure what there was
+ * of it is removed as far as the medium lets it. */
+int put_write(const struct put_options *o);
+/* Gives it its name, durably. ret_name, of 256 bytes, is that name. After this returned 0 it is whole. */
+int put_commit(const struct put_options *o, char ret_name[static 256]);
+/* Instead of put_commit(). */
+void put_abort(const struct put_options *o);
