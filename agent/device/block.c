@@ -150,7 +150,7 @@ static bool any_part_allowed(const struct block_manager *b, const struct medium 
     for (size_t i = 0; i < b->n_media; i++) {
         const struct medium *m = b->media[i];
 
-        if (m->partition && strcmp(m->disk, disk->name) == 0 && m->verdict.kind == VERDICT_ALLOW)
+        if (m->partition && strcmp(m->disk, disk->name) == 0 && m->verdict.kind == VERDICT_ALLOW && !m->exporting)
             return true;
     }
     return false;
@@ -171,7 +171,7 @@ static void settle(struct block_manager *b, bool force, int64_t wall_us)
         if (m->failed != failed)
             medium_decide(b, m, wall_us);
         permit = m->verdict.kind == VERDICT_ALLOW || (m->container && any_part_allowed(b, m));
-        medium_publish(b, m, permit && !m->failed, force);
+        medium_publish(b, m, permit && !m->failed && !m->exporting, force);
     }
     if (b->dirty) {
         b->dirty = false;
@@ -410,13 +410,49 @@ const struct medium *block_manager_learn(struct block_manager *b, dev_t device, 
 
             medium_set_mounted_as(m, type);
             medium_decide(b, m, wall_us);
-            permit = m->verdict.kind == VERDICT_ALLOW && !m->failed;
+            permit = m->verdict.kind == VERDICT_ALLOW && !m->failed && !m->exporting;
             if (permit != m->permitted)
                 medium_publish(b, m, permit, false);
         }
         return m;
     }
     return NULL;
+}
+
+/* The flag of a partition is its disk's as well. */
+static void set_opening(struct block_manager *b, const struct medium *target, bool opening)
+{
+    for (size_t i = 0; i < b->n_media; i++)
+        if (strcmp(b->media[i]->disk, target->disk) == 0)
+            b->media[i]->opening = opening;
+}
+
+int block_manager_set_export(struct block_manager *b, dev_t device, enum medium_export state, int64_t wall_us)
+{
+    for (size_t i = 0; i < b->n_media; i++) {
+        struct medium *m = b->media[i];
+
+        if (m->device != device)
+            continue;
+        set_opening(b, m, state == MEDIUM_EXPORT_OPENING);
+        if (m->exporting != state)
+            b->dirty = true;
+        m->exporting = state;
+        b->patience_left_us = b->config.patience_us;
+        settle(b, false, wall_us);
+        return 0;
+    }
+    return -ENODEV;
+}
+
+bool block_manager_is_hidden(const struct block_manager *b, dev_t device)
+{
+    const struct medium *m = block_manager_find(b, device);
+    struct block_properties p = {0};
+
+    if (!m || b->config.ops.properties(b->config.ops.context, m->name, &p) < 0)
+        return false;
+    return !p.known || p.hidden;
 }
 
 size_t block_manager_count(const struct block_manager *b)

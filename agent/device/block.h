@@ -20,6 +20,14 @@ enum {
     MEDIUM_TEXT_SIZE = 128
 };
 
+/* An export to the medium: it is hidden and whatever mounts it is detached. OPENING: the exporter clears the flag and sets it again, which is no
+ * alarm now; before and after it is. */
+enum medium_export {
+    MEDIUM_EXPORT_NONE = 0,
+    MEDIUM_EXPORT_CLOSED,
+    MEDIUM_EXPORT_OPENING,
+};
+
 struct medium {
     char id[EXIT_ID_SIZE];          /* "sdb1-12": kernel name and disk sequence number */
     char name[BLOCK_NAME_SIZE];     /* sdb1 */
@@ -36,11 +44,12 @@ struct medium {
     uint64_t capacity;      /* bytes */
     struct verdict verdict; /* rule points into this struct */
     char rule[MEDIUM_RULE_SIZE];
-    bool read_only; /* the kernel's flag as last seen */
-    bool permitted; /* udev may show it */
+    bool read_only;               /* the kernel's flag as last seen */
+    bool permitted;               /* udev may show it */
+    enum medium_export exporting; /* block_manager_set_export() */
     /* private */
     char mounted_as[32];
-    bool decided, told, asserted, failed, seen, helper_read_only;
+    bool decided, told, asserted, failed, seen, helper_read_only, opening;
 };
 
 enum block_report {
@@ -93,6 +102,11 @@ int block_manager_tick(struct block_manager *b, int64_t wall_us);
 /* A filesystem of this type was seen mounted from the device: the one fact that needs no udev. Decides again when that is
  * news. NULL when the device is no exit. */
 const struct medium *block_manager_learn(struct block_manager *b, dev_t device, const char *type, int64_t wall_us);
+
+/* For who runs the export. Leaving OPENING asserts the flag at once. 0; -ENODEV: no such medium. */
+int block_manager_set_export(struct block_manager *b, dev_t device, enum medium_export state, int64_t wall_us);
+/* Has udev taken it away from everybody? True as well where no udev knows the device. */
+bool block_manager_is_hidden(const struct block_manager *b, dev_t device);
 
 /* What decide/ asks of it; who is there, the time and the rule of its USB device are the caller's. Borrows from m. */
 void medium_facts(const struct medium *m, struct decide_medium_facts *ret);

@@ -101,6 +101,8 @@ void medium_refresh(struct medium *m, const struct medium *fresh)
     m->told = old.told;
     m->asserted = old.asserted;
     m->failed = old.failed;
+    m->exporting = old.exporting;
+    m->opening = old.opening;
     m->verdict.rule = old.verdict.rule ? m->rule : NULL;
     settle_filesystem(m);
 }
@@ -234,6 +236,10 @@ int medium_assert(struct block_manager *b, struct medium *m)
         if (m->read_only)
             release(b, m);
         return 0;
+    }
+    if (m->opening && m->asserted) {
+        m->read_only = r > 0;
+        return 0; /* what cleared it sets it again; left in the middle, the end of the export does */
     }
     cleared = r == 0 && m->asserted;
     /* At first sight always: a partition shows its disk's flag, and shall keep its own when that one is cleared. */

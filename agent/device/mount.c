@@ -282,6 +282,15 @@ static int take_exec_away(struct mount_manager *mm, struct known *k, const struc
     return 0;
 }
 
+/* Nobody reads of an export before it is finished, nor keeps it from beginning. */
+static int keep_off_export(struct mount_manager *mm, struct known *k, const struct mount_entry *e, pid_t pid,
+                           const struct medium *m)
+{
+    const struct verdict v = {.rule = m->rule, .reason = REASON_WRITE, .allow = m->verdict.allow};
+
+    return detach(mm, k, e, pid, m, &v, MOUNT_REPORT_DETACHED, "an export writes to the medium; detached");
+}
+
 static int handle_medium(struct mount_manager *mm, const struct mount_entry *e, pid_t pid, const struct medium *m,
                          dev_t device)
 {
@@ -293,6 +302,8 @@ static int handle_medium(struct mount_manager *mm, const struct mount_entry *e, 
     k->seen = true;
     k->medium = true;
     k->device = device;
+    if (m->exporting)
+        return keep_off_export(mm, k, e, pid, m);
     if (!k->reported) {
         /* The mark is on the filesystem: one more mount of it elsewhere needs none. Nor is a path that does not answer
          * tried for ever, it would cost its deadline each time. */

@@ -126,6 +126,7 @@ int gate_new(const struct gate_options *o, struct gate **ret)
     g->keeper = o->keeper;
     g->marks_whole = true;
     (void)pthread_mutex_init(&g->view_lock, NULL);
+    exporter_init(&g->exporter);
     (void)sem_init(&g->pending, 0, 0);
     g->judges = calloc(g->options.workers, sizeof(*g->judges));
     r = g->judges ? init_parts(g) : -ENOMEM;
@@ -249,6 +250,7 @@ struct gate *gate_free(struct gate *g)
     (void)close_fd(g->event_fd);
     (void)sem_destroy(&g->pending);
     (void)pthread_mutex_destroy(&g->view_lock);
+    exporter_done(&g->exporter);
     free(g);
     return NULL;
 }

@@ -66,6 +66,12 @@ int gate_unguard_medium(struct gate *g, dev_t device);
 /* Swaps the policy (keeps its own reference), resolves and marks its stores, drops every ignore mark. Media keep the verdict they
  * were given until gate_update_medium() brings the new one; a rule that is no longer there refuses until then. */
 int gate_set_policy(struct gate *g, struct policy *p);
+/* pid, from now on, may read in the stores i of p with permitted[i], whatever programs they name: the process that takes files in for an
+ * export. p is the policy in force. One at a time. 0, -ENOENT: no such process, -ENOMEM. */
+int gate_set_exporter(struct gate *g, pid_t pid, const struct policy *p, const bool *permitted);
+void gate_clear_exporter(struct gate *g); /* also before another policy is set */
+/* In which store lies what it opened, or tried to open, since this was asked last: its index; -1: in none; -EXDEV: that is not certain. */
+int gate_exporter_store(struct gate *g);
 /* The journal can take nothing but refusals (decide_open_facts.journal_full). */
 void gate_set_journal_full(struct gate *g, bool full);
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "gate/exporter.h"
 #include "gate/gate.h"
 #include "gate/queue.h"
 
@@ -104,6 +105,7 @@ struct gate {
     sem_t pending;
     struct queue *records;
     struct hashes *hashes;
+    struct exporter exporter;
 
     pthread_mutex_t view_lock; /* never taken by the reader */
     struct view *view;

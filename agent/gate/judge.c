@@ -144,6 +144,9 @@ static void decide(struct gate *g, const struct view *v, const struct facts *f, 
         o.medium_bus = object->medium->m.bus;
         decide_open(v->policy, &o, ret);
     } else if (object->kind == DECIDE_OBJECT_STORE) {
+        if (exporter_decides(&g->exporter, &f->asker, v->policy, object->store, object->place != STORES_SOME,
+                             rec->write, ret))
+            return;
         if (object->place == STORES_SOME)
             decide_some(g, v, f, object, &o, ret);
         else

@@ -291,6 +291,8 @@ static int kernel_properties(void *context, const char *name, struct block_prope
         take(d, "ID_MODEL", NULL, p.model);
         value = udev_device_get_property_value(d, "KURABAN_READ_ONLY");
         p.helper_read_only = value && strcmp(value, "1") == 0;
+        value = udev_device_get_property_value(d, "KURABAN_HIDDEN");
+        p.hidden = value && strcmp(value, "1") == 0;
         udev_device_unref(d);
     }
     udev_unref(udev);

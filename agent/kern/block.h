@@ -20,6 +20,7 @@ struct block_properties {
     char filesystem[BLOCK_TEXT_SIZE], label[BLOCK_TEXT_SIZE], uuid[BLOCK_TEXT_SIZE], serial[BLOCK_TEXT_SIZE];
     char vendor[BLOCK_TEXT_SIZE], model[BLOCK_TEXT_SIZE];
     bool helper_read_only; /* kuraban-udev set it read-only */
+    bool hidden;           /* and has it kept from everybody */
 };
 
 struct block_ops {
