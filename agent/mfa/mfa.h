@@ -108,7 +108,8 @@ int mfa_open(const struct mfa_options *options, struct mfa **ret);
 struct mfa *mfa_free(struct mfa *m); /* wipes; returns NULL */
 enum mfa_condition mfa_condition(const struct mfa *m);
 const char *mfa_condition_name(enum mfa_condition condition); /* "damaged" "good" "no-key" "closed" */
-const char *mfa_complaint(const struct mfa *m);               /* English, "" when GOOD */
+/* English; also GOOD may have one: records that do not open, no room reserved. "" when there is nothing to tell. */
+const char *mfa_complaint(const struct mfa *m);
 enum mfa_key_source {
     MFA_KEY_NONE = 0, /* none yet */
     MFA_KEY_FILE,

@@ -1,0 +1,428 @@
+/*
+ * Owns: the rows of mfa.db, one prepared statement each.
+ * Must not: begin or end a transaction, or take a value of the file for good: what is out of range is damage.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "mfa/store_internal.h"
+
+#define CREDENTIAL                                                                                                     \
+    "SELECT record, uid, name, algorithm, digits, period, nonce, secret, step, failures, failed_wall,"                 \
+    " failed_boottime, failed_boot, seen, skew_step, skew_from, created, used, imported,"                              \
+    " (SELECT count(*) FROM recovery WHERE recovery.record = credential.record) FROM credential "
+
+static const char *const queries[QUERY_COUNT_] = {
+    [QUERY_LOAD] = CREDENTIAL "WHERE uid = ?1",
+    [QUERY_EACH] = CREDENTIAL "ORDER BY uid",
+    [QUERY_SAVE_STATE] = "UPDATE credential SET step = ?2, failures = ?3, failed_wall = ?4, failed_boottime = ?5,"
+                         " failed_boot = ?6, seen = ?7, skew_step = ?8, skew_from = ?9, used = ?10 WHERE record = ?1",
+    [QUERY_SAVE_SECRET] = "UPDATE credential SET nonce = ?2, secret = ?3 WHERE record = ?1",
+    [QUERY_INSERT] = "INSERT INTO credential(uid, name, algorithm, digits, period, nonce, secret, step, failures,"
+                     " failed_wall, failed_boottime, failed_boot, seen, skew_step, skew_from, created, used, imported)"
+                     " VALUES(?1, ?2, ?3, ?4, ?5, x'', x'', ?6, 0, 0, 0, '', ?7, 0, 0, ?8, 0, ?9)",
+    [QUERY_REMOVE] = "DELETE FROM credential WHERE record = ?1",
+    [QUERY_RECOVERY_CLEAR] = "DELETE FROM recovery WHERE record = ?1",
+    [QUERY_RECOVERY_ADD] = "INSERT INTO recovery VALUES(?1, ?2, ?3, ?4)",
+    [QUERY_RECOVERY_LOAD] = "SELECT number, salt, hash FROM recovery WHERE record = ?1 ORDER BY number",
+    [QUERY_RECOVERY_USE] = "DELETE FROM recovery WHERE record = ?1 AND number = ?2",
+    [QUERY_GRACE_LOAD] = "SELECT since, seen FROM grace WHERE uid = ?1",
+    [QUERY_GRACE_SAVE] = "INSERT INTO grace VALUES(?1, ?2, ?3) ON CONFLICT(uid) DO UPDATE SET since = ?2, seen = ?3",
+    [QUERY_GRACE_FORGET] = "DELETE FROM grace WHERE uid = ?1",
+    [QUERY_KEY_LOAD] = "SELECT key FROM store WHERE one = 1",
+    [QUERY_KEY_SAVE] = "UPDATE store SET key = ?1 WHERE one = 1",
+};
+
+/* The statement, fresh. NULL and *ret on failure. */
+static sqlite3_stmt *prepare(struct store *s, enum query q, int *ret)
+{
+    sqlite3_stmt **statement = &s->statements[q];
+    int code = SQLITE_OK;
+
+    if (!*statement)
+        code = sqlite3_prepare_v3(s->db, queries[q], -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
+    *ret = store_error(code);
+    if (code != SQLITE_OK)
+        return NULL;
+    (void)sqlite3_reset(*statement);
+    (void)sqlite3_clear_bindings(*statement);
+    return *statement;
+}
+
+/* The adders below collect failure in *r. */
+static void bind_number(sqlite3_stmt *q, int at, int64_t value, int *r)
+{
+    if (*r >= 0)
+        *r = store_error(sqlite3_bind_int64(q, at, value));
+}
+
+static void bind_text(sqlite3_stmt *q, int at, const char *value, int *r)
+{
+    if (*r >= 0)
+        *r = store_error(sqlite3_bind_text(q, at, value, -1, SQLITE_TRANSIENT));
+}
+
+static void bind_bytes(sqlite3_stmt *q, int at, const void *bytes, size_t size, int *r)
+{
+    if (*r >= 0)
+        *r = store_error(sqlite3_bind_blob(q, at, bytes, (int)size, SQLITE_TRANSIENT));
+}
+
+/* 1 a row, 0 no more. Without a row the statement gives up its hold. */
+static int step(sqlite3_stmt *q)
+{
+    int code = sqlite3_step(q);
+
+    if (code == SQLITE_ROW)
+        return 1;
+    (void)sqlite3_reset(q);
+    return store_error(code);
+}
+
+/* To the end, and it changed exactly this many rows. */
+static int change(struct store *s, sqlite3_stmt *q, int r, int rows)
+{
+    if (r >= 0)
+        r = step(q);
+    if (r < 0)
+        return r;
+    return rows < 0 || sqlite3_changes(s->db) == rows ? 0 : -EUCLEAN;
+}
+
+/* --- credentials --- */
+
+static int get_bytes(sqlite3_stmt *q, int at, void *ret, size_t minimum, size_t maximum, size_t *ret_size)
+{
+    const void *bytes = sqlite3_column_blob(q, at);
+    int size = sqlite3_column_bytes(q, at);
+
+    if (size < 0 || (size_t)size < minimum || (size_t)size > maximum || (size > 0 && !bytes))
+        return -EUCLEAN;
+    if (size > 0)
+        memcpy(ret, bytes, (size_t)size);
+    if (ret_size)
+        *ret_size = (size_t)size;
+    return 0;
+}
+
+static int get_text(sqlite3_stmt *q, int at, char *ret, size_t size)
+{
+    const unsigned char *text = sqlite3_column_text(q, at);
+    size_t length = text ? strlen((const char *)text) : 0;
+
+    if (!text || length >= size || length != (size_t)sqlite3_column_bytes(q, at))
+        return -EUCLEAN;
+    memcpy(ret, text, length + 1);
+    return 0;
+}
+
+static int get_number(sqlite3_stmt *q, int at, int64_t minimum, int64_t maximum, int64_t *ret)
+{
+    *ret = sqlite3_column_int64(q, at);
+    return *ret < minimum || *ret > maximum ? -EUCLEAN : 0;
+}
+
+static int read_record(sqlite3_stmt *q, struct record *ret)
+{
+    /* By column; those that are text or bytes stay 0. */
+    static const struct {
+        int64_t minimum, maximum;
+    } ranges[] = {
+        {1, INT64_MAX},
+        {0, UINT32_MAX - 1},
+        {0, 0},
+        {0, TOTP_ALGORITHM_COUNT_ - 1},
+        {6, 8},
+        {10, 300},
+        {0, 0},
+        {0, 0},
+        {0, INT64_MAX},
+        {0, UINT32_MAX},
+        {INT64_MIN, INT64_MAX},
+        {0, INT64_MAX},
+        {0, 0},
+        {INT64_MIN, INT64_MAX},
+        {0, INT64_MAX},
+        {0, INT64_MAX},
+        {INT64_MIN, INT64_MAX},
+        {INT64_MIN, INT64_MAX},
+        {0, 1},
+        {0, MFA_RECOVERY_COUNT},
+    };
+    struct record c = {0};
+    int64_t n[ELEMENTS(ranges)] = {0};
+    int r = 0;
+
+    for (int i = 0; i < (int)ELEMENTS(ranges) && r >= 0; i++)
+        if (ranges[i].minimum != ranges[i].maximum)
+            r = get_number(q, i, ranges[i].minimum, ranges[i].maximum, &n[i]);
+    if (r >= 0)
+        r = get_text(q, 2, c.name, sizeof(c.name));
+    if (r >= 0)
+        r = get_bytes(q, 6, c.secret.nonce, sizeof(c.secret.nonce), sizeof(c.secret.nonce), NULL);
+    if (r >= 0)
+        r = get_bytes(q, 7, c.secret.bytes, 1, sizeof(c.secret.bytes), &c.secret.size);
+    if (r >= 0)
+        r = get_text(q, 12, c.failed_boot, sizeof(c.failed_boot));
+    if (r < 0)
+        return r;
+    c.record = (uint64_t)n[0];
+    c.uid = (uid_t)n[1];
+    c.settings = (struct totp_settings){(enum totp_algorithm)n[3], (unsigned)n[4], (unsigned)n[5]};
+    c.step = (uint64_t)n[8];
+    c.failures = (unsigned)n[9];
+    c.failed_wall_us = n[10];
+    c.failed_boottime_us = (uint64_t)n[11];
+    c.seen_us = n[13];
+    c.skew_step = (uint64_t)n[14];
+    c.skew_from = (uint64_t)n[15];
+    c.created_us = n[16];
+    c.used_us = n[17];
+    c.imported = n[18] != 0;
+    c.recovery_left = (unsigned)n[19];
+    *ret = c;
+    return 0;
+}
+
+int store_load(struct store *s, uid_t uid, struct record *ret)
+{
+    int r = 0;
+    sqlite3_stmt *q = prepare(s, QUERY_LOAD, &r);
+
+    if (!q)
+        return r;
+    bind_number(q, 1, uid, &r);
+    if (r >= 0)
+        r = step(q);
+    if (r > 0) {
+        r = read_record(q, ret);
+        r = r < 0 ? r : ret->uid == uid ? 1 : -EUCLEAN;
+    }
+    (void)sqlite3_reset(q);
+    return r;
+}
+
+int store_each(struct store *s, int (*each)(void *context, const struct record *r), void *context)
+{
+    int r = 0;
+    sqlite3_stmt *q = prepare(s, QUERY_EACH, &r);
+    struct record record;
+
+    if (!q)
+        return r;
+    while ((r = step(q)) > 0) {
+        r = read_record(q, &record);
+        if (r >= 0)
+            r = each(context, &record);
+        if (r < 0)
+            break;
+    }
+    (void)sqlite3_reset(q);
+    return r;
+}
+
+int store_save_state(struct store *s, const struct record *c)
+{
+    int r = 0;
+    sqlite3_stmt *q = prepare(s, QUERY_SAVE_STATE, &r);
+
+    if (!q)
+        return r;
+    bind_number(q, 1, (int64_t)c->record, &r);
+    bind_number(q, 2, (int64_t)c->step, &r);
+    bind_number(q, 3, c->failures, &r);
+    bind_number(q, 4, c->failed_wall_us, &r);
+    bind_number(q, 5, (int64_t)c->failed_boottime_us, &r);
+    bind_text(q, 6, c->failed_boot, &r);
+    bind_number(q, 7, c->seen_us, &r);
+    bind_number(q, 8, (int64_t)c->skew_step, &r);
+    bind_number(q, 9, (int64_t)c->skew_from, &r);
+    bind_number(q, 10, c->used_us, &r);
+    return change(s, q, r, 1);
+}
+
+int store_save_secret(struct store *s, const struct record *c)
+{
+    int r = 0;
+    sqlite3_stmt *q = prepare(s, QUERY_SAVE_SECRET, &r);
+
+    if (!q)
+        return r;
+    bind_number(q, 1, (int64_t)c->record, &r);
+    bind_bytes(q, 2, c->secret.nonce, sizeof(c->secret.nonce), &r);
+    bind_bytes(q, 3, c->secret.bytes, c->secret.size, &r);
+    return change(s, q, r, 1);
+}
+
+int store_insert(struct store *s, struct record *c)
+{
+    int r = 0;
+    sqlite3_stmt *q = prepare(s, QUERY_INSERT, &r);
+
+    if (!q)
+        return r;
+    bind_number(q, 1, c->uid, &r);
+    bind_text(q, 2, c->name, &r);
+    bind_number(q, 3, c->settings.algorithm, &r);
+    bind_number(q, 4, c->settings.digits, &r);
+    bind_number(q, 5, c->settings.period, &r);
+    bind_number(q, 6, (int64_t)c->step, &r);
+    bind_number(q, 7, c->seen_us, &r);
+    bind_number(q, 8, c->created_us, &r);
+    bind_number(q, 9, c->imported, &r);
+    r = change(s, q, r, 1);
+    if (r >= 0)
+        c->record = (uint64_t)sqlite3_last_insert_rowid(s->db);
+    return r;
+}
+
+static int change_by_number(struct store *s, enum query what, int64_t number, int rows)
+{
+    int r = 0;
+    sqlite3_stmt *q = prepare(s, what, &r);
+
+    if (!q)
+        return r;
+    bind_number(q, 1, number, &r);
+    return change(s, q, r, rows);
+}
+
+int store_remove(struct store *s, uint64_t record)
+{
+    return change_by_number(s, QUERY_REMOVE, (int64_t)record, 1);
+}
+
+/* --- recovery codes --- */
+
+static int add_hash(struct store *s, uint64_t record, int number, const struct recovery_hashes *h)
+{
+    int r = 0;
+    sqlite3_stmt *q = prepare(s, QUERY_RECOVERY_ADD, &r);
+
+    if (!q)
+        return r;
+    bind_number(q, 1, (int64_t)record, &r);
+    bind_number(q, 2, number, &r);
+    bind_bytes(q, 3, h->salt, sizeof(h->salt), &r);
+    bind_bytes(q, 4, h->hashes[number], sizeof(h->hashes[number]), &r);
+    return change(s, q, r, 1);
+}
+
+int store_recovery_replace(struct store *s, uint64_t record, const struct recovery_hashes *h)
+{
+    int r = change_by_number(s, QUERY_RECOVERY_CLEAR, (int64_t)record, -1);
+
+    for (int i = 0; r >= 0 && i < MFA_RECOVERY_COUNT; i++)
+        r = add_hash(s, record, i, h);
+    return r;
+}
+
+int store_recovery_load(struct store *s, uint64_t record, struct recovery_hashes *ret)
+{
+    struct recovery_hashes h = {0};
+    int r = 0;
+    sqlite3_stmt *q = prepare(s, QUERY_RECOVERY_LOAD, &r);
+
+    if (!q)
+        return r;
+    memset(h.used, true, sizeof(h.used));
+    bind_number(q, 1, (int64_t)record, &r);
+    while (r >= 0 && (r = step(q)) > 0) {
+        int64_t number = 0;
+
+        r = get_number(q, 0, 0, MFA_RECOVERY_COUNT - 1, &number);
+        if (r >= 0)
+            r = get_bytes(q, 1, h.salt, sizeof(h.salt), sizeof(h.salt), NULL);
+        if (r >= 0)
+            r = get_bytes(q, 2, h.hashes[number], RECOVERY_HASH_SIZE, RECOVERY_HASH_SIZE, NULL);
+        if (r >= 0)
+            h.used[number] = false;
+    }
+    (void)sqlite3_reset(q);
+    if (r >= 0)
+        *ret = h;
+    return r;
+}
+
+int store_recovery_use(struct store *s, uint64_t record, unsigned number)
+{
+    int r = 0;
+    sqlite3_stmt *q = prepare(s, QUERY_RECOVERY_USE, &r);
+
+    if (!q)
+        return r;
+    bind_number(q, 1, (int64_t)record, &r);
+    bind_number(q, 2, number, &r);
+    return change(s, q, r, 1);
+}
+
+/* --- grace --- */
+
+int store_grace_load(struct store *s, uid_t uid, int64_t *ret_since_us, int64_t *ret_seen_us)
+{
+    int r = 0;
+    sqlite3_stmt *q = prepare(s, QUERY_GRACE_LOAD, &r);
+
+    if (!q)
+        return r;
+    bind_number(q, 1, uid, &r);
+    if (r >= 0)
+        r = step(q);
+    if (r > 0) {
+        *ret_since_us = sqlite3_column_int64(q, 0);
+        *ret_seen_us = sqlite3_column_int64(q, 1);
+    }
+    (void)sqlite3_reset(q);
+    return r;
+}
+
+int store_grace_save(struct store *s, uid_t uid, int64_t since_us, int64_t seen_us)
+{
+    int r = 0;
+    sqlite3_stmt *q = prepare(s, QUERY_GRACE_SAVE, &r);
+
+    if (!q)
+        return r;
+    bind_number(q, 1, uid, &r);
+    bind_number(q, 2, since_us, &r);
+    bind_number(q, 3, seen_us, &r);
+    return change(s, q, r, 1);
+}
+
+int store_grace_forget(struct store *s, uid_t uid)
+{
+    return change_by_number(s, QUERY_GRACE_FORGET, uid, -1);
+}
+
+/* --- the key's name --- */
+
+int store_key_load(struct store *s, struct key_id *ret)
+{
+    int r = 0;
+    sqlite3_stmt *q = prepare(s, QUERY_KEY_LOAD, &r);
+
+    if (!q)
+        return r;
+    r = step(q);
+    if (r == 0)
+        r = -EUCLEAN; /* the row is always there */
+    if (r > 0 && sqlite3_column_type(q, 0) == SQLITE_NULL)
+        r = 0;
+    else if (r > 0)
+        r = get_bytes(q, 0, ret->bytes, sizeof(ret->bytes), sizeof(ret->bytes), NULL) < 0 ? -EUCLEAN : 1;
+    (void)sqlite3_reset(q);
+    return r;
+}
+
+int store_key_save(struct store *s, const struct key_id *id)
+{
+    int r = 0;
+    sqlite3_stmt *q = prepare(s, QUERY_KEY_SAVE, &r);
+
+    if (!q)
+        return r;
+    bind_bytes(q, 1, id->bytes, sizeof(id->bytes), &r);
+    return change(s, q, r, 1);
+}

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include "mfa/store.h"
+
+/* Between store.c and rows.c. */
+
+enum query {
+    QUERY_LOAD = 0,
+    QUERY_EACH,
+    QUERY_SAVE_STATE,
+    QUERY_SAVE_SECRET,
+    QUERY_INSERT,
+    QUERY_REMOVE,
+    QUERY_RECOVERY_CLEAR,
+    QUERY_RECOVERY_ADD,
+    QUERY_RECOVERY_LOAD,
+    QUERY_RECOVERY_USE,
+    QUERY_GRACE_LOAD,
+    QUERY_GRACE_SAVE,
+    QUERY_GRACE_FORGET,
+    QUERY_KEY_LOAD,
+    QUERY_KEY_SAVE,
+    QUERY_COUNT_,
+};
+
+struct store {
+    sqlite3 *db;
+    int directory; /* borrowed */
+    dev_t device;  /* of mfa.db */
+    ino_t inode;
+    bool unreserved; /* a full disk could stop attempts */
+    sqlite3_stmt *statements[QUERY_COUNT_];
+};
+
+/* -errno of a SQLite code, 0 for those that are none. */
+int store_error(int code);
+int store_run(struct store *s, const char *sql);
