@@ -50,6 +50,9 @@ enum audit_action { /* event.action, with event.category/type in the table in re
     AUDIT_ROOT_INSTALLED,
     AUDIT_ROOT_REMOVED /* alarm; written before it is done */,
     AUDIT_TRUST_DAMAGED /* alarm: what was signed cannot be read, nothing is permitted */,
+    AUDIT_GRANT_GIVEN, /* with "grant" beside it (docs/FILEFORMAT.journal.md), like the next two */
+    AUDIT_GRANT_REFUSED,
+    AUDIT_GRANT_ENDED,
     AUDIT_ACTION_COUNT_,
 };
 

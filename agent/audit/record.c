@@ -59,6 +59,9 @@ static const struct action_shape shapes[AUDIT_ACTION_COUNT_] = {
     [AUDIT_ROOT_INSTALLED] = {"root-installed", "configuration", "creation", true, false},
     [AUDIT_ROOT_REMOVED] = {"root-removed", "configuration", "deletion", true, false},
     [AUDIT_TRUST_DAMAGED] = {"trust-damaged", "configuration", "error", true, true},
+    [AUDIT_GRANT_GIVEN] = {"grant-given", "iam", "start", true, false},
+    [AUDIT_GRANT_REFUSED] = {"grant-refused", "iam", "info", true, true},
+    [AUDIT_GRANT_ENDED] = {"grant-ended", "iam", "end", true, false},
 };
 
 static const struct action_shape *shape_of(enum audit_action action)

@@ -8,6 +8,7 @@
 #include "daemon/answers.h"
 #include "daemon/daemon.h"
 #include "daemon/rulebook.h"
+#include "daemon/unlock.h"
 #include "device/block.h"
 #include "device/mount.h"
 #include "device/usb.h"
@@ -48,8 +49,9 @@ static json_t *interfaces_of(const struct usb_device *u)
     return array;
 }
 
-static json_t *usb_device_json(const struct usb_device *u)
+static json_t *usb_device_json(const struct daemon *d, const struct usb_device *u)
 {
+    struct grant_time now = unlock_now();
     char vendor[8], product[8];
     json_t *o;
 
@@ -60,7 +62,8 @@ static json_t *usb_device_json(const struct usb_device *u)
                   "name", usb_device_name(u), "hash", usb_device_hash(u), "port", usb_device_port(u), "interfaces",
                   interfaces_of(u), "connect_type", usb_device_connect_type(u), "authorized", usb_device_authorized(u),
                   "present_at_start", usb_device_present_at_start(u), "duplicate", usb_device_duplicate(u));
-    if (o && add_verdict(o, usb_device_verdict(u)) != 0) {
+    if (o && (add_verdict(o, usb_device_verdict(u)) != 0 ||
+              json_object_set_new(o, "grant", answer_device_grant(unlock_in_force(d, u, NULL), &now)) != 0)) {
         json_decref(o);
         return NULL;
     }
@@ -80,6 +83,7 @@ static json_t *mounts_of(const struct mount_table *mounts, dev_t device)
 
 static json_t *medium_json(const struct daemon *d, const struct medium *m, const struct mount_table *mounts)
 {
+    struct grant_time now = unlock_now();
     const struct usb_device *parent = d->usb && m->usb[0] ? usb_manager_find_owner(d->usb, m->usb) : NULL;
     json_t *o =
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:b, s:b, s:o}", "id", m->id,
@@ -88,7 +92,8 @@ static json_t *medium_json(const struct daemon *d, const struct medium *m, const
                   m->uuid, "size", (json_int_t)m->capacity, "parent", parent ? usb_device_id(parent) : "", "read_only",
                   m->read_only, "guarded", wire_media_is_guarded(d, m->device), "mounts", mounts_of(mounts, m->device));
 
-    if (o && add_verdict(o, &m->verdict) != 0) {
+    if (o && (add_verdict(o, &m->verdict) != 0 ||
+              json_object_set_new(o, "grant", answer_device_grant(unlock_in_force(d, parent, m), &now)) != 0)) {
         json_decref(o);
         return NULL;
     }
@@ -124,7 +129,7 @@ static int add_usb(const struct daemon *d, json_t *array)
     int r = 0;
 
     for (size_t i = 0; i < n && r == 0; i++)
-        r = json_array_append_new(array, usb_device_json(usb_manager_get(d->usb, i)));
+        r = json_array_append_new(array, usb_device_json(d, usb_manager_get(d->usb, i)));
     return r;
 }
 

@@ -29,6 +29,7 @@
 #include "daemon/refusals.h"
 #include "daemon/rulebook.h"
 #include "daemon/sessions.h"
+#include "daemon/unlock.h"
 #include "device/block.h"
 #include "device/usb.h"
 #include "gate/gate.h"
@@ -98,6 +99,7 @@ void daemon_apply_policy(struct daemon *d)
     int64_t now = clock_wall_us();
 
     recorder_set_policy(d->recorder, p);
+    unlock_revalidate(d, false);
     /* USB before media, which ask which rule authorized their device; the gate before media, which give it their verdicts. */
     if (d->usb)
         usb_manager_set_policy(d->usb, p, now);
@@ -108,6 +110,7 @@ void daemon_apply_policy(struct daemon *d)
     if (d->block)
         (void)block_manager_set_policy(d->block, p, now);
     wire_media_tell_gate(d);
+    unlock_revalidate(d, true);
     daemon_changed(d);
 }
 
@@ -121,6 +124,7 @@ void daemon_apply_people(struct daemon *d)
         (void)usb_manager_set_persons(d->usb, people, n, now);
     if (d->block)
         (void)block_manager_set_persons(d->block, people, n, now);
+    unlock_revalidate(d, true);
 }
 
 /* Who logs in may be of a directory that was not there when the policy was read. */
@@ -190,8 +194,12 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
     wire_media_tick(d);
     wire_gate_tick(d);
     expiry_watch(d);
-    if (d->usb && d->ticks % TICKS_PER_MINUTE == 0)
-        usb_manager_tick(d->usb, clock_wall_us());
+    unlock_tick(d);
+    if (d->ticks % TICKS_PER_MINUTE == 0) {
+        if (d->usb)
+            usb_manager_tick(d->usb, clock_wall_us());
+        unlock_revalidate(d, true);
+    }
     (void)sd_event_source_set_time(source, clock_boottime_us() + TICK_US);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -356,9 +364,9 @@ static int start_parts(struct daemon *d)
         const char *name;
         int (*start)(struct daemon *d);
     } parts[] = {
-        {"records", start_records}, {"policy", start_policy}, {"sessions", start_sessions},
-        {"gate", wire_gate_start},  {"usb", wire_usb_start},  {"media", wire_media_start},
-        {"control", control_start}, {"timers", start_timers},
+        {"records", start_records},  {"policy", start_policy},   {"sessions", start_sessions},
+        {"gate", wire_gate_start},   {"grants", unlock_start},   {"usb", wire_usb_start},
+        {"media", wire_media_start}, {"control", control_start}, {"timers", start_timers},
     };
 
     for (size_t i = 0; i < ELEMENTS(parts); i++) {
@@ -382,6 +390,7 @@ static void stop_parts(struct daemon *d)
     if (d->control)
         (void)unlinkat(d->run_fd, CTL_SOCKET_NAME, 0);
     d->control = ctl_server_free(d->control);
+    unlock_stop(d);
     if (d->purge && d->block)
         (void)block_manager_release(d->block);
     wire_media_stop(d);

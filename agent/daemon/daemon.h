@@ -15,6 +15,8 @@ struct block_manager;
 struct config;
 struct ctl_server;
 struct gate;
+struct grants;
+struct medium;
 struct mount_manager;
 struct policy;
 struct recorder;
@@ -23,6 +25,7 @@ struct rulebook;
 struct sd_event;
 struct sd_event_source;
 struct sessions;
+struct usb_device;
 struct usb_manager;
 struct usb_sysfs;
 struct verdict;
@@ -76,6 +79,8 @@ struct daemon {
 
     struct sd_event_source *tick, *self_test, *io[8], *keeper_gone, *gate_rest;
     size_t n_io;
+    struct grants *grants; /* unlock.c */
+    struct sd_event_source *grant_timer;
     uint64_t ticks;
     int64_t clock_offset_us;            /* wall clock minus boottime, as last seen */
     int64_t expiry_told[EXPIRY_COUNT_]; /* the end that was told last */
@@ -94,10 +99,12 @@ void daemon_rule(struct daemon *d);  /* the rulebook holds another policy, and t
 /* wire_usb.c */
 int wire_usb_start(struct daemon *d);
 void wire_usb_stop(struct daemon *d);
+void wire_usb_fill(struct audit_event *e, const struct usb_device *u);
 /* wire_media.c */
 int wire_media_start(struct daemon *d);
 void wire_media_stop(struct daemon *d);
 void wire_media_tick(struct daemon *d);
+void wire_media_fill(struct audit_event *e, const struct medium *m);
 void wire_media_tell_gate(struct daemon *d); /* verdicts of guarded media, after a new policy */
 bool wire_media_is_guarded(const struct daemon *d, uint64_t device);
 /* wire_gate.c */

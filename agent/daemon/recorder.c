@@ -205,6 +205,11 @@ void recorder_add(struct recorder *r, struct audit_event *e)
 
 void recorder_add_trust(struct recorder *r, struct audit_event *e, json_t *trust)
 {
+    recorder_add_with(r, e, "trust", trust);
+}
+
+void recorder_add_with(struct recorder *r, struct audit_event *e, const char *name, json_t *value)
+{
     int result;
 
     if (e->policy_name[0] == '\0') {
@@ -212,8 +217,8 @@ void recorder_add_trust(struct recorder *r, struct audit_event *e, json_t *trust
         e->policy_version = r->policy_version;
     }
     refusals_remember(r->options.refusals, e);
-    result = trust ? journal_append_with(r->journal, e, "trust", trust) : journal_append(r->journal, e);
-    json_decref(trust);
+    result = value ? journal_append_with(r->journal, e, name, value) : journal_append(r->journal, e);
+    json_decref(value);
     if (result < 0)
         log_error("journal.append-failed", "action=%s error=%s", audit_action_name(e->action),
                   strerrorname_np(-result));

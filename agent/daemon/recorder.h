@@ -37,6 +37,8 @@ void recorder_set_policy(struct recorder *r, struct policy *p);
 void recorder_add(struct recorder *r, struct audit_event *e);
 /* The same with "kuraban"."trust" beside it; takes the reference, NULL: none. */
 void recorder_add_trust(struct recorder *r, struct audit_event *e, struct json_t *trust);
+/* The same with another member beside it: "grant" … */
+void recorder_add_with(struct recorder *r, struct audit_event *e, const char *name, struct json_t *value);
 /* Everything added is on disk when this returns 0. -ENOSPC, other -errno. */
 int recorder_sync(struct recorder *r);
 

@@ -38,7 +38,7 @@ static void free_people(struct decide_person *people, size_t n)
 }
 
 /* Every group of uid, primary included. Who is logged in has an entry: without one the name service does not answer. */
-static int groups_of(uid_t uid, gid_t **ret_gids, size_t *ret_n, bool *ret_unknown)
+int sessions_groups_of(uid_t uid, gid_t **ret_gids, size_t *ret_n, bool *ret_unknown)
 {
     char buffer[NAME_BUFFER];
     struct passwd entry, *found = NULL;
@@ -96,7 +96,7 @@ static int collect(struct decide_person **ret_people, size_t *ret_n)
 
         if (!is_person_here(names[i]) || sd_session_get_uid(names[i], &uid) < 0 || has_person(people, n, uid))
             continue;
-        if (groups_of(uid, &gids, &people[n].n_gids, &people[n].groups_unknown) < 0)
+        if (sessions_groups_of(uid, &gids, &people[n].n_gids, &people[n].groups_unknown) < 0)
             people[n].groups_unknown = true; /* no memory */
         people[n].uid = uid;
         people[n].login_uid = uid;

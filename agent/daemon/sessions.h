@@ -1,6 +1,8 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "decide/decide.h"
 
@@ -18,5 +20,9 @@ struct sessions *sessions_free(struct sessions *s);
 
 /* Reads the sessions again. 1 when the people differ from before, 0 when not, -errno (then nobody is there). */
 int sessions_refresh(struct sessions *s);
+/* Every group of uid by the name service, whether or not they are here; the caller frees. 0, with *ret_unknown when there may be more, or
+ * -ENOMEM. Not for the gate's threads. */
+int sessions_groups_of(uid_t uid, gid_t **ret_gids, size_t *ret_n, bool *ret_unknown);
+
 /* Valid until the next refresh. */
 const struct decide_person *sessions_people(const struct sessions *s, size_t *ret_n);

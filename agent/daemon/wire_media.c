@@ -17,6 +17,7 @@
 #include "daemon/daemon.h"
 #include "daemon/recorder.h"
 #include "daemon/rulebook.h"
+#include "daemon/unlock.h"
 #include "device/block.h"
 #include "device/mount.h"
 #include "device/usb.h"
@@ -25,7 +26,7 @@
 /* udevd's control socket: where it runs, its events come after its rules have set nodes read-only. */
 #define UDEVD_CONTROL "/run/udev/control"
 
-static void fill_medium(struct audit_event *e, const struct medium *m)
+void wire_media_fill(struct audit_event *e, const struct medium *m)
 {
     audit_set(e->device_id, sizeof(e->device_id), m->id);
     audit_set(e->device_bus, sizeof(e->device_bus), exit_bus_name(m->bus));
@@ -48,7 +49,7 @@ static void on_block_report(void *context, enum block_report what, const struct 
     struct audit_event e;
 
     audit_event_init(&e, (size_t)what < ELEMENTS(actions) ? actions[what] : AUDIT_DEVICE_FAILED);
-    fill_medium(&e, m);
+    wire_media_fill(&e, m);
     if (what == BLOCK_REPORT_DECIDED) {
         event_set_verdict(&e, &m->verdict);
         tell_gate(d, m);
@@ -58,6 +59,8 @@ static void on_block_report(void *context, enum block_report what, const struct 
     if (message)
         audit_set(e.message, sizeof(e.message), message);
     recorder_add(d->recorder, &e);
+    if (what == BLOCK_REPORT_REMOVED)
+        unlock_device_left(d, m->id);
     daemon_changed(d);
 }
 
@@ -69,7 +72,7 @@ static void on_mount_report(void *context, enum mount_report what, const struct 
 
     audit_event_init(&e, what == MOUNT_REPORT_READ_ONLY ? AUDIT_MEDIUM_REASSERTED : AUDIT_MOUNT_DECIDED);
     if (m)
-        fill_medium(&e, m);
+        wire_media_fill(&e, m);
     else
         audit_set(e.device_node, sizeof(e.device_node), entry->source);
     audit_set(e.path, sizeof(e.path), entry->point);
@@ -180,6 +183,19 @@ static const char *usb_rule_of(void *context, const char *syspath)
     return v && v->kind == VERDICT_ALLOW ? v->rule : NULL;
 }
 
+static bool on_granted(void *context, const struct medium *m, bool usb, const char *rule, uid_t *ret_holder)
+{
+    const struct daemon *d = context;
+    const struct usb_device *u = usb && d->usb ? usb_manager_find_owner(d->usb, m->usb) : NULL;
+    const struct grant *g = usb ? NULL : unlock_of_medium(d, m, rule);
+
+    if (u)
+        g = unlock_of_usb(d, u, rule);
+    if (g)
+        *ret_holder = g->uid;
+    return g != NULL;
+}
+
 static void on_uevent(struct daemon *d, const struct udev_event *e)
 {
     (void)block_manager_event(d->block, e->action, e->sysname, clock_wall_us());
@@ -208,6 +224,7 @@ static int start_block(struct daemon *d)
         .exits = (const char *const *)d->config->exits,
         .n_exits = d->config->n_exits,
         .usb_rule_of = usb_rule_of,
+        .granted = on_granted,
         .patience_us = DAEMON_PATIENCE_US,
         .report = on_block_report,
         .context = d,

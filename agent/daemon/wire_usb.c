@@ -13,10 +13,11 @@
 #include "daemon/recorder.h"
 #include "daemon/rulebook.h"
 #include "daemon/sessions.h"
+#include "daemon/unlock.h"
 #include "device/block.h"
 #include "device/usb.h"
 
-static void fill_device(struct audit_event *e, const struct usb_device *u)
+void wire_usb_fill(struct audit_event *e, const struct usb_device *u)
 {
     audit_set(e->device_id, sizeof(e->device_id), usb_device_id(u));
     audit_set(e->device_bus, sizeof(e->device_bus), "usb");
@@ -36,15 +37,22 @@ static void on_report(void *context, enum audit_action action, const struct usb_
 
     audit_event_init(&e, action);
     if (device)
-        fill_device(&e, device);
+        wire_usb_fill(&e, device);
     if (v)
         event_set_verdict(&e, v);
     if (message)
         audit_set(e.message, sizeof(e.message), message);
     e.alarm = action == AUDIT_DEVICE_CHANGED || action == AUDIT_DEVICE_FAILED;
     recorder_add(d->recorder, &e);
+    if (device && action == AUDIT_DEVICE_REMOVED)
+        unlock_device_left(d, usb_device_id(device));
     d->media_dirty = d->media_dirty || action == AUDIT_DEVICE_DECIDED || action == AUDIT_DEVICE_CHANGED;
     daemon_changed(d);
+}
+
+static bool on_granted(void *context, const struct usb_device *device, const char *rule)
+{
+    return unlock_of_usb(context, device, rule) != NULL;
 }
 
 static void on_uevent(struct daemon *d, const struct udev_event *e)
@@ -61,7 +69,7 @@ int wire_usb_start(struct daemon *d)
 {
     struct usb_manager_options options = {
         .state_directory = d->state_fd,
-        .callbacks = {.context = d, .report = on_report},
+        .callbacks = {.context = d, .report = on_report, .granted = on_granted},
         .policy = rulebook_policy(d->rulebook),
         .patience_us = DAEMON_PATIENCE_US,
     };
