@@ -84,9 +84,19 @@ static void reply_to(int fd, const struct fake_login_reply *reply)
     }
 }
 
+/* The code is the last field of every request. */
+static bool has_code(const struct buf *fields, const char *code)
+{
+    size_t size = strlen(code);
+
+    return fields->size >= size + 4 && memcmp(fields->data + fields->size - size, code, size) == 0 &&
+           fields->data[fields->size - size - 4] == size;
+}
+
 static void serve(int fd, struct fake_login_seen *seen, const struct fake_login_reply *replies)
 {
     struct frame f;
+    const struct fake_login_reply wrong = {.bytes = "\x02\0\0\0\0\0", .size = 6};
     unsigned step, n = seen->n % FAKE_LOGIN_REQUESTS;
 
     if (replies[0].manner == FAKE_LOGIN_HANG_UP)
@@ -98,7 +108,9 @@ static void serve(int fd, struct fake_login_seen *seen, const struct fake_login_
         memcpy(seen->requests[n].fields, f.body.data, f.body.size);
         seen->n++;
         step = f.body.data[0];
-        if (step < FAKE_LOGIN_REPLIES)
+        if (step < FAKE_LOGIN_REPLIES && replies[step].code && !has_code(&f.body, replies[step].code))
+            send_answer(fd, &wrong, -1);
+        else if (step < FAKE_LOGIN_REPLIES)
             reply_to(fd, &replies[step]);
     }
     frame_done(&f);

@@ -7,18 +7,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libintl.h>
+#include <locale.h>
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <poll.h>
+#include <pwd.h>
 #include <regex.h>
+#include <security/pam_ext.h>
+#include <security/pam_modules.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -359,4 +366,110 @@ WRAP(int, unlinkat, int directory, const char *name, int flags)
 WRAP(ssize_t, getrandom, void *to, size_t size, unsigned flags)
 {
     return fails() ? error(EINTR) : __real_getrandom(to, size, flags);
+}
+
+/* --- sockets --- */
+
+WRAP(int, lstat, const char *name, struct stat *st)
+{
+    return fails() ? error(EIO) : __real_lstat(name, st);
+}
+
+WRAP(int, socket, int domain, int type, int protocol)
+{
+    return fails() ? error(EMFILE) : __real_socket(domain, type, protocol);
+}
+
+WRAP(int, connect, int fd, const struct sockaddr *address, socklen_t size)
+{
+    return fails() ? error(next_random() % 2 ? EINTR : ECONNREFUSED) : __real_connect(fd, address, size);
+}
+
+WRAP(int, setsockopt, int fd, int level, int name, const void *value, socklen_t size)
+{
+    return fails() ? error(ENOBUFS) : __real_setsockopt(fd, level, name, value, size);
+}
+
+WRAP(int, getsockopt, int fd, int level, int name, void *value, socklen_t *size)
+{
+    return fails() ? error(ENOBUFS) : __real_getsockopt(fd, level, name, value, size);
+}
+
+WRAP(int, poll, struct pollfd *fds, nfds_t n, int ms)
+{
+    return fails() ? error(next_random() % 2 ? EINTR : ENOMEM) : __real_poll(fds, n, ms);
+}
+
+WRAP(ssize_t, sendmsg, int fd, const struct msghdr *m, int flags)
+{
+    static const int numbers[] = {EINTR, EAGAIN, EPIPE, ENOBUFS};
+
+    return fails() ? error(numbers[next_random() % 4]) : __real_sendmsg(fd, m, flags);
+}
+
+/* 0: the peer has gone. */
+WRAP(ssize_t, recvmsg, int fd, struct msghdr *m, int flags)
+{
+    static const int numbers[] = {EINTR, EAGAIN, ECONNRESET, 0};
+    int number;
+
+    if (!fails())
+        return __real_recvmsg(fd, m, flags);
+    number = numbers[next_random() % 4];
+    return number == 0 ? 0 : error(number);
+}
+
+/* --- what a PAM module calls --- */
+
+WRAP(int, getpwnam_r, const char *name, struct passwd *entry, char *bytes, size_t size, struct passwd **ret)
+{
+    static const int numbers[] = {EIO, ENOMEM, ERANGE, 0};
+
+    if (!fails())
+        return __real_getpwnam_r(name, entry, bytes, size, ret);
+    *ret = NULL; /* 0: there is nobody of this name */
+    return numbers[next_random() % 4];
+}
+
+WRAP(locale_t, newlocale, int mask, const char *name, locale_t base)
+{
+    if (!fails())
+        return __real_newlocale(mask, name, base);
+    errno = ENOENT;
+    return (locale_t)0;
+}
+
+WRAP(char *, bindtextdomain, const char *domain, const char *directory)
+{
+    return fails() ? no_memory() : __real_bindtextdomain(domain, directory);
+}
+
+WRAP(int, pam_get_user, pam_handle_t *pamh, const char **ret, const char *question)
+{
+    return fails() ? PAM_BUF_ERR : __real_pam_get_user(pamh, ret, question);
+}
+
+WRAP(int, pam_get_item, const pam_handle_t *pamh, int item, const void **ret)
+{
+    return fails() ? PAM_SYSTEM_ERR : __real_pam_get_item(pamh, item, ret);
+}
+
+WRAP(int, pam_fail_delay, pam_handle_t *pamh, unsigned us)
+{
+    return fails() ? PAM_SYSTEM_ERR : __real_pam_fail_delay(pamh, us);
+}
+
+int __wrap_pam_prompt(pam_handle_t *pamh, int style, char **ret, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+int __wrap_pam_prompt(pam_handle_t *pamh, int style, char **ret, const char *format, ...)
+{
+    va_list arguments;
+    int r;
+
+    if (fails())
+        return next_random() % 2 ? PAM_CONV_ERR : PAM_BUF_ERR;
+    va_start(arguments, format);
+    r = pam_vprompt(pamh, style, ret, format, arguments);
+    va_end(arguments);
+    return r;
 }

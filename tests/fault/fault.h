@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 /*
- * Failing calls: malloc and its kin, what reads and writes files, and OpenSSL's functions where our own code calls them (linker,
- * --wrap: tests/CMakeLists.txt has the list); every allocation inside OpenSSL and libyaml through the hooks they have, inside jansson
+ * Failing calls: malloc and its kin, what reads and writes files and sockets, what a PAM module asks of its host, and OpenSSL's functions
+ * where our own code calls them (linker, --wrap: tests/CMakeLists.txt has the list); every allocation inside OpenSSL and libyaml through the hooks they have, inside jansson
  * through policy/trust/json_load.c.
  * Same seed, same calls, same faults. Nothing fails outside fault_begin() … fault_end().
  */
