@@ -1,0 +1,45 @@
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * What kuraband must not forget about exports: how much each person took out by each rule today, and which exports have begun and not ended.
+ * SQLite, export.db in the state directory; every change is durable when its call returns.
+ */
+struct ledger;
+
+/* 0, -EBADMSG: damaged, other -errno. Without a ledger nothing is exported. */
+int ledger_open(int state_directory, struct ledger **ret);
+struct ledger *ledger_free(struct ledger *l);
+
+/* A number that grows from day to day of the local calendar. */
+int64_t ledger_day(int64_t wall_us);
+
+/* What is counted for the day, or for the latest day that was ever counted when the clock says an earlier one: setting it back gives nothing
+ * back. 0 or -EIO. */
+struct ledger_use {
+    uint64_t files, bytes;
+};
+int ledger_used(struct ledger *l, uid_t uid, const char *rule, int64_t day, struct ledger_use *ret);
+
+enum {
+    LEDGER_BEGUN = 0,
+    LEDGER_COMMITTED = 1 /* it may have its name on the medium */
+};
+struct ledger_export {
+    const char *id, *device, *text; /* text: for people */
+    uid_t uid;
+    int phase;
+};
+int ledger_begin(struct ledger *l, const struct ledger_export *e);
+/* One transaction: the export may be named now, and this much more counts for the day. */
+struct ledger_count {
+    const char *rule;
+    uint64_t files, bytes;
+};
+int ledger_commit(struct ledger *l, const char *id, uid_t uid, int64_t day, const struct ledger_count *counts,
+                  size_t n);
+int ledger_end(struct ledger *l, const char *id);
+/* Calls back for every export that has begun and not ended; how many, or -errno. */
+int ledger_unfinished(struct ledger *l, void (*each)(void *context, const struct ledger_export *e), void *context);
