@@ -71,6 +71,7 @@ enum doc_shape {
     DOC_SHAPE_SET,           /* the same, or a list under a set operator */
     DOC_SHAPE_TRUE,          /* true and nothing else */
     DOC_SHAPE_CHOICE_OR_MAP, /* one of .choices, or a map by .schema */
+    DOC_SHAPE_MAP,           /* a map by .schema */
 };
 
 struct doc_choice {

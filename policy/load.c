@@ -120,6 +120,7 @@ static int begin_policy(struct doc *d, const struct yaml_node_s *node, void *obj
         p->media.optical = p->media.sdcard = POLICY_READ;
         p->media.network = p->media.fuse = POLICY_USE;
     }
+    load_mfa_defaults(text_equal(name, "internet") ? POLICY_ZONE_INTERNET : POLICY_ZONE_MYNUMBER, &p->mfa);
     return 0;
 }
 
@@ -141,7 +142,7 @@ static int compare_named(const void *a, const void *b)
 /* Records name the rule by its id alone, so it is unique in the whole document. */
 static int check_ids(struct doc *d, const struct policy *p)
 {
-    size_t n = 0, total = p->n_usb + p->media.n_rules + p->n_stores;
+    size_t n = 0, total = p->n_usb + p->media.n_rules + p->n_stores + p->n_export;
     _cleanup_free_ struct named *all = calloc(total > 0 ? total : 1, sizeof(*all));
 
     if (!all)
@@ -152,6 +153,8 @@ static int check_ids(struct doc *d, const struct policy *p)
         all[n++] = (struct named){p->media.rules[i].id, p->media.rules[i].at};
     for (size_t i = 0; i < p->n_stores; i++)
         all[n++] = (struct named){p->stores[i].id, p->stores[i].at};
+    for (size_t i = 0; i < p->n_export; i++)
+        all[n++] = (struct named){p->export[i].id, p->export[i].at};
     qsort(all, n, sizeof(*all), compare_named);
     for (size_t i = 1; i < n; i++)
         if (strcmp(all[i - 1].id, all[i].id) == 0) {
@@ -231,12 +234,23 @@ static const struct doc_field policy_fields[] = {
      DOC_AT(struct policy, stores),
      DOC_COUNT_AT(struct policy, n_stores),
      .element = sizeof(struct policy_store),
-     .maximum = 256,
+     .maximum = LOAD_STORES_MAX,
      .schema = &load_store_schema,
      .text = N_("where resident data lives")},
-    {.key = "export", .type = DOC_LATER, .text = N_("not yet enforced")},
+    {.key = "export",
+     .type = DOC_LIST,
+     DOC_AT(struct policy, export),
+     DOC_COUNT_AT(struct policy, n_export),
+     .element = sizeof(struct policy_export_rule),
+     .maximum = 256,
+     .schema = &load_export_rule_schema,
+     .text = N_("what may be taken out: first match wins, no match refuses")},
+    {.key = "mfa",
+     .type = DOC_MAP,
+     DOC_AT(struct policy, mfa),
+     .schema = &load_mfa_schema,
+     .text = N_("the second factor: logins, enrolment, wrong codes")},
     {.key = "patterns", .type = DOC_LATER, .text = N_("not yet enforced")},
-    {.key = "mfa", .type = DOC_LATER, .text = N_("not yet enforced")},
     {.key = "network", .type = DOC_LATER, .text = N_("not yet enforced")},
     {.key = "audit", .type = DOC_MAP, DOC_AT(struct policy, audit), .schema = &audit_schema, .text = N_("the journal")},
 };
@@ -256,11 +270,15 @@ static int load_into(const uint8_t *bytes, size_t size, struct policy_findings *
     if (r != 0)
         return r;
     r = doc_load(d, doc_root(d), &load_policy_schema, p);
-    doc_free(d);
     if (r == 0)
         r = policy_index_usb(p->usb, p->n_usb, &p->usb_index);
     if (r == 0)
         r = policy_index_media(p->media.rules, p->media.n_rules, &p->media_index);
+    if (r == 0) {
+        load_check_references(d, p);
+        load_check_services(d, p);
+    }
+    doc_free(d);
     return r != 0 ? r : digest_bytes(bytes, size, &p->sha256);
 }
 

@@ -51,7 +51,9 @@ static const struct doc_schema match_schema = {
     .what = N_("match"), .fields = match_fields, .n = ELEMENTS(match_fields), .end = load_check_match};
 
 static const struct doc_choice medium_choices[] = {
-    {"refuse", POLICY_REFUSE}, {"read", POLICY_READ}, {"export", DOC_CHOICE_LATER}, {NULL, 0}};
+    {"refuse", POLICY_REFUSE}, {"read", POLICY_READ}, {"export", POLICY_EXPORT}, {NULL, 0}};
+/* A target of export rules needs an id, which a class has not. */
+static const struct doc_choice class_choices[] = {{"refuse", POLICY_REFUSE}, {"read", POLICY_READ}, {NULL, 0}};
 static const struct doc_choice mount_choices[] = {{"refuse", POLICY_REFUSE}, {"use", POLICY_USE}, {NULL, 0}};
 static const struct doc_choice exec_choices[] = {{"refuse", 0}, {"allow", 1}, {NULL, 0}};
 
@@ -77,8 +79,10 @@ static int end_rule(struct doc *d, const struct yaml_node_s *node, void *object)
 
     rule->has_exec = doc_find(d, node, "exec") != NULL;
     load_check_verdict(d, node, rule->id);
-    if (rule->allow == POLICY_REFUSE)
+    if (rule->allow == POLICY_REFUSE) {
         load_check_refusal(d, node, "medium");
+        load_check_refusal(d, node, "unlock");
+    }
     if (rule->exec && rule->allow == POLICY_REFUSE)
         doc_error(d, doc_find(d, node, "exec"), N_("nothing can be executed from a refused medium"));
     return 0;
@@ -87,6 +91,7 @@ static int end_rule(struct doc *d, const struct yaml_node_s *node, void *object)
 static const struct doc_field rule_fields[] = {
     LOAD_RULE_FIELDS(struct policy_medium_rule),
     LOAD_UNTIL_FIELD(struct policy_medium_rule),
+    LOAD_UNLOCK_FIELD(struct policy_medium_rule),
     {.key = "match",
      .type = DOC_MAP,
      DOC_AT(struct policy_medium_rule, match),
@@ -101,7 +106,7 @@ static const struct doc_field rule_fields[] = {
      .type = DOC_ENUM,
      DOC_AT(struct policy_medium_rule, allow),
      .choices = medium_choices,
-     .text = N_("read; media are never written")},
+     .text = N_("read; export: read, and a target of export rules. Media are never written otherwise")},
     {.key = "refuse",
      .type = DOC_CUSTOM,
      .load = load_refuse,
@@ -191,7 +196,7 @@ static void clear_fuse(void *target)
 
 #define CLASS(key_, member, text_)                                                                                     \
     {                                                                                                                  \
-        .key = key_, .type = DOC_ENUM, DOC_AT(struct policy_media, member), .choices = medium_choices, .text = text_   \
+        .key = key_, .type = DOC_ENUM, DOC_AT(struct policy_media, member), .choices = class_choices, .text = text_    \
     }
 
 static const struct doc_field media_fields[] = {

@@ -25,6 +25,8 @@ int load_id(struct doc *d, const struct yaml_node_s *node, const struct doc_fiel
         doc_hint(d, N_("letters A to Z, digits, - and _, not starting with -; write other text as 'name'"));
     } else if (text_equal(id, "default") || text_equal(id, "emergency")) {
         doc_error(d, node, N_("'%s' is what decisions without a rule are recorded as: choose another id"), id);
+    } else if (text_equal(id, LOAD_ELSEWHERE)) {
+        doc_error(d, node, N_("'%s' means the files that are in no store: choose another id"), id);
     }
     load_clear_string(target);
     *(char **)target = id;

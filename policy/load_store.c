@@ -43,7 +43,7 @@ static int begin_store(struct doc *d, const struct yaml_node_s *node, void *obje
 }
 
 /* 自治体機密性, the classes of the ministry's guideline. */
-static const struct doc_choice classes[] = {{"3A", 0}, {"3B", 0}, {"3C", 0}, {"2", 0}, {"1", 0}, {NULL, 0}};
+const struct doc_choice load_store_classes[] = {{"3A", 0}, {"3B", 0}, {"3C", 0}, {"2", 0}, {"1", 0}, {NULL, 0}};
 
 static int load_class(struct doc *d, const struct yaml_node_s *node, const struct doc_field *f, void *target)
 {
@@ -73,7 +73,7 @@ static const struct doc_field store_fields[] = {
      .load = load_class,
      .shape = DOC_SHAPE_TEXT,
      .clear = load_clear_string,
-     .choices = classes,
+     .choices = load_store_classes,
      .text = N_("confidentiality: 3A, 3B, 3C, 2, 1")},
     {.key = "programs",
      .type = DOC_LIST,

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "policy/load.h"
 #include "policy/load_medium.h"
+#include "policy/show.h"
 
 static const struct doc_choice connect_types[] = {{"hardwired", 0}, {"hotplug", 0}, {"not used", 0},
                                                   {"unknown", 0},   {"", 0},        {NULL, 0}};
@@ -50,7 +51,7 @@ static const struct doc_schema match_schema = {
     .what = N_("match"), .fields = match_fields, .n = ELEMENTS(match_fields), .end = load_check_match};
 
 static const struct doc_choice allow_choices[] = {
-    {"refuse", POLICY_REFUSE}, {"read", POLICY_READ}, {"use", POLICY_USE}, {"export", DOC_CHOICE_LATER}, {NULL, 0}};
+    {"refuse", POLICY_REFUSE}, {"read", POLICY_READ}, {"use", POLICY_USE}, {"export", POLICY_EXPORT}, {NULL, 0}};
 
 static const struct doc_field allow_fields[] = {
     {.key = "what",
@@ -58,7 +59,7 @@ static const struct doc_field allow_fields[] = {
      .required = true,
      DOC_AT(struct policy_usb_rule, allow),
      .choices = allow_choices,
-     .text = N_("use or read")},
+     .text = N_("use, read or export")},
     {.key = "interfaces",
      .type = DOC_CUSTOM,
      DOC_AT(struct policy_usb_rule, only),
@@ -79,11 +80,11 @@ static void check_only(struct doc *d, const struct yaml_node_s *interfaces, cons
         doc_error(d, interfaces, N_("a plain list of interfaces expected: each is authorized or not"));
         return;
     }
-    for (size_t i = 0; rule->allow == POLICY_READ && i < rule->only.n; i++) {
+    for (size_t i = 0; (rule->allow == POLICY_READ || rule->allow == POLICY_EXPORT) && i < rule->only.n; i++) {
         if (rule->only.items[i].class_ == 0x08)
             continue;
         doc_error(d, doc_kind(interfaces) == DOC_IS_LIST ? doc_item(d, interfaces, i) : interfaces,
-                  N_("'read' is for storage, and this is none"));
+                  N_("'%s' is for storage, and this is none"), policy_allow_name(rule->allow));
         doc_hint(d, N_("storage is class 08; to permit other functions write 'what: use'"));
     }
 }
@@ -207,6 +208,7 @@ static int end_rule(struct doc *d, const struct yaml_node_s *node, void *object)
     if (rule->allow == POLICY_REFUSE) {
         load_check_refusal(d, node, "medium");
         load_check_refusal(d, node, "unique");
+        load_check_refusal(d, node, "unlock");
     }
     if (rule->remove && rule->allow != POLICY_REFUSE)
         doc_error(d, doc_find(d, node, "remove"), N_("'remove' goes with 'refuse' only"));
@@ -218,6 +220,7 @@ static int end_rule(struct doc *d, const struct yaml_node_s *node, void *object)
 static const struct doc_field rule_fields[] = {
     LOAD_RULE_FIELDS(struct policy_usb_rule),
     LOAD_UNTIL_FIELD(struct policy_usb_rule),
+    LOAD_UNLOCK_FIELD(struct policy_usb_rule),
     {.key = "match",
      .type = DOC_MAP,
      DOC_AT(struct policy_usb_rule, match),
@@ -252,7 +255,9 @@ static const struct doc_field rule_fields[] = {
      .choices = allow_choices,
      .schema = &allow_schema,
      .clear = clear_allow,
-     .text = N_("use: all it can do; read: its storage alone. Storage is never written")},
+     .text =
+         N_("use: all it can do; read: its storage alone; export: read, and a target of export rules. Storage is never "
+            "written otherwise")},
     {.key = "refuse",
      .type = DOC_CUSTOM,
      .load = load_refuse,

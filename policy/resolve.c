@@ -51,17 +51,60 @@ static int resolve_who(struct policy_who *who, struct policy_position at, const 
     return 0;
 }
 
-int policy_resolve(struct policy *p, const struct policy_names *names, struct policy_findings *findings)
+/* Every who of a policy, in the order of the document. */
+struct walk {
+    int (*visit)(struct policy_who *who, struct policy_position at, void *context);
+    void *context;
+};
+
+static int walk_export(struct policy *p, const struct walk *w)
 {
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < p->n_usb; i++)
-        r = resolve_who(&p->usb[i].who, p->usb[i].at, names, findings);
-    for (size_t i = 0; r == 0 && i < p->media.n_rules; i++)
-        r = resolve_who(&p->media.rules[i].who, p->media.rules[i].at, names, findings);
+    for (size_t i = 0; r == 0 && i < p->n_export; i++) {
+        r = w->visit(&p->export[i].who, p->export[i].at, w->context);
+        if (r == 0)
+            r = w->visit(&p->export[i].approvers, p->export[i].at, w->context);
+    }
+    return r == 0 ? w->visit(&p->mfa.who, p->mfa.at, w->context) : r;
+}
+
+static int walk(struct policy *p, const struct walk *w)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < p->n_usb; i++) {
+        r = w->visit(&p->usb[i].who, p->usb[i].at, w->context);
+        if (r == 0)
+            r = w->visit(&p->usb[i].unlock.approvers, p->usb[i].at, w->context);
+    }
+    for (size_t i = 0; r == 0 && i < p->media.n_rules; i++) {
+        r = w->visit(&p->media.rules[i].who, p->media.rules[i].at, w->context);
+        if (r == 0)
+            r = w->visit(&p->media.rules[i].unlock.approvers, p->media.rules[i].at, w->context);
+    }
     for (size_t i = 0; r == 0 && i < p->n_stores; i++)
-        r = resolve_who(&p->stores[i].who, p->stores[i].at, names, findings);
-    return r;
+        r = w->visit(&p->stores[i].who, p->stores[i].at, w->context);
+    return r == 0 ? walk_export(p, w) : r;
+}
+
+struct resolving {
+    const struct policy_names *names;
+    struct policy_findings *findings;
+};
+
+static int resolve_one(struct policy_who *who, struct policy_position at, void *context)
+{
+    const struct resolving *r = context;
+
+    return resolve_who(who, at, r->names, r->findings);
+}
+
+int policy_resolve(struct policy *p, const struct policy_names *names, struct policy_findings *findings)
+{
+    struct resolving context = {names, findings};
+
+    return walk(p, &(struct walk){resolve_one, &context});
 }
 
 static bool same_who(const struct policy_who *a, const struct policy_who *b)
@@ -71,15 +114,27 @@ static bool same_who(const struct policy_who *a, const struct policy_who *b)
            (a->n_gids == 0 || memcmp(a->gids, b->gids, a->n_gids * sizeof(*a->gids)) == 0);
 }
 
+static bool same_export(const struct policy *a, const struct policy *b)
+{
+    bool same = a->n_export == b->n_export && same_who(&a->mfa.who, &b->mfa.who);
+
+    for (size_t i = 0; same && i < a->n_export; i++)
+        same = same_who(&a->export[i].who, &b->export[i].who) &&
+               same_who(&a->export[i].approvers, &b->export[i].approvers);
+    return same;
+}
+
 bool policy_same_names(const struct policy *a, const struct policy *b)
 {
     bool same = a->n_usb == b->n_usb && a->media.n_rules == b->media.n_rules && a->n_stores == b->n_stores;
 
     for (size_t i = 0; same && i < a->n_usb; i++)
-        same = same_who(&a->usb[i].who, &b->usb[i].who);
+        same = same_who(&a->usb[i].who, &b->usb[i].who) &&
+               same_who(&a->usb[i].unlock.approvers, &b->usb[i].unlock.approvers);
     for (size_t i = 0; same && i < a->media.n_rules; i++)
-        same = same_who(&a->media.rules[i].who, &b->media.rules[i].who);
+        same = same_who(&a->media.rules[i].who, &b->media.rules[i].who) &&
+               same_who(&a->media.rules[i].unlock.approvers, &b->media.rules[i].unlock.approvers);
     for (size_t i = 0; same && i < a->n_stores; i++)
         same = same_who(&a->stores[i].who, &b->stores[i].who);
-    return same;
+    return same && same_export(a, b);
 }

@@ -62,7 +62,7 @@ static bool matches_number(const char *pattern)
 
     if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0)
         return false;
-    matches = regexec(&compiled, "1", 0, NULL, 0) == 0;
+    matches = regexec(&compiled, "1", 0, NULL, 0) == 0 || regexec(&compiled, "0", 0, NULL, 0) == 0;
     regfree(&compiled);
     return matches;
 }
@@ -127,6 +127,8 @@ static json_t *custom_of(const struct writer *w, const struct doc_field *f)
         return json_pack("{s:b}", "const", 1);
     case DOC_SHAPE_CHOICE_OR_MAP:
         return json_pack("{s:[o,o]}", "anyOf", choices_of(f->choices), map_schema(w, f->schema));
+    case DOC_SHAPE_MAP:
+        return map_schema(w, f->schema);
     case DOC_SHAPE_NONE:
         break;
     }

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "policy/covers.h"
 #include "policy/index.h"
+#include "policy/show.h"
 
 #define DAY_US INT64_C(86400000000)
 
@@ -126,7 +127,7 @@ static bool may_permit_keyboard(const struct policy_usb_rule *rule)
 {
     const struct policy_interfaces *set = &rule->match.interfaces;
 
-    if (rule->allow != POLICY_USE)
+    if (rule->allow != POLICY_USE || rule->unlock.needed)
         return false;
     if (!rule->match.has_interfaces)
         return true;
@@ -185,10 +186,10 @@ static void warn_usb_rules(const struct policy *p, struct policy_findings *f)
             policy_findings_add(f, POLICY_WARNING, rule->at,
                                 N_("rule '%s' can never match: a device has one '%s' only, several are demanded"),
                                 rule->id, key);
-        if (rule->allow == POLICY_READ && !may_permit_storage(&rule->match)) {
+        if ((rule->allow == POLICY_READ || rule->allow == POLICY_EXPORT) && !may_permit_storage(&rule->match)) {
             policy_findings_add(f, POLICY_WARNING, rule->at,
-                                N_("rule '%s' can never permit: 'read' is for storage, and it matches devices without"),
-                                rule->id);
+                                N_("rule '%s' can never permit: '%s' is for storage, and it matches devices without"),
+                                rule->id, policy_allow_name(rule->allow));
             policy_findings_hint(f, N_("to permit other functions write 'allow: use'"));
         }
         if (rule->allow == POLICY_USE && is_storage_only(&rule->match))
@@ -279,6 +280,8 @@ static void warn_ends(const struct policy *p, struct policy_findings *f)
         warn_end(f, p->usb[i].at, p->usb[i].id, p->usb[i].until_us, p->valid_from_us);
     for (size_t i = 0; i < p->media.n_rules && !policy_findings_full(f); i++)
         warn_end(f, p->media.rules[i].at, p->media.rules[i].id, p->media.rules[i].until_us, p->valid_from_us);
+    for (size_t i = 0; i < p->n_export && !policy_findings_full(f); i++)
+        warn_end(f, p->export[i].at, p->export[i].id, p->export[i].until_us, p->valid_from_us);
 }
 
 void policy_warn(const struct policy *p, struct policy_findings *findings)
@@ -288,6 +291,8 @@ void policy_warn(const struct policy *p, struct policy_findings *findings)
     warn_usb_shadows(p, findings);
     warn_media_shadows(p, findings);
     warn_stores(p, findings);
+    policy_warn_export(p, findings);
+    policy_warn_mfa(p, findings);
     warn_ends(p, findings);
 }
 
@@ -336,5 +341,7 @@ void policy_warn_expiry(const struct policy *p, int64_t now_us, struct policy_fi
         warn_until(findings, p->usb[i].at, p->usb[i].id, p->usb[i].until_us, now_us);
     for (size_t i = 0; i < p->media.n_rules; i++)
         warn_until(findings, p->media.rules[i].at, p->media.rules[i].id, p->media.rules[i].until_us, now_us);
+    for (size_t i = 0; i < p->n_export; i++)
+        warn_until(findings, p->export[i].at, p->export[i].id, p->export[i].until_us, now_us);
     policy_findings_sort(findings);
 }

@@ -199,6 +199,8 @@ static void f_both_factors(struct decide_export_facts *f)
 static const struct decide_person two[] = {{.uid = 1001}, {.uid = 1600}}, twice[] = {{.uid = 1001}, {.uid = 1001}},
                                   with_self[] = {{.uid = 1500}, {.uid = 1001}};
 
+static const struct decide_person in_kazei = {.uid = 1700, .gids = kazei_gids, .n_gids = 2};
+
 static void f_two_people(struct decide_export_facts *f)
 {
     f->approvers = two;
@@ -388,6 +390,47 @@ static void test_unlock(void **state)
     (void)policy_unref(p);
 }
 
+/* What a grant wants: read from a policy, so that names count as they are resolved. */
+static void test_unlocking(void **state)
+{
+    static const struct {
+        const char *unlock;
+        uint8_t factors;
+        const struct decide_person *approvers;
+        size_t n;
+        enum verdict_reason reason;
+    } cases[] = {
+        {"", POLICY_FACTOR_TOTP, NULL, 0, REASON_RULE},
+        {"", 0, NULL, 0, REASON_FACTOR},
+        {"", POLICY_FACTOR_PASSWORD, NULL, 0, REASON_FACTOR},
+        {"factors: totp", 0, &tanaka, 1, REASON_FACTOR},
+        {"approvals: 1", POLICY_FACTOR_TOTP, NULL, 0, REASON_APPROVAL},
+        {"approvals: 1", POLICY_FACTOR_TOTP, &tanaka, 1, REASON_RULE},
+        {"approvals: 1", 0, &tanaka, 1, REASON_FACTOR},
+        {"approvals: 2", POLICY_FACTOR_TOTP, twice, 2, REASON_APPROVAL},
+        {"approvals: 2", POLICY_FACTOR_TOTP, two, 2, REASON_RULE},
+        {"approvals: 2", POLICY_FACTOR_TOTP, with_self, 2, REASON_APPROVAL},
+        {"approvals: 1, approvers: {users: [tanaka]}", POLICY_FACTOR_TOTP, &tanaka, 1, REASON_RULE},
+        {"approvals: 1, approvers: {users: [sato]}", POLICY_FACTOR_TOTP, &tanaka, 1, REASON_APPROVAL},
+        {"approvals: 1, approvers: {groups: [kazei]}", POLICY_FACTOR_TOTP, &tanaka, 1, REASON_APPROVAL},
+        {"approvals: 1, approvers: {groups: [kazei]}", POLICY_FACTOR_TOTP, &in_kazei, 1, REASON_RULE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        const struct decide_unlock_facts facts = {
+            .person = member, .factors = cases[i].factors, .approvers = cases[i].approvers, .n_approvers = cases[i].n};
+        struct policy *p;
+        char body[256];
+
+        (void)snprintf(body, sizeof(body), "usb: [{id: a, allow: read, unlock: {%s}}]\n", cases[i].unlock);
+        p = resolved_policy_of(body);
+        if (decide_unlock(&p->usb[0].unlock, &facts) != cases[i].reason)
+            fail_msg("%s (%zu)", cases[i].unlock, i);
+        (void)policy_unref(p);
+    }
+}
+
 static void test_unlock_monitored(void **state)
 {
     static const struct decide_interface storage = {.class_ = 0x08, .subclass = 0x06, .protocol = 0x50};
@@ -405,10 +448,10 @@ static void test_unlock_monitored(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_match),      cmocka_unit_test(test_target_must_be_one),
-        cmocka_unit_test(test_conditions),       cmocka_unit_test(test_full_journal),
-        cmocka_unit_test(test_zero_means_no),    cmocka_unit_test(test_unlock),
-        cmocka_unit_test(test_unlock_monitored),
+        cmocka_unit_test(test_first_match),   cmocka_unit_test(test_target_must_be_one),
+        cmocka_unit_test(test_conditions),    cmocka_unit_test(test_full_journal),
+        cmocka_unit_test(test_zero_means_no), cmocka_unit_test(test_unlock),
+        cmocka_unit_test(test_unlocking),     cmocka_unit_test(test_unlock_monitored),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

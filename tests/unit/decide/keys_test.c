@@ -44,6 +44,31 @@ struct row {
             rule(allow ", when: {from: \"08:00\", to: \"09:00\"}")                                                     \
     }
 
+/* What somebody must show for a grant, and how long it is, is asked of the rule by agent/grant. */
+#define UNLOCK(path_, rule)                                                                                            \
+    {path_ "unlock", rule("allow: read, unlock: {}"), rule("allow: read")},                                            \
+        {path_ "unlock.factors", NULL, "unit/decide/export_test.c: test_unlocking"},                                   \
+        {path_ "unlock.factors=totp", NULL, "unit/decide/export_test.c: test_unlocking"},                              \
+        {path_ "unlock.approvals", NULL, "unit/decide/export_test.c: test_unlocking"},                                 \
+        {path_ "unlock.approvers", NULL, "unit/decide/export_test.c: test_unlocking"},                                 \
+        {path_ "unlock.approvers.users", NULL, "unit/decide/export_test.c: test_unlocking"},                           \
+        {path_ "unlock.approvers.groups", NULL, "unit/decide/export_test.c: test_unlocking"},                          \
+    {                                                                                                                  \
+        path_ "unlock.for", NULL, GRANT_TEST                                                                           \
+    }
+#define GRANT_TEST "unit/policy/load_export_test.c: test_unlock"
+#define MFA_TEST "unit/policy/load_export_test.c: test_mfa"
+#define EXPORT_TEST "unit/policy/load_export_test.c: test_export"
+
+/* Taking out to rule a, from the store s; "" is the rule without anything else. */
+#define EXPORT_OF(keys) EXPORT_AS("e", keys)
+#define EXPORT_AS(id, keys)                                                                                            \
+    "usb: [{id: a, allow: export}]\nstores: [{id: s, path: /srv/s, class: 2, programs: [{path: /opt/p}]}]\n"           \
+    "export: [{id: " id ", " keys "}]\n"
+#define EXPORT(text) EXPORT_OF("to: [a], from: [s], factors: none, approvals: 0" text)
+#define WITH(text) EXPORT(", " text), EXPORT("")
+#define EXPORT_RULE(text) EXPORT(text)
+
 static const struct row rows[] = {
     {"format", NULL, "unit/policy/golden_test.c: test_bad_documents"},
     {"organization", NULL, "unit/trust/apply_test.c: test_every_attack_is_refused_for_its_own_reason"},
@@ -69,6 +94,7 @@ static const struct row rows[] = {
     CONDITIONS("usb.", USB, "allow: use"),
     {"usb.monitor", USB("refuse: true, monitor: true"), USB("refuse: true")},
     {"usb.until", USB("allow: use, until: 2026-11-22"), USB("allow: use")},
+    UNLOCK("usb.", USB),
     {"usb.match", MATCH("serial: X")},
     {"usb.match.device", MATCH("device: \"0781:5584\"")},
     {"usb.match.serial", MATCH("serial: X")},
@@ -106,12 +132,12 @@ static const struct row rows[] = {
     {"usb.allow=refuse", USB("allow: refuse"), USB("allow: use")},
     {"usb.allow=read", USB("allow: read"), USB("allow: use")},
     {"usb.allow=use", USB("allow: use"), USB("allow: read")},
-    {"usb.allow=export", USB("allow: export"), LATER},
+    {"usb.allow=export", USB("allow: export"), USB("allow: read")},
     {"usb.allow.what", USB("allow: {what: read}"), USB("allow: {what: use}")},
     {"usb.allow.what=refuse", USB("allow: {what: refuse}"), USB("allow: {what: use}")},
     {"usb.allow.what=read", USB("allow: {what: read}"), USB("allow: {what: use}")},
     {"usb.allow.what=use", USB("allow: {what: use}"), USB("allow: {what: read}")},
-    {"usb.allow.what=export", USB("allow: {what: export}"), LATER},
+    {"usb.allow.what=export", USB("allow: {what: export}"), USB("allow: {what: read}")},
     {"usb.allow.interfaces", USB("allow: {what: use, interfaces: \"03:01:01\"}"), USB("allow: use")},
     {"usb.refuse", "usb: [{id: a, refuse: true, match: {serial: \"4C53\"}}, {id: b, allow: use}]\n",
      "usb: [{id: b, allow: use}]\n"},
@@ -130,6 +156,7 @@ static const struct row rows[] = {
     CONDITIONS("media.rules.", RULE, "allow: read"),
     {"media.rules.monitor", RULE("refuse: true, monitor: true"), RULE("refuse: true")},
     {"media.rules.until", RULE("allow: read, until: 2026-11-22"), RULE("allow: read")},
+    UNLOCK("media.rules.", RULE),
     {"media.rules.match", SELECT("bus: mmc")},
     {"media.rules.match.bus", SELECT("bus: mmc")},
     {"media.rules.match.bus=usb", SELECT("bus: usb")},
@@ -150,7 +177,7 @@ static const struct row rows[] = {
     {"media.rules.allow", RULE("allow: read"), RULE("refuse: true")},
     {"media.rules.allow=refuse", RULE("allow: refuse"), RULE("allow: read")},
     {"media.rules.allow=read", RULE("allow: read"), RULE("allow: refuse")},
-    {"media.rules.allow=export", RULE("allow: export"), LATER},
+    {"media.rules.allow=export", RULE("allow: export"), RULE("allow: read")},
     {"media.rules.refuse", RULE("refuse: true"), RULE("allow: read")},
     {"media.rules.exec", RULE("allow: read, exec: allow"), RULE("allow: read")},
     {"media.rules.exec=refuse", "media: {exec: allow, rules: [{id: m, allow: read, exec: refuse}]}\n",
@@ -159,9 +186,8 @@ static const struct row rows[] = {
 #define CLASS_ROWS(key)                                                                                                \
     {"media." key, CLASS(key)},                                                                                        \
         {"media." key "=refuse", "zone: internet\nmedia: {" key ": refuse}\n", CLASS_READ(key)},                       \
-        {"media." key "=read", CLASS(key)},                                                                            \
     {                                                                                                                  \
-        "media." key "=export", "media: {" key ": export}\n", LATER                                                    \
+        "media." key "=read", CLASS(key)                                                                               \
     }
 #define CLASS_READ(key) "zone: internet\nmedia: {" key ": read}\n"
     CLASS_ROWS("optical"),
@@ -202,9 +228,71 @@ static const struct row rows[] = {
     {"stores.programs.sha256", "stores: [{id: s, path: /srv/s, programs: [{path: /opt/p, sha256: " TEN "}]}]\n",
      STORE("")},
 
-    {"export", "export: []\n", LATER},
+    {"export", EXPORT(""), "usb: [{id: a, allow: export}]\n"},
+    {"export.id", EXPORT(""), EXPORT_AS("f", "to: [a], from: [s], factors: none, approvals: 0")},
+    {"export.name", NULL, "unit/cli/policy_test.c: test_earlier_rules"},
+    CONDITIONS("export.", EXPORT_RULE, ""),
+    {"export.monitor", WITH("when: {days: sun}, monitor: true")},
+    {"export.until", WITH("until: 2026-11-22")},
+    {"export.to", EXPORT(""), EXPORT_OF("to: [b], from: [s], factors: none, approvals: 0")},
+    {"export.from", EXPORT(""), EXPORT_OF("to: [a], from: [elsewhere], factors: none, approvals: 0")},
+    {"export.classes", EXPORT_OF("to: [a], classes: [2]"), EXPORT_OF("to: [a], classes: [1]")},
+#define CLASS_OF(class_, other)                                                                                        \
+    {                                                                                                                  \
+        "export.classes=" class_, EXPORT_CLASS(class_, class_), EXPORT_CLASS(class_, other)                            \
+    }
+#define EXPORT_CLASS(of, named)                                                                                        \
+    "usb: [{id: a, allow: export}]\nstores: [{id: s, path: /srv/s, class: \"" of "\"}]\n"                              \
+    "export: [{id: e, to: [a], classes: [\"" named "\"]}]\n"
+    CLASS_OF("3A", "3B"),
+    CLASS_OF("3B", "3C"),
+    CLASS_OF("3C", "2"),
+    CLASS_OF("2", "1"),
+    CLASS_OF("1", "3A"),
+    {"export.factors", EXPORT_OF("to: [a], from: [s], approvals: 0, factors: totp"), EXPORT("")},
+    {"export.factors=none", EXPORT(""), EXPORT_OF("to: [a], from: [s], approvals: 0")},
+    {"export.factors=totp", EXPORT_OF("to: [a], from: [s], approvals: 0, factors: totp"), EXPORT("")},
+    {"export.approvals", EXPORT_OF("to: [a], from: [s], factors: none, approvals: 1"), EXPORT("")},
+#define APPROVERS(text) EXPORT_OF("to: [a], from: [s], factors: none, approvals: 1, approvers: {" text "}")
+    {"export.approvers", APPROVERS("users: [sato]"), EXPORT_OF("to: [a], from: [s], factors: none, approvals: 1")},
+    {"export.approvers.users", APPROVERS("users: [tanaka]"), APPROVERS("users: [sato]")},
+    {"export.approvers.groups", APPROVERS("groups: [kazei]"), APPROVERS("groups: [jumin]")},
+    {"export.container", NULL, EXPORT_TEST},
+    {"export.container=zip-aes256", NULL, EXPORT_TEST},
+    {"export.container=luks", NULL, EXPORT_TEST},
+    {"export.container=plain", NULL, EXPORT_TEST},
+    {"export.content", WITH("content: {uninspectable: refuse}")},
+    {"export.content.my-number", WITH("content: {my-number: {distinct-max: 0}}")},
+    {"export.content.my-number.distinct-max", WITH("content: {my-number: {distinct-max: 5}}")},
+    {"export.content.uninspectable", WITH("content: {uninspectable: refuse}")},
+    {"export.content.uninspectable=refuse", WITH("content: {uninspectable: refuse}")},
+    {"export.file-max", WITH("file-max: 999")},
+    {"export.per-day", WITH("per-day: {files: 2}")},
+    {"export.per-day.files", WITH("per-day: {files: 2}")},
+    {"export.per-day.bytes", WITH("per-day: {bytes: 2999}")},
+
+    {"mfa", NULL, MFA_TEST},
+    {"mfa.login", NULL, MFA_TEST},
+    {"mfa.login.services", NULL, MFA_TEST},
+    {"mfa.login.who", NULL, MFA_TEST},
+    {"mfa.login.who.users", NULL, MFA_TEST},
+    {"mfa.login.who.groups", NULL, MFA_TEST},
+    {"mfa.login.factors", NULL, MFA_TEST},
+    {"mfa.login.factors=password", NULL, MFA_TEST},
+    {"mfa.login.factors=totp", NULL, MFA_TEST},
+    {"mfa.login.grace", NULL, MFA_TEST},
+    {"mfa.enrol", NULL, MFA_TEST},
+    {"mfa.enrol=root", NULL, MFA_TEST},
+    {"mfa.enrol=self", NULL, MFA_TEST},
+    {"mfa.enrol=first-login", NULL, MFA_TEST},
+    {"mfa.throttle", NULL, MFA_TEST},
+    {"mfa.throttle.failures", NULL, MFA_TEST},
+    {"mfa.throttle.delay", NULL, MFA_TEST},
+    {"mfa.throttle.delay=exponential", NULL, MFA_TEST},
+    {"mfa.throttle.delay=none", NULL, MFA_TEST},
+    {"mfa.throttle.lock", NULL, MFA_TEST},
+    {"mfa.window", NULL, MFA_TEST},
     {"patterns", "patterns: {}\n", LATER},
-    {"mfa", "mfa: {}\n", LATER},
     {"network", "network: {default: refuse}\n", LATER},
     {"audit", "audit: {when-full: refuse-all}\n", ""},
     {"audit.keep", NULL, "unit/audit/journal_test.c: test_retention_by_age"},
@@ -230,8 +318,9 @@ static const struct decide_time times[] = {{INT64_C(1795395600000000), 0, 600},
 /* What is done, not what is written beside it: .allow alone would be no effect. */
 static void say(FILE *out, const char *what, const struct verdict *v)
 {
-    (void)fprintf(out, "%s %s/%s %s %s%s%s%s\n", what, verdict_kind_name(v->kind), verdict_kind_name(v->ruled), v->rule,
-                  verdict_reason_name(v->reason), v->monitor ? " monitor" : "", v->exec ? " exec" : "", v->medium_rule);
+    (void)fprintf(out, "%s %s/%s %s %s%s%s%s%s\n", what, verdict_kind_name(v->kind), verdict_kind_name(v->ruled),
+                  v->rule, verdict_reason_name(v->reason), v->monitor ? " monitor" : "", v->exec ? " exec" : "",
+                  v->medium_rule, v->allow == POLICY_EXPORT ? " target" : "");
 }
 
 static void say_usb(FILE *out, const struct policy *p, const struct decide_person *person, const struct decide_time *at)
@@ -312,6 +401,31 @@ static void say_opens(FILE *out, const struct policy *p, const struct decide_per
     }
 }
 
+/* 1000 bytes, out of the store or from elsewhere, to rule a; a person or two approve. */
+static void say_exports(FILE *out, const struct policy *p, const struct decide_person *person,
+                        const struct decide_time *at)
+{
+    static const struct decide_person approvers[] = {
+        {.uid = 1001}, {.uid = 1700, .gids = kazei_gids, .n_gids = 2}, {.uid = 1800}};
+
+    for (unsigned i = 0; i < 12; i++) {
+        const struct decide_export_facts facts = {.person = person ? *person : stranger,
+                                                  .target = "a",
+                                                  .store = i % 2 ? 0 : -1,
+                                                  .size = 1000,
+                                                  .day_files = 2,
+                                                  .day_bytes = 2000,
+                                                  .factors = i % 3 ? POLICY_FACTOR_TOTP : 0,
+                                                  .approvers = &approvers[i / 4],
+                                                  .n_approvers = i > 1,
+                                                  .now = *at};
+        struct verdict v = {0};
+
+        decide_export(p, &facts, &v);
+        say(out, "export", &v);
+    }
+}
+
 static char *everything(const char *body)
 {
     static const char *const groups[] = {"g1"};
@@ -333,6 +447,7 @@ static char *everything(const char *body)
             say_usb(out, p, persons[i], &times[k]);
             say_media(out, p, persons[i], &times[k]);
             say_opens(out, p, persons[i], &times[k]);
+            say_exports(out, p, persons[i], &times[k]);
         }
     assert_int_equal(fclose(out), 0);
     (void)policy_unref(p);

@@ -1,0 +1,127 @@
+/*
+ * Owns: what is legal in the section `mfa`, or in asking for codes without it, but likely not meant.
+ * Must not: look at the PAM configuration of a machine: `kuraban mfa lint` does.
+ */
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "policy/load.h"
+#include "policy/warn.h"
+
+/* Services that people log in, unlock a screen or change who they are by, as distributions call them. */
+static const struct doc_choice services[] = {
+    {"login", 0},
+    {"remote", 0},
+    {"su", 0},
+    {"su-l", 0},
+    {"sudo", 0},
+    {"sudo-i", 0},
+    {"doas", 0},
+    {"runuser", 0},
+    {"runuser-l", 0},
+    {"sshd", 0},
+    {"gdm-password", 0},
+    {"gdm-fingerprint", 0},
+    {"gdm-smartcard", 0},
+    {"gdm-autologin", 0},
+    {"gdm-launch-environment", 0},
+    {"lightdm", 0},
+    {"lightdm-greeter", 0},
+    {"lightdm-autologin", 0},
+    {"sddm", 0},
+    {"sddm-greeter", 0},
+    {"sddm-autologin", 0},
+    {"xdm", 0},
+    {"lxdm", 0},
+    {"slim", 0},
+    {"greetd", 0},
+    {"kde", 0},
+    {"kscreensaver", 0},
+    {"kcheckpass", 0},
+    {"xscreensaver", 0},
+    {"xfce4-screensaver", 0},
+    {"mate-screensaver", 0},
+    {"cinnamon-screensaver", 0},
+    {"light-locker", 0},
+    {"i3lock", 0},
+    {"swaylock", 0},
+    {"swaylock-plugin", 0},
+    {"waylock", 0},
+    {"hyprlock", 0},
+    {"slock", 0},
+    {"xlock", 0},
+    {"xsecurelock", 0},
+    {"xtrlock", 0},
+    {"vlock", 0},
+    {"physlock", 0},
+    {"polkit-1", 0},
+    {"cockpit", 0},
+    {"xrdp-sesman", 0},
+    {"vncserver", 0},
+    {"passwd", 0},
+    {"chsh", 0},
+    {"chfn", 0},
+    {"other", 0},
+    {NULL, 0},
+};
+
+static bool is_known(const char *service)
+{
+    for (const struct doc_choice *c = services; c->name; c++)
+        if (text_equal(c->name, service))
+            return true;
+    return false;
+}
+
+void load_check_services(struct doc *d, const struct policy *p)
+{
+    const struct yaml_node_s *mfa = doc_find(d, doc_root(d), "mfa");
+    const struct yaml_node_s *login = mfa ? doc_find(d, mfa, "login") : NULL;
+    const struct yaml_node_s *list = login ? doc_find(d, login, "services") : NULL;
+
+    for (size_t i = 0; list && i < p->mfa.services.n; i++) {
+        const struct yaml_node_s *item = doc_kind(list) == DOC_IS_LIST ? doc_item(d, list, i) : list;
+
+        if (is_known(doc_text(item)))
+            continue;
+        doc_warning(d, item, N_("'%s' is no PAM service that is known here"), doc_text(item));
+        doc_hint_near(d, doc_text(item), services);
+    }
+}
+
+/* The first rule that asks for a code. */
+static const char *asks_for_code(const struct policy *p, struct policy_position *ret_at)
+{
+    for (size_t i = 0; i < p->n_usb; i++)
+        if (p->usb[i].unlock.needed) {
+            *ret_at = p->usb[i].at;
+            return p->usb[i].id;
+        }
+    for (size_t i = 0; i < p->media.n_rules; i++)
+        if (p->media.rules[i].unlock.needed) {
+            *ret_at = p->media.rules[i].at;
+            return p->media.rules[i].id;
+        }
+    for (size_t i = 0; i < p->n_export; i++)
+        if (p->export[i].factors != 0 || p->export[i].approvals > 0) {
+            *ret_at = p->export[i].at;
+            return p->export[i].id;
+        }
+    return NULL;
+}
+
+void policy_warn_mfa(const struct policy *p, struct policy_findings *findings)
+{
+    struct policy_position at = {0};
+    const char *id = p->mfa.at.line == 0 ? asks_for_code(p, &at) : NULL;
+
+    if (id) {
+        policy_findings_add(findings, POLICY_WARNING, at,
+                            N_("rule '%s' asks for codes, and the policy does not say who may get one"), id);
+        policy_findings_hint(findings, N_("as it stands only root enrols people; say so: 'mfa: {enrol: root}'"));
+    }
+    if (p->mfa.login && p->mfa.grace_us == 0 && p->mfa.enrol == POLICY_ENROL_SELF) {
+        policy_findings_add(findings, POLICY_WARNING, p->mfa.at,
+                            N_("people without a code cannot log in to enrol themselves"));
+        policy_findings_hint(findings, N_("give 'grace: 7d', or 'enrol: first-login'"));
+    }
+}
