@@ -244,7 +244,7 @@ struct decide_export_facts {
     int store;     /* index of the store the file is in, -1: in none */
     uint64_t size; /* bytes of the file */
     uint64_t day_files,
-        day_bytes;      /* what this person took out under the rule today, this file not counted (asked per rule) */
+        day_bytes; /* what this person took out under the rule today, this file not counted (asked per rule) */
     const struct decide_person *approvers; /* other people whose codes were right */
     size_t n_approvers;
     uint8_t factors; /* POLICY_FACTOR_… that were shown */
