@@ -129,22 +129,6 @@ static enum ctl_code refuse(const struct inquiry *q, const char *reason, const c
     return CTL_CODE_FAILED;
 }
 
-static enum ctl_code refuse_target(const struct inquiry *q, int outcome)
-{
-    enum ctl_code code;
-
-    if (outcome == UNLOCK_TARGET_NONE)
-        return refuse(q, "no-device", "no device or medium of that name is there", NULL);
-    if (outcome == UNLOCK_TARGET_MANY)
-        return refuse(q, "ambiguous", "more than one is locked: which?", NULL);
-    code = refuse(q, "not-locked", "it is not locked", NULL);
-    if (q->target.verdict) {
-        add(*q->ret, "verdict", json_string(verdict_kind_name(q->target.verdict->kind)));
-        add(*q->ret, "verdict_reason", json_string(verdict_reason_name(q->target.verdict->reason)));
-    }
-    return code;
-}
-
 static enum ctl_code refuse_outcome(const struct inquiry *q, int outcome)
 {
     const struct policy_unlock *u = grant_unlock_of(rulebook_policy(q->d->rulebook), q->target.rule);
@@ -167,6 +151,24 @@ static enum ctl_code refuse_outcome(const struct inquiry *q, int outcome)
     default:
         return refuse(q, "not-locked", "the rule unlocks nothing", NULL);
     }
+}
+
+static enum ctl_code refuse_target(const struct inquiry *q, int outcome)
+{
+    enum ctl_code code;
+
+    if (outcome == UNLOCK_TARGET_NONE)
+        return refuse(q, "no-device", "no device or medium of that name is there", NULL);
+    if (outcome == UNLOCK_TARGET_MANY)
+        return refuse(q, "ambiguous", "more than one is locked: which?", NULL);
+    if (q->fields->device[0] != '\0' && q->target.verdict && unlock_in_force(q->d, q->target.usb, q->target.medium))
+        return refuse_outcome(q, GRANT_E_TAKEN);
+    code = refuse(q, "not-locked", "it is not locked", NULL);
+    if (q->target.verdict) {
+        add(*q->ret, "verdict", json_string(verdict_kind_name(q->target.verdict->kind)));
+        add(*q->ret, "verdict_reason", json_string(verdict_reason_name(q->target.verdict->reason)));
+    }
+    return code;
 }
 
 /* --- who may --- */

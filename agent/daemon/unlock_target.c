@@ -122,7 +122,7 @@ int unlock_find_target(const struct daemon *d, const char *name, uid_t uid, stru
     *ret = (struct unlock_target){0};
     search_all(&s);
     seen = s.seen;
-    if (s.found == 0 && name[0] != '\0') {
+    if (s.found == 0) {
         s.anew = true;
         search_all(&s);
     }
