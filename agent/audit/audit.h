@@ -53,6 +53,10 @@ enum audit_action { /* event.action, with event.category/type in the table in re
     AUDIT_GRANT_GIVEN, /* with "grant" beside it (docs/FILEFORMAT.journal.md), like the next two */
     AUDIT_GRANT_REFUSED,
     AUDIT_GRANT_ENDED,
+    AUDIT_MFA_VERIFIED, /* a code was right; or somebody got in without one, by grace */
+    AUDIT_MFA_REFUSED,
+    AUDIT_MFA_ENROLLED,
+    AUDIT_MFA_CHANGED, /* a second factor was changed or removed; alarm: their store cannot be used */
     AUDIT_ACTION_COUNT_,
 };
 

@@ -62,6 +62,10 @@ static const struct action_shape shapes[AUDIT_ACTION_COUNT_] = {
     [AUDIT_GRANT_GIVEN] = {"grant-given", "iam", "start", true, false},
     [AUDIT_GRANT_REFUSED] = {"grant-refused", "iam", "info", true, true},
     [AUDIT_GRANT_ENDED] = {"grant-ended", "iam", "end", true, false},
+    [AUDIT_MFA_VERIFIED] = {"mfa-verified", "authentication", "start", true, false},
+    [AUDIT_MFA_REFUSED] = {"mfa-refused", "authentication", "start", true, true},
+    [AUDIT_MFA_ENROLLED] = {"mfa-enrolled", "iam", "creation", true, false},
+    [AUDIT_MFA_CHANGED] = {"mfa-changed", "iam", "change", true, false},
 };
 
 static const struct action_shape *shape_of(enum audit_action action)

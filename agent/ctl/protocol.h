@@ -37,6 +37,7 @@ enum ctl_request {
     CTL_UNLOCK_END = 26,
     CTL_EXPORT = 27,
     CTL_MFA_LOGIN = 28, /* by pam_kuraban.so; answered by fields */
+    CTL_MFA_ROTATE = 29,
 };
 
 enum {

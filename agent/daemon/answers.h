@@ -1,9 +1,14 @@
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
 #include "audit/audit.h"
 
 struct json_t;
 struct daemon;
+struct mfa_credential;
 struct rulebook;
 
 /* JSON of the control socket's answers (docs/PROTOCOL.control.md). NULL on ENOMEM. */
@@ -16,6 +21,12 @@ struct json_t *answer_status(struct daemon *d);
 struct json_t *answer_policy_brief(struct daemon *d);
 struct json_t *answer_devices(struct daemon *d);
 struct json_t *answer_doctor(struct daemon *d);
+
+/* MFA-LIST; only: whose, NULL everybody's. MFA-STATUS for this peer. */
+struct json_t *answer_credentials(const struct mfa_credential *list, size_t n, const uid_t *only);
+struct json_t *answer_mfa(struct daemon *d, uid_t peer);
+/* Has root, or somebody of a group that may become root, a second factor? */
+bool answer_has_administrator(struct daemon *d);
 
 struct json_t *answer_terminal(const struct daemon *d);
 /* The root, who signed what rules, the head; null without a root. */

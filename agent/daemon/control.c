@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "ctl/server.h"
 #include "daemon/answers.h"
+#include "daemon/control_mfa.h"
 #include "daemon/control_trust.h"
 #include "daemon/daemon.h"
 #include "daemon/recorder.h"
@@ -217,6 +218,17 @@ static const struct ctl_verb verbs[] = {
     {CTL_APPLY, CTL_PERMIT_ROOT | CTL_FD, control_on_apply},
     {CTL_TRUST_INSTALL, CTL_PERMIT_ROOT | CTL_FD, control_on_trust_install},
     {CTL_TRUST_REMOVE, CTL_PERMIT_ROOT, control_on_trust_remove},
+    {CTL_MFA_VERIFY, CTL_PERMIT_ANYBODY, control_on_mfa_verify},
+    {CTL_MFA_ENROL, CTL_PERMIT_ANYBODY | CTL_FIELDS, control_on_mfa_enrol},
+    {CTL_MFA_CONFIRM, CTL_PERMIT_ANYBODY | CTL_FIELDS, control_on_mfa_confirm},
+    {CTL_MFA_LIST, CTL_PERMIT_ANYBODY, control_on_mfa_list},
+    {CTL_MFA_REMOVE, CTL_PERMIT_ROOT, control_on_mfa_remove},
+    {CTL_MFA_LIFT, CTL_PERMIT_ROOT, control_on_mfa_lift},
+    {CTL_MFA_REISSUE, CTL_PERMIT_ANYBODY | CTL_FIELDS, control_on_mfa_reissue},
+    {CTL_MFA_IMPORT, CTL_PERMIT_ROOT | CTL_FIELDS, control_on_mfa_import},
+    {CTL_MFA_STATUS, CTL_PERMIT_ANYBODY, control_on_mfa_status},
+    {CTL_MFA_LOGIN, CTL_PERMIT_ANYBODY | CTL_FIELDS, control_on_mfa_login},
+    {CTL_MFA_ROTATE, CTL_PERMIT_ROOT, control_on_mfa_rotate},
 };
 
 int control_start(struct daemon *d)

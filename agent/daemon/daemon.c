@@ -24,6 +24,7 @@
 #include "config/config.h"
 #include "ctl/server.h"
 #include "daemon/answers.h"
+#include "daemon/factor.h"
 #include "daemon/kuraband.h"
 #include "daemon/recorder.h"
 #include "daemon/refusals.h"
@@ -99,6 +100,7 @@ void daemon_apply_policy(struct daemon *d)
     int64_t now = clock_wall_us();
 
     recorder_set_policy(d->recorder, p);
+    factor_apply_policy(d);
     unlock_revalidate(d, false);
     /* USB before media, which ask which rule authorized their device; the gate before media, which give it their verdicts. */
     if (d->usb)
@@ -191,6 +193,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
     d->ticks++;
     watch_clock(d);
     emergency_tick(d);
+    factor_tick(d);
     wire_media_tick(d);
     wire_gate_tick(d);
     expiry_watch(d);
@@ -364,9 +367,9 @@ static int start_parts(struct daemon *d)
         const char *name;
         int (*start)(struct daemon *d);
     } parts[] = {
-        {"records", start_records},  {"policy", start_policy},   {"sessions", start_sessions},
-        {"gate", wire_gate_start},   {"grants", unlock_start},   {"usb", wire_usb_start},
-        {"media", wire_media_start}, {"control", control_start}, {"timers", start_timers},
+        {"records", start_records}, {"policy", start_policy}, {"sessions", start_sessions}, {"mfa", factor_start},
+        {"gate", wire_gate_start},  {"grants", unlock_start}, {"usb", wire_usb_start},      {"media", wire_media_start},
+        {"control", control_start}, {"timers", start_timers},
     };
 
     for (size_t i = 0; i < ELEMENTS(parts); i++) {
@@ -400,6 +403,7 @@ static void stop_parts(struct daemon *d)
     wire_gate_stop(d);
     if (d->recorder)
         record(d, AUDIT_DAEMON_STOPPED, false, d->purge ? "purge" : NULL);
+    factor_stop(d);
     d->sessions = sessions_free(d->sessions);
     d->recorder = recorder_free(d->recorder);
     d->rulebook = rulebook_free(d->rulebook);

@@ -10,6 +10,7 @@
 #include "gate/holder.h"
 #include "kern/block.h"
 #include "kern/mount.h"
+#include "mfa/mfa.h"
 
 struct block_manager;
 struct config;
@@ -79,7 +80,9 @@ struct daemon {
 
     struct sd_event_source *tick, *self_test, *io[8], *keeper_gone, *gate_rest;
     size_t n_io;
-    struct grants *grants; /* unlock.c */
+    struct mfa *mfa;             /* factor.c */
+    enum mfa_condition mfa_told; /* what the journal says of its store */
+    struct grants *grants;       /* unlock.c */
     struct sd_event_source *grant_timer;
     uint64_t ticks;
     int64_t clock_offset_us;            /* wall clock minus boottime, as last seen */

@@ -145,6 +145,21 @@ static void look_at_journal(const struct daemon *d, json_t *array)
         "decisions could not be recorded for want of space");
 }
 
+/* With nobody enrolled a store that fails locks nobody out. */
+static void look_at_factors(struct daemon *d, json_t *array)
+{
+    const struct policy_mfa *p = &rulebook_policy(d->rulebook)->mfa;
+    bool good = d->mfa && mfa_condition(d->mfa) == MFA_GOOD;
+    const char *complaint = d->mfa ? mfa_complaint(d->mfa) : "";
+
+    add(array, "mfa.store", good, "error", complaint);
+    if (good)
+        add(array, "mfa.store.state", complaint[0] == '\0', "warning", complaint);
+    if (good && p->login)
+        add(array, "mfa.administrator", answer_has_administrator(d), "warning",
+            "logins ask for a code, and nobody with administrator rights has a second factor");
+}
+
 json_t *answer_doctor(struct daemon *d)
 {
     json_t *array = json_array();
@@ -155,5 +170,6 @@ json_t *answer_doctor(struct daemon *d)
     look_at_gate(d, array);
     look_at_devices(d, array);
     look_at_journal(d, array);
+    look_at_factors(d, array);
     return array;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "mfa/mfa.h"
@@ -7,15 +8,30 @@
 struct ctl_peer;
 struct daemon;
 
-/* One attempt with a code, whatever it is for: by the policy's limits, in the journal as mfa-verified or mfa-refused (never the code).
- * Also for grants and exports: an approver's code is asked only after the one who asks has shown their own, so that nobody can use up
- * another person's tries without one. */
+/* The verifier in the daemon: policy's limits, and the journal. */
+
+/* One attempt with a code, whatever it is for: in the journal as mfa-verified or mfa-refused (never the code). Also for grants and exports:
+ * an approver's code is asked only after the one who asks has shown their own, so that nobody can use up another person's tries without
+ * one. */
 struct factor_attempt {
     const struct ctl_peer *peer; /* who sent it */
     uid_t uid;                   /* whose code it is */
-    const char *purpose;         /* stable: "login" "check" "unlock" "export" "approve" */
+    const char *purpose;         /* stable: "login" "check" "reissue" "unlock" "export" "approve" */
     const char *about;           /* the service, device or grant; NULL: nothing to add. May be foreign text */
     const char *code;            /* the caller's, who wipes it */
 };
 /* ret->outcome is MFA_ACCEPTED or it is a no. */
 void factor_verify(struct daemon *d, const struct factor_attempt *a, struct mfa_result *ret);
+
+/* For the files of daemon/ that speak of the verifier. */
+int factor_start(struct daemon *d);
+void factor_stop(struct daemon *d);
+void factor_apply_policy(struct daemon *d);
+/* Tells the journal when the store has become damaged, or whole again. */
+void factor_tick(struct daemon *d);
+struct mfa_now factor_now(void);
+/* What somebody was told without an attempt: a login that needs no code for some days, one that is refused before a code is asked. */
+void factor_record(struct daemon *d, const struct factor_attempt *a, const struct mfa_result *result);
+/* Somebody's second factor was made, changed or taken away (by root, or themselves). */
+void factor_record_change(struct daemon *d, const struct ctl_peer *peer, uid_t uid, bool enrolled, const char *what,
+                          const char *details);

@@ -1,0 +1,161 @@
+/*
+ * The verifier's place in the daemon. Owns: that every attempt stands in the journal with whose code it was, what for and what came of it,
+ * and that policy's limits hold. Must not: put a code or a secret anywhere.
+ */
+#include "daemon/factor.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "ctl/server.h"
+#include "daemon/daemon.h"
+#include "daemon/recorder.h"
+#include "daemon/rulebook.h"
+#include "kern/proc.h"
+#include "policy/policy.h"
+
+enum {
+    BOOT_ID_SIZE = 64,
+    FAILURES = 10, /* where no policy says more */
+    LOCK_US = 15 * 60 * 1000000,
+};
+
+struct mfa_now factor_now(void)
+{
+    return (struct mfa_now){.wall_us = clock_wall_us(), .boottime_us = clock_boottime_us()};
+}
+
+/* --- the journal --- */
+
+static void begin_event(const struct daemon *d, const struct ctl_peer *peer, uid_t uid, enum audit_action action,
+                        struct audit_event *ret)
+{
+    _cleanup_close_ int directory = proc_open(d->proc_fd, peer->pid);
+    uint32_t login = UINT32_MAX;
+
+    audit_event_init(ret, action);
+    ret->has_uid = true;
+    ret->uid = uid;
+    ret->pid = peer->pid;
+    ret->has_login_uid = directory >= 0 && proc_read_login_uid(directory, &login) == 0 && login != UINT32_MAX;
+    ret->login_uid = login;
+}
+
+static bool lets_in(enum mfa_outcome outcome)
+{
+    return outcome == MFA_ACCEPTED || outcome == MFA_GRACE;
+}
+
+/* The failure after which nothing is looked at any more. */
+static bool is_locking(struct daemon *d, uid_t uid, const struct mfa_result *result)
+{
+    const struct mfa_now now = factor_now();
+    struct mfa_result after;
+
+    if (result->outcome != MFA_WRONG && result->outcome != MFA_USED && result->outcome != MFA_SKEW)
+        return false;
+    mfa_ask(d->mfa, uid, &now, &after);
+    return after.outcome == MFA_LOCKED;
+}
+
+void factor_record(struct daemon *d, const struct factor_attempt *a, const struct mfa_result *result)
+{
+    bool locking = is_locking(d, a->uid, result);
+    struct audit_event e;
+
+    begin_event(d, a->peer, a->uid, lets_in(result->outcome) ? AUDIT_MFA_VERIFIED : AUDIT_MFA_REFUSED, &e);
+    e.alarm = locking || result->outcome == MFA_ROLLBACK || result->outcome == MFA_UNAVAILABLE;
+    audit_set(e.reason, sizeof(e.reason), mfa_outcome_name(result->outcome));
+    (void)snprintf(e.message, sizeof(e.message), "%s%s%.140s%s%s%s", a->purpose, a->about && *a->about ? ": " : "",
+                   a->about ? a->about : "", result->recovery ? "; by a recovery code" : "",
+                   locking ? "; locked from now on" : "",
+                   a->peer->uid != a->uid && a->peer->uid != 0 ? "; sent by another person" : "");
+    recorder_add(d->recorder, &e);
+}
+
+void factor_record_change(struct daemon *d, const struct ctl_peer *peer, uid_t uid, bool enrolled, const char *what,
+                          const char *details)
+{
+    struct audit_event e;
+
+    begin_event(d, peer, uid, enrolled ? AUDIT_MFA_ENROLLED : AUDIT_MFA_CHANGED, &e);
+    (void)snprintf(e.message, sizeof(e.message), "%s by %s%s%.160s", what, peer->uid == uid ? "themselves" : "root",
+                   details && *details ? ": " : "", details ? details : "");
+    recorder_add(d->recorder, &e);
+}
+
+static bool is_well(enum mfa_condition c)
+{
+    return c == MFA_GOOD;
+}
+
+void factor_tick(struct daemon *d)
+{
+    enum mfa_condition condition = d->mfa ? mfa_condition(d->mfa) : MFA_GOOD;
+    struct audit_event e;
+
+    if (!d->mfa || condition == d->mfa_told)
+        return;
+    d->mfa_told = condition;
+    audit_event_init(&e, AUDIT_MFA_CHANGED);
+    e.alarm = !is_well(condition);
+    audit_set(e.reason, sizeof(e.reason), mfa_condition_name(condition));
+    audit_set(e.message, sizeof(e.message),
+              is_well(condition) ? "the store of second factors can be used again" : mfa_complaint(d->mfa));
+    recorder_add(d->recorder, &e);
+    if (!is_well(condition))
+        log_error("mfa.store", "state=%s error=%s", mfa_condition_name(condition), mfa_complaint(d->mfa));
+}
+
+/* --- up, down, policy --- */
+
+int factor_start(struct daemon *d)
+{
+    _cleanup_free_ char *boot = NULL;
+    struct mfa_options options = {.state_directory = d->state_fd, .credentials = getenv("CREDENTIALS_DIRECTORY")};
+    int r;
+
+    if (files_read_text_at(d->proc_fd, "sys/kernel/random/boot_id", BOOT_ID_SIZE, &boot) >= 0)
+        options.boot_id = boot;
+    r = mfa_open(&options, &d->mfa);
+    if (r < 0)
+        return r;
+    d->mfa_told = MFA_GOOD;
+    factor_tick(d);
+    factor_apply_policy(d);
+    return 0;
+}
+
+void factor_stop(struct daemon *d)
+{
+    d->mfa = mfa_free(d->mfa);
+}
+
+void factor_apply_policy(struct daemon *d)
+{
+    const struct policy_mfa *p = &rulebook_policy(d->rulebook)->mfa;
+    struct mfa_limits limits = {.failures = p->failures, .delay = p->delay, .lock_us = p->lock_us, .window = p->window};
+
+    /* No policy rules: its zeros are not meant. */
+    if (p->failures == 0)
+        limits = (struct mfa_limits){.failures = FAILURES, .delay = true, .lock_us = LOCK_US, .window = 1};
+    if (d->mfa)
+        mfa_set_limits(d->mfa, &limits);
+}
+
+void factor_verify(struct daemon *d, const struct factor_attempt *a, struct mfa_result *ret)
+{
+    const struct mfa_now now = factor_now();
+
+    *ret = (struct mfa_result){.outcome = MFA_UNAVAILABLE};
+    if (!d->mfa)
+        return;
+    mfa_verify(d->mfa, a->uid, a->code, &now, ret);
+    factor_tick(d);
+    factor_record(d, a, ret);
+}
