@@ -25,6 +25,7 @@
 #include "ctl/server.h"
 #include "daemon/answers.h"
 #include "daemon/factor.h"
+#include "daemon/exports.h"
 #include "daemon/kuraband.h"
 #include "daemon/recorder.h"
 #include "daemon/refusals.h"
@@ -99,6 +100,7 @@ void daemon_apply_policy(struct daemon *d)
     struct policy *p = rulebook_policy(d->rulebook);
     int64_t now = clock_wall_us();
 
+    exports_end_by_policy(d);
     recorder_set_policy(d->recorder, p);
     factor_apply_policy(d);
     unlock_revalidate(d, false);
@@ -369,7 +371,7 @@ static int start_parts(struct daemon *d)
     } parts[] = {
         {"records", start_records}, {"policy", start_policy}, {"sessions", start_sessions}, {"mfa", factor_start},
         {"gate", wire_gate_start},  {"grants", unlock_start}, {"usb", wire_usb_start},      {"media", wire_media_start},
-        {"control", control_start}, {"timers", start_timers},
+        {"exports", exports_start}, {"control", control_start}, {"timers", start_timers},
     };
 
     for (size_t i = 0; i < ELEMENTS(parts); i++) {
@@ -392,6 +394,7 @@ static void stop_parts(struct daemon *d)
     /* Its name goes while the journal's lock and the keeper still say that nobody else is here. */
     if (d->control)
         (void)unlinkat(d->run_fd, CTL_SOCKET_NAME, 0);
+    exports_stop(d);
     d->control = ctl_server_free(d->control);
     unlock_stop(d);
     if (d->purge && d->block)

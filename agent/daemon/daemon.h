@@ -16,6 +16,7 @@ struct block_manager;
 struct config;
 struct ctl_server;
 struct gate;
+struct exports;
 struct grants;
 struct medium;
 struct mount_manager;
@@ -83,6 +84,7 @@ struct daemon {
     struct mfa *mfa;             /* factor.c */
     enum mfa_condition mfa_told; /* what the journal says of its store */
     struct grants *grants;       /* unlock.c */
+    struct exports *exports;     /* exports.c */
     struct sd_event_source *grant_timer;
     uint64_t ticks;
     int64_t clock_offset_us;            /* wall clock minus boottime, as last seen */

@@ -273,15 +273,15 @@ int ledger_unfinished(struct ledger *l, void (*each)(void *context, const struct
     if (r < 0)
         return r;
     while ((e = sqlite3_step(s)) == SQLITE_ROW) {
-        const struct ledger_export export = {.id = (const char *)sqlite3_column_text(s, 0),
+        const struct ledger_export found = {.id = (const char *)sqlite3_column_text(s, 0),
                                              .uid = (uid_t)sqlite3_column_int64(s, 1),
                                              .device = (const char *)sqlite3_column_text(s, 2),
                                              .text = (const char *)sqlite3_column_text(s, 3),
                                              .phase = sqlite3_column_int(s, 4)};
 
-        if (!export.id || !export.device || !export.text)
+        if (!found.id || !found.device || !found.text)
             return -ENOMEM;
-        each(context, &export);
+        each(context, &found);
         n++;
     }
     return e == SQLITE_DONE ? n : from_sqlite(e);

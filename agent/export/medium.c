@@ -65,7 +65,7 @@ static int get_flag(int fd)
     return ioctl(fd, BLKROGET, &value) < 0 ? -errno : value;
 }
 
-int medium_protect(const struct medium_export *m)
+int medium_protect(const struct medium_nodes *m)
 {
     int r = set_flag(m->node, 1), s = set_flag(m->disk, 1);
 
@@ -73,7 +73,7 @@ int medium_protect(const struct medium_export *m)
 }
 
 /* Both: a partition shows its disk's flag as well (5.11). */
-static int unprotect(const struct medium_export *m)
+static int unprotect(const struct medium_nodes *m)
 {
     int r = set_flag(m->disk, 0);
 
@@ -85,7 +85,7 @@ static int set_option(int context, const char *key, const char *value)
     return fsconfig(context, FS_SET_STRING, key, value, 0) < 0 ? -errno : 0;
 }
 
-static int set_options(int context, const struct medium_export *m)
+static int set_options(int context, const struct medium_nodes *m)
 {
     char source[32];
     int r;
@@ -141,9 +141,9 @@ static int is_listed(int node)
     return r;
 }
 
-int medium_mount(const struct medium_export *m, int *ret_root)
+int medium_mount(const struct medium_nodes *m, int *ret_root)
 {
-    _cleanup_close_ int context = -1, root = -1;
+    _cleanup_close_ int context = -1, mount = -1, root = -1;
     int r, s, error;
 
     if (!medium_knows(m->filesystem))
@@ -161,7 +161,11 @@ int medium_mount(const struct medium_export *m, int *ret_root)
         return r < 0 ? r : s;
     if (error != 0)
         return from_errno(error);
-    root = fsmount(context, FS_CLOEXEC, ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC);
+    mount = fsmount(context, FS_CLOEXEC, ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC);
+    if (mount < 0)
+        return -errno;
+    /* That descriptor is an O_PATH one, which cannot be synced. The directory keeps the filesystem mounted as well. */
+    root = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return -errno;
     r = is_listed(m->node);
@@ -171,7 +175,7 @@ int medium_mount(const struct medium_export *m, int *ret_root)
     return 0;
 }
 
-int medium_check_closed(const struct medium_export *m)
+int medium_check_closed(const struct medium_nodes *m)
 {
     _cleanup_close_ int fd = -1;
     char path[32];

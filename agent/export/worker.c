@@ -44,7 +44,7 @@ enum {
 struct worker {
     struct export_identity id;
     char *filesystem, *name, *export_id;
-    struct medium_export medium;
+    struct medium_nodes medium;
     uint64_t size_max;
     int staged, packed;
     struct export_members members;
@@ -207,7 +207,7 @@ static int begin(struct worker *w)
     frame_done(&f);
     if (r < 0)
         return r;
-    w->medium = (struct medium_export){EXPORT_FD_NODE, EXPORT_FD_DISK, w->filesystem};
+    w->medium = (struct medium_nodes){EXPORT_FD_NODE, EXPORT_FD_DISK, w->filesystem};
     if (fstatvfs(EXPORT_FD_STATE, &fs) < 0)
         return -errno;
     w->size_max = (uint64_t)fs.f_bavail * fs.f_frsize;

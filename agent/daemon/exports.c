@@ -1,0 +1,398 @@
+/*
+ * The life of an export in the daemon. Owns: the one that runs, its records in the journal, the ledger. Must not: touch a byte of what
+ * is exported, or leave the medium to others before it is certain that it is closed.
+ *
+ * The journal is ahead of the medium: begun, each file, and that it may have its name now are durable before it happens. What has begun
+ * and not ended when kuraband starts is recorded as failed then, with what is known.
+ */
+#include "daemon/exports.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <systemd/sd-event.h>
+
+#include "audit/audit.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/frame.h"
+#include "base/log.h"
+#include "ctl/server.h"
+#include "daemon/daemon.h"
+#include "daemon/exports_internal.h"
+#include "daemon/recorder.h"
+#include "daemon/rulebook.h"
+#include "daemon/sessions.h"
+#include "device/block.h"
+#include "export/ledger.h"
+#include "export/medium.h"
+#include "gate/gate.h"
+#include "kern/proc.h"
+
+/* --- records --- */
+
+static const char *container_name(const struct exporting *x)
+{
+    static const char *const names[] = {
+        [EXPORT_ZIP_AES256] = "zip-aes256", [EXPORT_LUKS] = "luks", [EXPORT_PLAIN] = "plain"};
+
+    return names[x->container];
+}
+
+static json_t *approvers_json(const struct exporting *x)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; array && i < x->n_approvers; i++)
+        (void)json_array_append_new(array, json_integer(x->approvers[i].uid));
+    return array;
+}
+
+json_t *exports_record(const struct exporting *x)
+{
+    json_t *o = json_pack("{s:s, s:s, s:o}", "id", x->id, "reason", x->reason, "approvers", approvers_json(x));
+
+    if (o && x->phase >= EXPORTS_CONTAINER)
+        (void)json_object_set_new(o, "container", json_string(container_name(x)));
+    if (o && x->n_files > 0)
+        (void)json_object_set_new(o, "files", json_integer((json_int_t)x->n_files));
+    if (o && x->sha256[0] != '\0') {
+        (void)json_object_set_new(o, "name", json_string(x->name));
+        (void)json_object_set_new(o, "size", json_integer((json_int_t)x->size));
+        (void)json_object_set_new(o, "sha256", json_string(x->sha256));
+    }
+    return o;
+}
+
+void exports_add_record(struct exporting *x, struct audit_event *e, json_t *extra)
+{
+    struct audit_event whole = *x->subject;
+
+    whole.action = e->action;
+    whole.alarm = e->alarm;
+    whole.wall_us = e->wall_us;
+    whole.boottime_us = e->boottime_us;
+    whole.has_verdict = e->has_verdict;
+    whole.allowed = e->allowed;
+    whole.would_refuse = e->would_refuse;
+    memcpy(whole.reason, e->reason, sizeof(whole.reason));
+    if (e->rule[0] != '\0')
+        memcpy(whole.rule, e->rule, sizeof(whole.rule));
+    memcpy(whole.path, e->path, sizeof(whole.path));
+    memcpy(whole.store, e->store, sizeof(whole.store));
+    memcpy(whole.store_class, e->store_class, sizeof(whole.store_class));
+    memcpy(whole.message, e->message, sizeof(whole.message));
+    recorder_add_with(x->daemon->recorder, &whole, "export", extra);
+}
+
+static void record(struct exporting *x, enum audit_action action, const char *reason, const char *message)
+{
+    struct audit_event e;
+
+    audit_event_init(&e, action);
+    e.alarm = action == AUDIT_EXPORT_FAILED && x->phase >= EXPORTS_NAME;
+    if (reason)
+        audit_set(e.reason, sizeof(e.reason), reason);
+    audit_set(e.message, sizeof(e.message), message);
+    exports_add_record(x, &e, exports_record(x));
+}
+
+/* --- the end --- */
+
+static void exporting_free(struct exporting *x)
+{
+    sd_event_source_disable_unref(x->io);
+    sd_event_source_disable_unref(x->timer);
+    close_fd(x->control);
+    close_fd(x->client);
+    buf_done(&x->in);
+    for (size_t i = 0; i < x->n_approvers; i++)
+        free((void *)(uintptr_t)x->approvers[i].gids);
+    free(x->approvers);
+    free(x->gids);
+    free(x->subject);
+    free(x->files);
+    free(x);
+}
+
+/* Whoever waits for the answer gets one. */
+static void answer_failed(struct exporting *x, const char *reason, const char *detail)
+{
+    json_t *answer;
+
+    if (x->phase != EXPORTS_STAGER || !x->daemon->control || x->ticket == 0)
+        return;
+    answer = json_pack("{s:s, s:s}", "message", detail, "reason", reason);
+    (void)ctl_server_answer(x->daemon->control, x->ticket, CTL_CODE_FAILED, answer, -1);
+    json_decref(answer);
+}
+
+void exports_end(struct exporting *x, const char *reason, const char *detail)
+{
+    struct daemon *d = x->daemon;
+
+    gate_clear_exporter(d->gate);
+    if (reason) {
+        answer_failed(x, reason, detail);
+        record(x, AUDIT_EXPORT_FAILED, reason, detail);
+    }
+    if (recorder_sync(d->recorder) == 0 && d->exports->ledger)
+        (void)ledger_end(d->exports->ledger, x->id);
+    /* Read-only first, then to be seen again. */
+    if (d->block)
+        (void)block_manager_set_export(d->block, x->device, MEDIUM_EXPORT_CLOSED, clock_wall_us());
+    if (d->block)
+        (void)block_manager_set_export(d->block, x->device, MEDIUM_EXPORT_NONE, clock_wall_us());
+    d->exports->now = NULL;
+    exporting_free(x);
+    daemon_changed(d);
+}
+
+void exports_stop_by(struct exporting *x, const char *reason, const char *detail)
+{
+    (void)exports_send(x, EXPORT_STOP, "ss", reason, detail);
+    exports_end(x, reason, detail);
+}
+
+/* --- beginning --- */
+
+static int make_id(char ret[static 17])
+{
+    uint8_t bytes[8];
+
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+        return -EIO;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        (void)snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
+    return 0;
+}
+
+static int copy_approvers(struct exporting *x, const struct exports_request *r)
+{
+    x->approvers = calloc(r->n_approvers + 1, sizeof(*x->approvers));
+    if (!x->approvers)
+        return -ENOMEM;
+    for (size_t i = 0; i < r->n_approvers; i++) {
+        struct decide_person *p = &x->approvers[i];
+        gid_t *gids = NULL;
+        int e;
+
+        *p = (struct decide_person){.uid = r->approvers[i], .login_uid = r->approvers[i]};
+        e = sessions_groups_of(p->uid, &gids, &p->n_gids, &p->groups_unknown);
+        if (e < 0)
+            return e;
+        p->gids = gids;
+        x->n_approvers++;
+    }
+    return 0;
+}
+
+/* Groups as the process has them; the primary one is among them for the rules. */
+static int copy_person(struct exporting *x, const struct exports_request *r)
+{
+    _cleanup_close_ int directory = proc_open(x->daemon->proc_fd, r->pid);
+    uint32_t login = UINT32_MAX;
+
+    x->gids = calloc(r->n_gids + 1, sizeof(*x->gids));
+    if (!x->gids)
+        return -ENOMEM;
+    x->gids[0] = r->gid;
+    if (r->n_gids > 0)
+        memcpy(x->gids + 1, r->gids, r->n_gids * sizeof(*x->gids));
+    if (directory >= 0)
+        (void)proc_read_login_uid(directory, &login);
+    x->person = (struct decide_person){.uid = r->uid, .login_uid = login, .gids = x->gids, .n_gids = r->n_gids + 1};
+    return 0;
+}
+
+static int copy_subject(struct exporting *x, const struct exports_request *r)
+{
+    x->subject = calloc(1, sizeof(*x->subject));
+    if (!x->subject)
+        return -ENOMEM;
+    audit_event_init(x->subject, AUDIT_EXPORT_STARTED);
+    wire_media_fill(x->subject, r->medium);
+    x->subject->has_uid = true;
+    x->subject->uid = r->uid;
+    x->subject->pid = r->pid;
+    x->subject->has_login_uid = x->person.login_uid != UINT32_MAX;
+    x->subject->login_uid = x->person.login_uid;
+    audit_set(x->subject->rule, sizeof(x->subject->rule), x->target);
+    return 0;
+}
+
+static int exporting_new(struct daemon *d, const struct exports_request *r, struct exporting **ret)
+{
+    struct exporting *x = calloc(1, sizeof(*x));
+    int e;
+
+    if (!x)
+        return -ENOMEM;
+    x->daemon = d;
+    x->client = x->control = -1;
+    x->device = r->medium->device;
+    x->factors = r->factors;
+    x->ticket = r->ticket;
+    (void)snprintf(x->target, sizeof(x->target), "%.64s", r->medium->rule);
+    (void)snprintf(x->medium_id, sizeof(x->medium_id), "%s", r->medium->id);
+    (void)snprintf(x->reason, sizeof(x->reason), "%.200s", r->reason);
+    buf_init(&x->in, FRAME_HEADER_SIZE + FRAME_BODY_MAX);
+    e = make_id(x->id);
+    if (e >= 0)
+        e = copy_person(x, r);
+    if (e >= 0)
+        e = copy_subject(x, r);
+    if (e >= 0)
+        e = copy_approvers(x, r);
+    if (e < 0) {
+        exporting_free(x);
+        return e;
+    }
+    *ret = x;
+    return 0;
+}
+
+static int open_ledger(struct daemon *d)
+{
+    int r;
+
+    if (d->exports->ledger)
+        return 0;
+    r = ledger_open(d->state_fd, &d->exports->ledger);
+    if (r < 0)
+        log_error("export.ledger", "error=%s", strerrorname_np(-r));
+    return r;
+}
+
+/* In the journal and in the ledger, durably, before anything of it is done. */
+static int record_begun(struct exporting *x)
+{
+    const struct ledger_export e = {
+        .id = x->id, .device = x->medium_id, .text = x->subject->device_node, .uid = x->person.uid};
+    int r;
+
+    record(x, AUDIT_EXPORT_STARTED, NULL, x->reason);
+    r = recorder_sync(x->daemon->recorder);
+    if (r < 0)
+        return EXPORTS_E_JOURNAL;
+    r = ledger_begin(x->daemon->exports->ledger, &e);
+    return r < 0 ? EXPORTS_E_LEDGER : 0;
+}
+
+/* "kuraban-20261123-162040": what it is and when, sorted by time. */
+static void make_name(char ret[static 64])
+{
+    time_t now = (time_t)(clock_wall_us() / 1000000);
+    struct tm tm = {0};
+
+    (void)localtime_r(&now, &tm);
+    (void)strftime(ret, 64, "kuraban-%Y%m%d-%H%M%S", &tm);
+}
+
+static int begin(struct daemon *d, const struct exports_request *r)
+{
+    struct exporting *x = NULL;
+    char name[64];
+    int e;
+
+    if (d->exports->now)
+        return EXPORTS_E_BUSY;
+    if (!medium_knows(r->medium->filesystem))
+        return EXPORTS_E_FILESYSTEM;
+    if (open_ledger(d) < 0)
+        return EXPORTS_E_LEDGER;
+    e = exporting_new(d, r, &x);
+    if (e < 0)
+        return e;
+    e = record_begun(x);
+    if (e != 0) {
+        exporting_free(x);
+        return e;
+    }
+    d->exports->now = x;
+    make_name(name);
+    e = exports_spawn(x, r->gid, r->medium->filesystem, name);
+    if (e < 0) {
+        x->ticket = 0; /* the caller answers */
+        exports_end(x, "failed", strerrordesc_np(-e));
+    }
+    return e;
+}
+
+int exports_begin(struct daemon *d, struct exports_request *r)
+{
+    int e = begin(d, r);
+
+    free(r->gids);
+    r->gids = NULL;
+    return e;
+}
+
+/* --- the daemon's life --- */
+
+static void record_unfinished(void *context, const struct ledger_export *e)
+{
+    struct daemon *d = context;
+    struct audit_event event;
+
+    audit_event_init(&event, AUDIT_EXPORT_FAILED);
+    event.has_uid = true;
+    event.uid = e->uid;
+    event.alarm = e->phase == LEDGER_COMMITTED;
+    audit_set(event.device_id, sizeof(event.device_id), e->device);
+    audit_set(event.device_node, sizeof(event.device_node), e->text);
+    audit_set(event.reason, sizeof(event.reason), "interrupted");
+    audit_set(event.message, sizeof(event.message),
+              e->phase == LEDGER_COMMITTED ? "kuraband ended while it was being named: it may be whole on the medium"
+                                           : "kuraband ended before it was finished: nothing whole is on the medium");
+    recorder_add_with(d->recorder, &event, "export", json_pack("{s:s}", "id", e->id));
+}
+
+static void forget_unfinished(void *context, const struct ledger_export *e)
+{
+    struct daemon *d = context;
+
+    (void)ledger_end(d->exports->ledger, e->id);
+}
+
+int exports_start(struct daemon *d)
+{
+    int n;
+
+    d->exports = calloc(1, sizeof(*d->exports));
+    if (!d->exports)
+        return -ENOMEM;
+    if (open_ledger(d) < 0)
+        return 0; /* exports are refused; everything else guards on */
+    n = ledger_unfinished(d->exports->ledger, record_unfinished, d);
+    if (n > 0 && recorder_sync(d->recorder) == 0)
+        (void)ledger_unfinished(d->exports->ledger, forget_unfinished, d);
+    return 0;
+}
+
+void exports_end_by_policy(struct daemon *d)
+{
+    struct exporting *x = d->exports ? d->exports->now : NULL;
+
+    if (x && x->phase < EXPORTS_NAME)
+        exports_stop_by(x, "policy", "another policy rules now");
+    gate_clear_exporter(d->gate);
+}
+
+void exports_stop(struct daemon *d)
+{
+    if (!d->exports)
+        return;
+    if (d->exports->now)
+        exports_stop_by(d->exports->now, "stopped",
+                        d->exports->now->phase < EXPORTS_NAME
+                            ? "kuraband ends"
+                            : "kuraband ends while it was being named: it may be whole on the medium");
+    d->exports->ledger = ledger_free(d->exports->ledger);
+    free(d->exports);
+    d->exports = NULL;
+}

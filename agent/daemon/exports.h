@@ -1,0 +1,45 @@
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "grant/grant.h"
+
+struct daemon;
+struct decide_person;
+struct decide_time;
+struct medium;
+struct policy;
+struct policy_export_rule;
+
+/* Exports in the daemon: one at a time, from a request that was found good (control_export.c) to the last record. */
+
+int exports_start(struct daemon *d);
+/* A running one is recorded as failed; its worker gives up when its socket closes. */
+void exports_stop(struct daemon *d);
+/* Before another policy is set: what began under the old one ends, unless it may have its name already. */
+void exports_end_by_policy(struct daemon *d);
+
+struct exports_request {
+    const struct medium *medium;
+    uid_t uid;
+    gid_t gid;
+    gid_t *gids; /* supplementary; taken over, also on failure */
+    size_t n_gids;
+    pid_t pid; /* who sent it */
+    const char *reason;
+    uint8_t factors;
+    const uid_t *approvers;
+    size_t n_approvers;
+    uint64_t ticket; /* answered when the worker is there */
+};
+enum {
+    EXPORTS_E_BUSY = 1, /* another one is running */
+    EXPORTS_E_JOURNAL,  /* it could not be recorded, so it was not begun */
+    EXPORTS_E_LEDGER,   /* what counts for today is not known */
+    EXPORTS_E_FILESYSTEM,
+    EXPORTS_E_COUNT_
+};
+/* 0: begun and recorded, the answer comes later. EXPORTS_E_*; -errno. */
+int exports_begin(struct daemon *d, struct exports_request *r);

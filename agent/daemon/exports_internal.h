@@ -1,0 +1,87 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "daemon/exports.h"
+#include "decide/decide.h"
+#include "device/exit_run.h"
+#include "export/names.h"
+#include "export/protocol.h"
+
+struct audit_event;
+struct ledger;
+struct sd_event_source;
+
+/* For exports*.c only. */
+
+enum exports_phase { /* what the worker is expected to say next */
+    EXPORTS_STAGER = 0,
+    EXPORTS_FILES,     /* OPENED …, OPENED_END */
+    EXPORTS_COPIES,    /* STAGED …, STAGED_END */
+    EXPORTS_CONTAINER, /* READY */
+    EXPORTS_HIDING,    /* nothing: we wait for udev */
+    EXPORTS_MOUNT,     /* MOUNTED */
+    EXPORTS_DATA,      /* WRITTEN */
+    EXPORTS_NAME,      /* DONE; it may be whole on the medium */
+    EXPORTS_ENDED,     /* nothing */
+};
+
+struct exports_file {
+    char name[EXPORT_NAME_MAX + 1];
+    int store; /* index, -1: none */
+    uint64_t size;
+    struct verdict verdict;
+    char rule[POLICY_ID_MAX + 1]; /* of the verdict */
+    char sha256[DIGEST_HEX_SIZE];
+};
+
+struct exporting {
+    struct daemon *daemon;
+    char id[17];
+    enum exports_phase phase;
+    dev_t device;
+    char target[POLICY_ID_MAX + 1], medium_id[EXIT_ID_SIZE];
+    struct audit_event *subject; /* who and which device: every record begins as a copy of it */
+    struct decide_person person;
+    gid_t *gids;
+    struct decide_person *approvers;
+    size_t n_approvers;
+    uint8_t factors;
+    char reason[GRANT_REASON_MAX + 1];
+    uint64_t ticket;
+    int client; /* for the answer; -1 when it is gone */
+    int control;
+    struct sd_event_source *io, *timer;
+    struct buf in;
+    struct exports_file *files;
+    size_t n_files, n_staged;
+    bool refused; /* one of them */
+    enum export_container container;
+    char name[EXPORT_NAME_MAX + 1]; /* on the medium */
+    uint64_t size;                  /* there */
+    char sha256[DIGEST_HEX_SIZE];
+    uint64_t hiding_since_us;
+};
+
+struct exports {
+    struct ledger *ledger; /* NULL: it cannot be opened; tried again at the next export */
+    struct exporting *now; /* NULL: none */
+};
+
+/* exports.c */
+struct json_t *exports_record(const struct exporting *x); /* "kuraban"."export" */
+void exports_add_record(struct exporting *x, struct audit_event *e, struct json_t *extra);
+/* Records the end, gives the medium back, frees x. reason NULL: finished. */
+void exports_end(struct exporting *x, const char *reason, const char *detail);
+/* Tells the worker to stop, then exports_end(). */
+void exports_stop_by(struct exporting *x, const char *reason, const char *detail);
+
+/* exports_worker.c */
+int exports_spawn(struct exporting *x, gid_t gid, const char *filesystem, const char *name);
+int exports_send(struct exporting *x, uint16_t type, const char *picture, ...);
+
+/* exports_steps.c: one frame of the worker. 0, or -EBADMSG for what it must not say now. May free x (then 1). */
+int exports_on_frame(struct exporting *x, uint16_t type, struct buf_reader *in);

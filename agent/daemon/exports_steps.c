@@ -1,0 +1,473 @@
+/*
+ * What the worker says, step by step. Owns: the decision about each file, and that no step is taken before the one before it is recorded.
+ * Must not: believe the worker about anything kuraband can find out itself: in which store a file lies says the gate.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+#include "audit/audit.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "ctl/server.h"
+#include "daemon/daemon.h"
+#include "daemon/exports_internal.h"
+#include "daemon/recorder.h"
+#include "daemon/rulebook.h"
+#include "device/block.h"
+#include "export/ledger.h"
+#include "gate/gate.h"
+#include "policy/policy.h"
+
+enum {
+    HIDE_POLL_US = 100 * 1000,
+    HIDE_MAX_US = 20 * 1000 * 1000,
+};
+
+static struct policy *policy_of(const struct exporting *x)
+{
+    return rulebook_policy(x->daemon->rulebook);
+}
+
+/* --- deciding --- */
+
+static void fill_facts(const struct exporting *x, struct decide_export_facts *f)
+{
+    *f = (struct decide_export_facts){.person = x->person,
+                                      .target = x->target,
+                                      .store = -1,
+                                      .approvers = x->approvers,
+                                      .n_approvers = x->n_approvers,
+                                      .factors = x->factors,
+                                      .journal_full = recorder_is_full(x->daemon->recorder)};
+    decide_time_local(clock_wall_us(), &f->now);
+    decide_time_not_before(&f->now, policy_of(x)->not_before_us);
+}
+
+/* What was taken out under the rule today, and what of this export is already permitted under it. */
+static int count_used(const struct exporting *x, const char *rule, struct decide_export_facts *f)
+{
+    struct ledger_use used;
+    int r = ledger_used(x->daemon->exports->ledger, x->person.uid, rule, ledger_day(clock_wall_us()), &used);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < x->n_files; i++)
+        if (strcmp(x->files[i].rule, rule) == 0) {
+            used.files++;
+            used.bytes += x->files[i].size;
+        }
+    f->day_files = used.files;
+    f->day_bytes = used.bytes;
+    return 0;
+}
+
+static void decide(const struct exporting *x, int store, uint64_t size, struct verdict *ret)
+{
+    const struct policy_export_rule *rule;
+    struct decide_export_facts f;
+
+    fill_facts(x, &f);
+    f.store = store;
+    f.size = size;
+    rule = decide_export_rule(policy_of(x), x->target, store);
+    if (rule && count_used(x, rule->id, &f) < 0)
+        *ret = (struct verdict){.rule = rule->id, .reason = REASON_LIMIT}; /* not known is too much */
+    else
+        decide_export(policy_of(x), &f, ret);
+}
+
+/* --- the stager --- */
+
+/* Only where a file could be taken out at all the gate lets it in. */
+static int let_in(struct exporting *x, pid_t pid)
+{
+    const struct policy *p = policy_of(x);
+    _cleanup_free_ bool *permitted = calloc(p->n_stores + 1, sizeof(*permitted));
+
+    if (!permitted)
+        return -ENOMEM;
+    for (size_t i = 0; i < p->n_stores; i++) {
+        struct verdict v;
+
+        decide(x, (int)i, 0, &v);
+        permitted[i] = v.kind == VERDICT_ALLOW;
+    }
+    return gate_set_exporter(x->daemon->gate, pid, p, permitted);
+}
+
+static int on_stager(struct exporting *x, struct buf_reader *in)
+{
+    struct daemon *d = x->daemon;
+    json_t *answer;
+    uint32_t pid = 0;
+    int r = buf_get_u32(in, &pid);
+
+    if (r >= 0)
+        r = buf_get_end(in);
+    if (r < 0 || pid == 0 || pid > INT32_MAX)
+        return -EBADMSG;
+    r = let_in(x, (pid_t)pid);
+    if (r < 0) {
+        exports_stop_by(x, "failed", "the stores cannot be opened for it");
+        return 1;
+    }
+    answer = json_pack("{s:s, s:s, s:s}", "id", x->id, "device", x->medium_id, "node", x->subject->device_node);
+    r = ctl_server_answer(d->control, x->ticket, CTL_CODE_OK, answer, x->client);
+    json_decref(answer);
+    x->client = close_fd(x->client);
+    x->phase = EXPORTS_FILES;
+    if (r < 0 || exports_send(x, EXPORT_STAGE, "") < 0) {
+        exports_stop_by(x, "cancelled", "whoever asked for it went away");
+        return 1;
+    }
+    return 0;
+}
+
+/* --- the files --- */
+
+static void record_file(struct exporting *x, const struct exports_file *f, const char *reason)
+{
+    const struct policy *p = policy_of(x);
+    json_t *extra = json_pack("{s:s, s:I}", "id", x->id, "size", (json_int_t)f->size);
+    struct verdict v = f->verdict;
+    struct audit_event e;
+
+    v.rule = f->rule;
+    audit_event_init(&e, AUDIT_EXPORT_FILE);
+    event_set_verdict(&e, &v);
+    if (reason)
+        audit_set(e.reason, sizeof(e.reason), reason);
+    audit_set(e.path, sizeof(e.path), f->name);
+    if (f->store >= 0 && (size_t)f->store < p->n_stores) {
+        audit_set(e.store, sizeof(e.store), p->stores[f->store].id);
+        audit_set(e.store_class, sizeof(e.store_class), p->stores[f->store].class_ ? p->stores[f->store].class_ : "");
+    }
+    if (extra && f->sha256[0] != '\0')
+        (void)json_object_set_new(extra, "sha256", json_string(f->sha256));
+    exports_add_record(x, &e, extra);
+}
+
+/* The reason for a person: what policy says comes first, because that is what they can do something about. */
+static const char *judge_file(struct exporting *x, struct exports_file *f, int store, uint32_t error)
+{
+    f->store = store;
+    if (store == -EXDEV) {
+        f->store = -1;
+        f->verdict = (struct verdict){.rule = "default", .reason = REASON_UNKNOWN};
+    } else {
+        decide(x, store, f->size, &f->verdict);
+    }
+    (void)snprintf(f->rule, sizeof(f->rule), "%.64s", f->verdict.rule);
+    f->verdict.rule = NULL; /* it stands in f, which moves */
+    if (f->verdict.kind != VERDICT_ALLOW)
+        return verdict_reason_name(f->verdict.reason);
+    if (error == 0)
+        return NULL;
+    f->verdict.kind = f->verdict.ruled = VERDICT_DENY;
+    return error == EISDIR || error == EINVAL ? "not-a-file" : "unreadable";
+}
+
+static int get_opened(const struct exporting *x, struct buf_reader *in, struct exports_file *f, uint32_t *ret_error)
+{
+    _cleanup_free_ char *name = NULL;
+    uint32_t index = 0;
+    int r = buf_get_u32(in, &index);
+
+    if (r >= 0)
+        r = buf_get_string(in, EXPORT_NAME_MAX, &name);
+    if (r >= 0)
+        r = buf_get_u64(in, &f->size);
+    if (r >= 0)
+        r = buf_get_u32(in, ret_error);
+    if (r >= 0)
+        r = buf_get_end(in);
+    if (r < 0 || index != x->n_files || x->n_files >= EXPORT_FILES_MAX || !text_is_printable_utf8(name) ||
+        f->size > INT64_MAX)
+        return -EBADMSG;
+    memcpy(f->name, name, strlen(name) + 1);
+    return 0;
+}
+
+static int on_opened(struct exporting *x, struct buf_reader *in)
+{
+    struct exports_file f = {.store = -1}, *files;
+    uint32_t error = 0;
+    const char *reason;
+    int r = get_opened(x, in, &f, &error);
+
+    if (r < 0)
+        return r;
+    files = reallocarray(x->files, x->n_files + 1, sizeof(*files));
+    if (!files)
+        return -ENOMEM;
+    x->files = files;
+    reason = judge_file(x, &f, gate_exporter_store(x->daemon->gate), error);
+    files[x->n_files] = f;
+    if (reason) {
+        x->refused = true;
+        record_file(x, &files[x->n_files], reason);
+        files[x->n_files].rule[0] = '\0'; /* counts for none */
+    }
+    x->n_files++;
+    return exports_send(x, EXPORT_VERDICT, "1ss", reason ? 0U : 1U, reason ? reason : "rule", f.rule) < 0 ? -EPIPE : 0;
+}
+
+/* The strictest of what their rules ask for; files for LUKS do not go together with others. */
+static int choose_container(struct exporting *x)
+{
+    const struct policy *p = policy_of(x);
+    unsigned seen = 0;
+
+    for (size_t i = 0; i < x->n_files; i++) {
+        const struct policy_export_rule *rule = decide_export_rule(p, x->target, x->files[i].store);
+
+        seen |= rule ? 1U << rule->container : ~0U;
+    }
+    if (seen == 1U << POLICY_CONTAINER_PLAIN)
+        x->container = EXPORT_PLAIN;
+    else if ((seen & ~(1U << POLICY_CONTAINER_PLAIN)) == 1U << POLICY_CONTAINER_ZIP_AES256)
+        x->container = EXPORT_ZIP_AES256;
+    else
+        return -ENOTSUP;
+    return 0;
+}
+
+static int on_opened_end(struct exporting *x, struct buf_reader *in)
+{
+    uint32_t n = 0;
+
+    if (buf_get_u32(in, &n) < 0 || buf_get_end(in) < 0 || n != x->n_files || n == 0 || x->refused)
+        return -EBADMSG;
+    gate_clear_exporter(x->daemon->gate); /* it holds what it needs */
+    if (choose_container(x) < 0) {
+        exports_stop_by(x, "container", "files on a LUKS medium cannot be exported by this version");
+        return 1;
+    }
+    x->phase = EXPORTS_COPIES;
+    return exports_send(x, EXPORT_COPY, "") < 0 ? -EPIPE : 0;
+}
+
+static int on_staged(struct exporting *x, struct buf_reader *in)
+{
+    _cleanup_free_ char *hex = NULL;
+    struct digest digest;
+    uint32_t index = 0;
+    uint64_t size = 0;
+    int r = buf_get_u32(in, &index);
+
+    if (r >= 0)
+        r = buf_get_u64(in, &size);
+    if (r >= 0)
+        r = buf_get_string(in, DIGEST_HEX_SIZE - 1, &hex);
+    if (r >= 0)
+        r = buf_get_end(in);
+    if (r < 0 || index != x->n_staged || index >= x->n_files || size != x->files[index].size ||
+        digest_from_hex(hex, &digest) < 0)
+        return -EBADMSG;
+    digest_to_hex(&digest, x->files[index].sha256);
+    x->n_staged++;
+    return 0;
+}
+
+static uint64_t total_size(const struct exporting *x)
+{
+    uint64_t size = 0;
+
+    for (size_t i = 0; i < x->n_files; i++)
+        size += x->files[i].size;
+    return size;
+}
+
+static int on_staged_end(struct exporting *x, struct buf_reader *in)
+{
+    uint64_t size = 0;
+
+    if (buf_get_u64(in, &size) < 0 || buf_get_end(in) < 0 || x->n_staged != x->n_files || size != total_size(x))
+        return -EBADMSG;
+    /* Nobody can change a staged byte from here on. This is where contents will be looked at, before anything is packed; a rule that asks for
+     * it has refused the file already (REASON_CONTENT). */
+    x->phase = EXPORTS_CONTAINER;
+    return exports_send(x, EXPORT_PACK, "1", (unsigned)x->container) < 0 ? -EPIPE : 0;
+}
+
+/* --- the medium --- */
+
+static int on_hide_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct exporting *x = userdata;
+    struct daemon *d = x->daemon;
+
+    (void)usec;
+    if (!block_manager_find(d->block, x->device)) {
+        exports_stop_by(x, "removed", "the medium is gone");
+        return 0;
+    }
+    if (!block_manager_is_hidden(d->block, x->device)) {
+        if (clock_boottime_us() - x->hiding_since_us > HIDE_MAX_US) {
+            exports_stop_by(x, "busy", "udev does not take the medium away from others");
+            return 0;
+        }
+        (void)sd_event_source_set_time(source, clock_boottime_us() + HIDE_POLL_US);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+    }
+    wire_media_tick(d); /* what is mounted in other namespaces goes as well */
+    if (block_manager_set_export(d->block, x->device, MEDIUM_EXPORT_OPENING, clock_wall_us()) < 0) {
+        exports_stop_by(x, "removed", "the medium is gone");
+        return 0;
+    }
+    x->phase = EXPORTS_MOUNT;
+    if (exports_send(x, EXPORT_OPEN, "") < 0)
+        exports_stop_by(x, "killed", "the exporting process ended; nothing whole is on the medium");
+    return 0;
+}
+
+static int on_ready(struct exporting *x, struct buf_reader *in)
+{
+    struct daemon *d = x->daemon;
+    uint64_t size = 0;
+
+    if (buf_get_u64(in, &size) < 0 || buf_get_end(in) < 0)
+        return -EBADMSG;
+    if (block_manager_set_export(d->block, x->device, MEDIUM_EXPORT_CLOSED, clock_wall_us()) < 0) {
+        exports_stop_by(x, "removed", "the medium is gone");
+        return 1;
+    }
+    x->phase = EXPORTS_HIDING;
+    x->hiding_since_us = clock_boottime_us();
+    return sd_event_add_time(d->loop, &x->timer, CLOCK_BOOTTIME, x->hiding_since_us, 1000, on_hide_timer, x);
+}
+
+static int on_mounted(struct exporting *x, struct buf_reader *in)
+{
+    if (buf_get_end(in) < 0)
+        return -EBADMSG;
+    x->phase = EXPORTS_DATA;
+    (void)block_manager_set_export(x->daemon->block, x->device, MEDIUM_EXPORT_CLOSED, clock_wall_us());
+    return 0;
+}
+
+/* --- what leaves --- */
+
+static int count_files(struct exporting *x)
+{
+    _cleanup_free_ struct ledger_count *counts = calloc(x->n_files, sizeof(*counts));
+    size_t n = 0;
+
+    if (!counts)
+        return -ENOMEM;
+    for (size_t i = 0; i < x->n_files; i++) {
+        size_t at = 0;
+
+        while (at < n && strcmp(counts[at].rule, x->files[i].rule) != 0)
+            at++;
+        if (at == n)
+            counts[n++].rule = x->files[i].rule;
+        counts[at].files++;
+        counts[at].bytes += x->files[i].size;
+    }
+    return ledger_commit(x->daemon->exports->ledger, x->id, x->person.uid, ledger_day(clock_wall_us()), counts, n);
+}
+
+static int get_written(struct exporting *x, struct buf_reader *in)
+{
+    _cleanup_free_ char *name = NULL, *hex = NULL;
+    struct digest digest;
+    int r = buf_get_string(in, EXPORT_NAME_MAX, &name);
+
+    if (r >= 0)
+        r = buf_get_u64(in, &x->size);
+    if (r >= 0)
+        r = buf_get_string(in, DIGEST_HEX_SIZE - 1, &hex);
+    if (r >= 0)
+        r = buf_get_end(in);
+    if (r < 0 || digest_from_hex(hex, &digest) < 0 || !text_is_printable_utf8(name))
+        return -EBADMSG;
+    memcpy(x->name, name, strlen(name) + 1);
+    digest_to_hex(&digest, x->sha256);
+    return 0;
+}
+
+/* Written, but without a name. Each file and its digest are in the journal before it gets one. */
+static int on_written(struct exporting *x, struct buf_reader *in)
+{
+    int r = get_written(x, in);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < x->n_files; i++)
+        record_file(x, &x->files[i], NULL);
+    if (recorder_sync(x->daemon->recorder) < 0) {
+        exports_stop_by(x, "journal", "the journal could not take it, so it was not given");
+        return 1;
+    }
+    if (count_files(x) < 0) {
+        exports_stop_by(x, "ledger", "it could not be counted, so it was not given");
+        return 1;
+    }
+    x->phase = EXPORTS_NAME;
+    return exports_send(x, EXPORT_COMMIT, "") < 0 ? -EPIPE : 0;
+}
+
+static int on_done(struct exporting *x, struct buf_reader *in)
+{
+    struct daemon *d = x->daemon;
+    _cleanup_free_ char *name = NULL;
+    struct audit_event e;
+
+    if (buf_get_string(in, EXPORT_NAME_MAX, &name) < 0 || buf_get_end(in) < 0 || !text_is_printable_utf8(name))
+        return -EBADMSG;
+    memcpy(x->name, name, strlen(name) + 1);
+    audit_event_init(&e, AUDIT_EXPORT_FINISHED);
+    audit_set(e.path, sizeof(e.path), x->name);
+    audit_set(e.message, sizeof(e.message), x->reason);
+    exports_add_record(x, &e, exports_record(x));
+    if (recorder_sync(d->recorder) == 0)
+        (void)ledger_end(d->exports->ledger, x->id);
+    x->phase = EXPORTS_ENDED;
+    return exports_send(x, EXPORT_RECORDED, "") < 0 ? -EPIPE : 0;
+}
+
+static int on_failed(struct exporting *x, struct buf_reader *in)
+{
+    _cleanup_free_ char *reason = NULL, *detail = NULL;
+    int r = buf_get_string(in, 31, &reason);
+
+    if (r >= 0)
+        r = buf_get_string(in, EXPORT_TEXT_MAX, &detail);
+    if (r >= 0)
+        r = buf_get_end(in);
+    if (r < 0 || x->phase == EXPORTS_ENDED || !text_is_printable_utf8(reason))
+        return -EBADMSG;
+    exports_end(x, reason, detail);
+    return 1;
+}
+
+int exports_on_frame(struct exporting *x, uint16_t type, struct buf_reader *in)
+{
+    static const struct {
+        uint16_t type;
+        enum exports_phase phase;
+        int (*handler)(struct exporting *x, struct buf_reader *in);
+    } steps[] = {
+        {EXPORT_STAGER, EXPORTS_STAGER, on_stager},
+        {EXPORT_OPENED, EXPORTS_FILES, on_opened},
+        {EXPORT_OPENED_END, EXPORTS_FILES, on_opened_end},
+        {EXPORT_STAGED, EXPORTS_COPIES, on_staged},
+        {EXPORT_STAGED_END, EXPORTS_COPIES, on_staged_end},
+        {EXPORT_READY, EXPORTS_CONTAINER, on_ready},
+        {EXPORT_MOUNTED, EXPORTS_MOUNT, on_mounted},
+        {EXPORT_WRITTEN, EXPORTS_DATA, on_written},
+        {EXPORT_DONE, EXPORTS_NAME, on_done},
+    };
+
+    if (type == EXPORT_FAILED)
+        return on_failed(x, in);
+    for (size_t i = 0; i < ELEMENTS(steps); i++)
+        if (steps[i].type == type && steps[i].phase == x->phase)
+            return steps[i].handler(x, in);
+    return -EBADMSG;
+}

@@ -1,0 +1,275 @@
+/*
+ * kuraban-export as kuraband's child. Owns: its start with nothing but the descriptors it needs, and the socket to it. Must not: wait for
+ * it, in the loop or at its end (it is nobody's child).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/files.h"
+#include "base/frame.h"
+#include "base/log.h"
+#include "ctl/server.h"
+#include "daemon/daemon.h"
+#include "daemon/exports_internal.h"
+#include "device/block.h"
+#include "kern/block.h"
+
+#define WORKER_NAME "kuraban-export"
+
+enum {
+    SEND_MS = 1000, /* the worker reads at once, or something is wrong with it */
+    HIGH_FD = 1000
+};
+
+/* --- starting it --- */
+
+/* A build tree has it beside the daemon; an installed daemon has it in libexec. */
+static void find_program(char path[static PATH_MAX])
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char *slash;
+
+    if (n > 0) {
+        self[n] = '\0';
+        slash = strrchr(self, '/');
+        if (slash) {
+            *slash = '\0';
+            n = snprintf(path, PATH_MAX, "%s/" WORKER_NAME, self);
+            if (n > 0 && n < PATH_MAX && access(path, X_OK) == 0)
+                return;
+        }
+    }
+    (void)snprintf(path, PATH_MAX, "%s/" WORKER_NAME, KURABAN_LIBEXEC_DIR);
+}
+
+/* The node, and that it is that device. */
+static int open_node(const struct daemon *d, const char *name, dev_t device)
+{
+    _cleanup_close_ int fd = -1;
+    char node[BLOCK_NAME_SIZE];
+    struct stat st;
+
+    block_node(name, node);
+    fd = openat(d->dev_fd, node, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    return S_ISBLK(st.st_mode) && st.st_rdev == device ? TAKE_FD(fd) : -ENODEV;
+}
+
+static int open_disk(const struct daemon *d, const struct medium *m)
+{
+    char disk[BLOCK_NAME_SIZE];
+    dev_t device;
+    int r = block_disk(d->sys_fd, m->name, disk);
+
+    if (r >= 0)
+        r = block_read_device(d->sys_fd, disk, &device);
+    return r < 0 ? r : open_node(d, disk, device);
+}
+
+/* In the grandchild: system calls only. Returns only when it failed. */
+static void become_worker(int fds[static 5], const char *program)
+{
+    char name[] = WORKER_NAME;
+    char *argv[] = {name, NULL}, *envp[] = {NULL};
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    sigset_t none;
+
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)signal(SIGIO, SIG_DFL);
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+        return;
+    for (int i = 0; i < 5; i++) { /* out of the way first */
+        fds[i] = fcntl(fds[i], F_DUPFD, HIGH_FD);
+        if (fds[i] < 0)
+            return;
+    }
+    for (int i = 0; i < 5; i++)
+        if (dup2(fds[i], EXPORT_FD_CLIENT + i) < 0)
+            return;
+    if (syscall(SYS_close_range, EXPORT_FD_DISK + 1, ~0U, 0) < 0 || chdir("/") < 0)
+        return;
+    execve(program, argv, envp);
+}
+
+/* Through a second fork, so that nobody has to wait for it. */
+static int spawn(int fds[static 5])
+{
+    char program[PATH_MAX];
+    int status;
+    pid_t child;
+
+    find_program(program);
+    if (access(program, X_OK) < 0)
+        return -errno;
+    child = fork();
+    if (child < 0)
+        return -errno;
+    if (child == 0) {
+        if (setsid() < 0 || fork() != 0)
+            _exit(0);
+        become_worker(fds, program);
+        _exit(127);
+    }
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return 0;
+}
+
+static int on_worker(sd_event_source *source, int fd, uint32_t events, void *userdata);
+
+static int start(struct exporting *x)
+{
+    _cleanup_close_ int client = -1, control = -1, state = -1, node = -1, disk = -1;
+    struct daemon *d = x->daemon;
+    const struct medium *m = block_manager_find(d->block, x->device);
+    int pair[2], r;
+
+    if (!m)
+        return -ENODEV;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    x->client = pair[0];
+    client = pair[1];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    x->control = pair[0];
+    control = pair[1];
+    state = files_open_directory_at(d->state_fd, "export", 1, 0700);
+    if (state < 0)
+        return state;
+    node = open_node(d, m->name, m->device);
+    if (node < 0)
+        return node;
+    disk = open_disk(d, m);
+    if (disk < 0)
+        return disk;
+    int fds[5] = {client, control, state, node, disk};
+
+    r = spawn(fds);
+    return r < 0 ? r : sd_event_add_io(d->loop, &x->io, x->control, EPOLLIN, on_worker, x);
+}
+
+static int send_begin(struct exporting *x, gid_t gid, const char *filesystem, const char *name)
+{
+    size_t n = x->person.n_gids - 1; /* the first is the primary one */
+    struct buf b;
+    int r;
+
+    if (n > EXPORT_GROUPS_MAX)
+        return -E2BIG;
+    buf_init(&b, FRAME_BODY_MAX);
+    r = buf_add_u32(&b, x->person.uid);
+    if (r >= 0)
+        r = buf_add_u32(&b, gid);
+    if (r >= 0)
+        r = buf_add_u32(&b, (uint32_t)n);
+    for (size_t i = 0; i < n && r >= 0; i++)
+        r = buf_add_u32(&b, x->person.gids[1 + i]);
+    if (r >= 0)
+        r = buf_add_string(&b, filesystem);
+    if (r >= 0)
+        r = buf_add_string(&b, name);
+    if (r >= 0)
+        r = buf_add_string(&b, x->id);
+    if (r >= 0)
+        r = frame_send(x->control, EXPORT_BEGIN, 0, &b, -1, SEND_MS);
+    buf_done(&b);
+    return r;
+}
+
+int exports_spawn(struct exporting *x, gid_t gid, const char *filesystem, const char *name)
+{
+    int r = start(x);
+
+    return r < 0 ? r : send_begin(x, gid, filesystem, name);
+}
+
+/* --- talking to it --- */
+
+int exports_send(struct exporting *x, uint16_t type, const char *picture, ...)
+{
+    struct buf b;
+    va_list ap;
+    int r = 0;
+
+    buf_init(&b, FRAME_BODY_MAX);
+    va_start(ap, picture);
+    for (const char *p = picture; *p && r >= 0; p++)
+        r = *p == '1' ? buf_add_u8(&b, (uint8_t)va_arg(ap, unsigned)) : buf_add_string(&b, va_arg(ap, const char *));
+    va_end(ap);
+    if (r >= 0)
+        r = frame_send(x->control, type, 0, &b, -1, SEND_MS);
+    buf_done(&b);
+    return r;
+}
+
+static void worker_ended(struct exporting *x)
+{
+    if (x->phase == EXPORTS_ENDED)
+        exports_end(x, NULL, "");
+    else
+        exports_end(x, "killed",
+                    x->phase < EXPORTS_NAME ? "the exporting process ended; nothing whole is on the medium"
+                                            : "the exporting process ended; it may be whole on the medium");
+}
+
+/* 1: x is gone. */
+static int take_frames(struct exporting *x)
+{
+    for (;;) {
+        struct frame_view f;
+        size_t used = 0;
+        int r = frame_parse(x->in.data, x->in.size, &f, &used);
+
+        if (r == 0)
+            return 0;
+        if (r > 0)
+            r = f.flags == 0 ? exports_on_frame(x, f.type, &f.body) : -EBADMSG;
+        if (r > 0)
+            return 1;
+        if (r < 0) {
+            log_error("export.protocol", "phase=%d error=%s", (int)x->phase, strerrorname_np(-r));
+            exports_stop_by(x, "failed", "the exporting process does not keep to the protocol");
+            return 1;
+        }
+        memmove(x->in.data, x->in.data + used, x->in.size - used);
+        x->in.size -= used;
+    }
+}
+
+static int on_worker(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct exporting *x = userdata;
+    uint8_t bytes[4096];
+    ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+    (void)source;
+    (void)events;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (n <= 0 || buf_add(&x->in, bytes, (size_t)n) < 0)
+        worker_ended(x);
+    else
+        (void)take_frames(x);
+    return 0;
+}
