@@ -9,10 +9,12 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "cli/factor.h"
 #include "cli/i18n.h"
 #include "config/config.h"
 #include "ctl/protocol.h"
 #include "ctl/sealed.h"
+#include "mfa/mfa.h"
 #include "policy/trust/trust.h"
 
 enum {
@@ -88,6 +90,9 @@ static const char *reason_words(const char *reason)
     for (size_t i = 0; i < ELEMENTS(others); i++)
         if (text_equal(reason, others[i].reason))
             return _(others[i].words);
+    for (uint8_t i = 1; i < MFA_E_COUNT_; i++)
+        if (text_equal(reason, mfa_error_name((enum mfa_error)i)))
+            return factor_error_words(i);
     return NULL;
 }
 

@@ -207,7 +207,10 @@ static enum cli_exit not_asked(struct cli *c, int error, const char *instead)
 {
     switch (-error) {
     case ENOTTY:
-        cli_error(c, _("there is no terminal to ask on; %s is for scripts"), instead);
+        if (instead)
+            cli_error(c, _("there is no terminal to ask on; %s is for scripts"), instead);
+        else
+            cli_error(c, _("there is no terminal to ask on"));
         return CLI_USAGE;
     case EMSGSIZE:
         cli_error(c, _("the answer is too long"));
@@ -224,18 +227,28 @@ static enum cli_exit not_asked(struct cli *c, int error, const char *instead)
 
 /* --- passphrases --- */
 
-enum cli_exit passphrase_ask(struct cli *c, const char *prompt, struct passphrase **ret)
+static enum cli_exit ask(struct cli *c, const char *prompt, bool echo, const char *instead, struct passphrase **ret)
 {
     _cleanup_passphrase_ struct passphrase *p = passphrase_new();
     int r;
 
     if (!p)
         return no_memory(c);
-    r = ask_line(prompt, false, p->text, PASSPHRASE_MAX + 1, &p->size);
+    r = ask_line(prompt, echo, p->text, PASSPHRASE_MAX + 1, &p->size);
     if (r < 0)
-        return not_asked(c, r, "--passphrase-file");
+        return not_asked(c, r, instead);
     *ret = TAKE_PTR(p);
     return CLI_OK;
+}
+
+enum cli_exit passphrase_ask(struct cli *c, const char *prompt, struct passphrase **ret)
+{
+    return ask(c, prompt, false, "--passphrase-file", ret);
+}
+
+enum cli_exit passphrase_ask_shown(struct cli *c, const char *prompt, struct passphrase **ret)
+{
+    return ask(c, prompt, true, NULL, ret);
 }
 
 /* Characters, not bytes: a Japanese one has three bytes. */

@@ -24,6 +24,8 @@ void passphrase_protect(void);
 /* Asks once on the terminal, without echo. CLI_OK, or it has told what was wrong; a signal that ends programs ends this one after
  * the terminal is as before. prompt is already translated. */
 enum cli_exit passphrase_ask(struct cli *c, const char *prompt, struct passphrase **ret);
+/* The same with what is typed shown, for what is worth nothing a minute later. */
+enum cli_exit passphrase_ask_shown(struct cli *c, const char *prompt, struct passphrase **ret);
 /* Twice, until both are the same and long enough; three times at most. */
 enum cli_exit passphrase_ask_new(struct cli *c, struct passphrase **ret);
 /* The first line of a file: owned by the caller and closed to others, or an inherited descriptor as /dev/fd/N. */

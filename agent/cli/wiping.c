@@ -1,6 +1,7 @@
-/* Owns: OpenSSL's heap in the program that handles people's keys. Must not: be linked into a daemon, which has none and counts time. */
+/* Owns: OpenSSL's and jansson's heap in the program that handles people's keys. Must not: be linked into a daemon, which has none and counts time. */
 #include "cli/wiping.h"
 
+#include <jansson.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -39,7 +40,18 @@ static void *wiping_realloc(void *p, size_t size, const char *file, int line)
     return moved;
 }
 
+static void *plain_malloc(size_t size)
+{
+    return malloc(size);
+}
+
+static void wiping_json_free(void *p)
+{
+    wiping_free(p, NULL, 0);
+}
+
 void wiping_begin(void)
 {
+    json_set_alloc_funcs(plain_malloc, wiping_json_free);
     (void)CRYPTO_set_mem_functions(wiping_malloc, wiping_realloc, wiping_free);
 }
