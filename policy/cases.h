@@ -44,6 +44,19 @@ struct policy_case_open {
     bool write, execute;
 };
 
+struct policy_case_approver {
+    char *user; /* NULL: known by groups alone */
+    struct policy_strings groups;
+};
+struct policy_case_export {
+    bool given;
+    char *path;                              /* its store is found by it */
+    uint64_t size, taken_files, taken_bytes; /* taken: by this rule today, before */
+    uint8_t factors;
+    struct policy_case_approver *approvers;
+    size_t n_approvers;
+};
+
 enum policy_expected_verdict {
     POLICY_EXPECT_ANY = 0,
     POLICY_EXPECT_ALLOW,
@@ -66,6 +79,8 @@ struct policy_case {
     struct policy_case_medium medium;
     struct policy_case_mount mount;
     struct policy_case_open open;
+    struct policy_case_export export;
+    bool unlocked; /* the person has unlocked the device and the medium */
     struct policy_expect expect;
 };
 
@@ -82,6 +97,7 @@ struct policy_cases {
 enum {
     POLICY_CASES_SIZE_MAX = 1024 * 1024,
     POLICY_CASES_MAX = 8192,
+    POLICY_CASE_APPROVERS_MAX = 8,
 };
 
 struct policy_findings;

@@ -203,6 +203,61 @@ static int end_open(struct doc *d, const struct yaml_node_s *node, void *object)
 static const struct doc_schema open_schema = {
     .what = N_("open"), .fields = open_fields, .n = ELEMENTS(open_fields), .end = end_open};
 
+/* --- taking a file out --- */
+
+#define EXPORT struct policy_case_export
+
+static const struct doc_field approver_fields[] = {
+    TEXT(struct policy_case_approver, "user", user, N_("the approver, by name")),
+    STRINGS(struct policy_case_approver, "groups", groups, N_("the approver's groups, by name")),
+};
+
+static int end_approver(struct doc *d, const struct yaml_node_s *node, void *object)
+{
+    const struct policy_case_approver *a = object;
+
+    if (!a->user && a->groups.n == 0)
+        doc_error(d, node, N_("an approver is somebody: give user or groups"));
+    return 0;
+}
+static const struct doc_schema approver_schema = {
+    .what = N_("an approver"), .fields = approver_fields, .n = ELEMENTS(approver_fields), .end = end_approver};
+
+static const struct doc_field export_fields[] = {
+    {.key = "path",
+     .type = DOC_CUSTOM,
+     .required = true,
+     DOC_AT(EXPORT, path),
+     .load = load_path,
+     .clear = load_clear_string,
+     .text = N_("the file; its store is found by this path")},
+    {.key = "size", .type = DOC_SIZE, DOC_AT(EXPORT, size), .text = N_("of the file")},
+    {.key = "taken-files",
+     .type = DOC_U64,
+     DOC_AT(EXPORT, taken_files),
+     .text = N_("files the person took out by the rule today, before")},
+    {.key = "taken-bytes", .type = DOC_SIZE, DOC_AT(EXPORT, taken_bytes), .text = N_("and how many bytes")},
+    LOAD_FACTORS_FIELD(EXPORT, load_login_factor_choices, N_("what the person showed; without it nothing")),
+    {.key = "approvers",
+     .type = DOC_LIST,
+     DOC_AT(EXPORT, approvers),
+     DOC_COUNT_AT(EXPORT, n_approvers),
+     .element = sizeof(struct policy_case_approver),
+     .maximum = POLICY_CASE_APPROVERS_MAX,
+     .schema = &approver_schema,
+     .text = N_("other people who gave their codes")},
+};
+
+static int end_export(struct doc *d, const struct yaml_node_s *node, void *object)
+{
+    (void)d;
+    (void)node;
+    ((struct policy_case_export *)object)->given = true;
+    return 0;
+}
+static const struct doc_schema export_schema = {
+    .what = N_("export"), .fields = export_fields, .n = ELEMENTS(export_fields), .end = end_export};
+
 /* --- what is expected --- */
 
 static const struct doc_choice verdicts[] = {{"allow", POLICY_EXPECT_ALLOW},
@@ -292,6 +347,12 @@ static const struct doc_field case_fields[] = {
      DOC_AT(CASE, open),
      .schema = &open_schema,
      .text = N_("a file is opened; with medium: one on it, else one of a store")},
+    {.key = "export",
+     .type = DOC_MAP,
+     DOC_AT(CASE, export),
+     .schema = &export_schema,
+     .text = N_("a file is taken out to the device or medium")},
+    FLAG(CASE, "unlocked", unlocked, N_("the person has unlocked the device and its medium")),
     {.key = "expect",
      .type = DOC_MAP,
      .required = true,
@@ -320,16 +381,28 @@ static void check_medium(struct doc *d, const struct yaml_node_s *node, const st
         doc_error(d, medium, N_("'bus' is missing"));
 }
 
+static void check_export(struct doc *d, const struct yaml_node_s *node, const struct policy_case *c)
+{
+    const struct yaml_node_s *export = doc_find(d, node, "export");
+
+    if (!c->usb.given && !c->medium.given)
+        doc_error(d, export, N_("a file is taken out to something: give usb or medium as well"));
+    if (c->open.given)
+        doc_error(d, export, N_("a case is about opening a file or taking it out, not both"));
+}
+
 static int end_case(struct doc *d, const struct yaml_node_s *node, void *object)
 {
     const struct policy_case *c = object;
     const struct yaml_node_s *open = doc_find(d, node, "open");
-    bool others = c->usb.given || c->medium.given || c->open.given;
+    bool others = c->usb.given || c->medium.given || c->open.given || c->export.given;
 
     if (!others && !c->mount.given)
         doc_error(d, node, N_("the case is about nothing: give usb, medium, mount or open"));
     if (others && c->mount.given)
         doc_error(d, doc_find(d, node, "mount"), N_("'mount' stands alone in a case"));
+    if (c->export.given)
+        check_export(d, node, c);
     if (c->medium.given)
         check_medium(d, node, c);
     else if (c->open.given && c->usb.given)

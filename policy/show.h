@@ -33,3 +33,19 @@ const char *policy_operator_name(enum policy_set_operator op);
 const char *policy_when_full_name(enum policy_when_full full);
 /* "mon" … "sun", 0 is Monday. */
 const char *policy_day_name(unsigned day);
+
+/* show_factor.c: "zip-aes256" "luks" "plain", "root" "self" "first-login". */
+const char *policy_container_name(enum policy_container container);
+const char *policy_enrol_name(enum policy_enrol enrol);
+void policy_show_factors(FILE *out, uint8_t factors); /* "password, totp", "none" */
+void policy_show_duration(FILE *out, int64_t us);     /* "15m", "0" */
+/* "2", "1 (groups kakaricho)" */
+void policy_show_approvals(FILE *out, unsigned approvals, const struct policy_who *approvers, size_t limit);
+/* "totp; approvals 1; for 15m" */
+void policy_show_unlock(FILE *out, const struct policy_unlock *unlock, size_t limit);
+/* From where: "from juki, elsewhere", "classes 3B, 2". */
+void policy_show_sources(FILE *out, const struct policy_export_rule *r, size_t limit);
+/* The limits of a day: "files 50, bytes 100M". */
+void policy_show_day(FILE *out, const struct policy_export_rule *r);
+/* What a person gives and gets: "totp; approvals 1 (groups kakaricho); zip-aes256". */
+void policy_show_demands(FILE *out, const struct policy_export_rule *r, size_t limit);

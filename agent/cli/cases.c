@@ -16,12 +16,16 @@ struct decided {
     struct evaluate_steps steps;
     struct decide_interface *interfaces; /* behind facts */
     struct explain_person person;
+    struct explain_person approvers[POLICY_CASE_APPROVERS_MAX];
+    struct decide_person approving[POLICY_CASE_APPROVERS_MAX]; /* behind facts */
 };
 
 static void decided_done(struct decided *d)
 {
     free(d->interfaces);
     explain_person_done(&d->person);
+    for (size_t i = 0; i < ELEMENTS(d->approvers); i++)
+        explain_person_done(&d->approvers[i]);
 }
 
 static const char *or_empty(const char *text)
@@ -92,13 +96,48 @@ static bool take_open(const struct policy_case_open *open, const struct policy *
     return true;
 }
 
+static int take_export(const struct policy_case_export *export, const struct policy *policy, struct names *names,
+                       struct decided *d)
+{
+    struct decide_export_facts *facts = &d->facts.export;
+    size_t store = 0;
+    int r = 0;
+
+    d->facts.has_export = true;
+    *facts = (struct decide_export_facts){.store = -1,
+                                          .size = export->size,
+                                          .day_files = export->taken_files,
+                                          .day_bytes = export->taken_bytes,
+                                          .factors = export->factors,
+                                          .approvers = d->approving};
+    if (explain_find_store_by_name(policy, export->path, &store) == 0)
+        facts->store = (int)store;
+    for (size_t i = 0; r == 0 && i < export->n_approvers; i++) {
+        const struct policy_case_approver *a = &export->approvers[i];
+
+        r = names_person(names, a->user, (const char *const *)a->groups.items, a->groups.n, &d->approvers[i]);
+        if (r == 0)
+            d->approving[facts->n_approvers++] = d->approvers[i].person;
+    }
+    return r;
+}
+
+/* What the person of the case has unlocked. */
+static void take_grants(struct decided *d)
+{
+    uid_t uid = d->person.person.uid;
+
+    d->facts.usb.granted = d->facts.medium.granted = d->facts.medium.usb_granted = true;
+    d->facts.medium.granted_to = d->facts.medium.usb_granted_to = uid;
+}
+
 static void take_person(const struct policy_case *k, struct decided *d)
 {
     struct decide_time now;
 
     decide_time_local(k->wall_us, &now);
-    d->facts.usb.now = d->facts.medium.now = d->facts.open.now = now;
-    d->facts.open.subject.person = d->person.person;
+    d->facts.usb.now = d->facts.medium.now = d->facts.open.now = d->facts.export.now = now;
+    d->facts.open.subject.person = d->facts.export.person = d->person.person;
     d->facts.person = d->person.words;
     if (!k->user && k->groups.n == 0)
         return; /* nobody is logged in */
@@ -124,6 +163,12 @@ static int decide(const struct policy_case *k, const struct policy *policy, stru
                                                      .type = k->mount.type,
                                                      .source = or_empty(k->mount.source)};
     }
+    if (k->export.given)
+        r = take_export(&k->export, policy, names, d);
+    if (r < 0)
+        return r;
+    if (k->unlocked)
+        take_grants(d);
     if (k->open.given && !take_open(&k->open, policy, d))
         return 0;
     take_person(k, d);

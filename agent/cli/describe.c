@@ -11,10 +11,6 @@
 #include "base/text.h"
 #include "policy/show.h"
 
-enum {
-    LIST_MAX = 6 /* items of a list that are written out */
-};
-
 void described_done(struct described *d)
 {
     free(d->wanted);
@@ -22,20 +18,14 @@ void described_done(struct described *d)
     *d = (struct described){0};
 }
 
-/* Both sides are written through streams; without memory there is no key, and nothing is shown. */
-struct sides {
-    FILE *wanted, *found;
-    size_t wanted_size, found_size;
-};
-
-static bool open_sides(struct sides *s, struct described *d)
+bool describe_open_sides(struct sides *s, struct described *d)
 {
     s->wanted = open_memstream(&d->wanted, &s->wanted_size);
     s->found = open_memstream(&d->found, &s->found_size);
     return s->wanted && s->found;
 }
 
-static void close_sides(struct sides *s, struct described *d, const char *key)
+void describe_close_sides(struct sides *s, struct described *d, const char *key)
 {
     bool good = s->wanted && s->found;
 
@@ -53,7 +43,7 @@ static void show_text(FILE *out, const char *text)
 
 static void show_set(const struct sides *s, const struct policy_strings *wanted, const char *found)
 {
-    policy_show_strings(s->wanted, wanted, LIST_MAX);
+    policy_show_strings(s->wanted, wanted, DESCRIBE_LIST_MAX);
     show_text(s->found, found);
 }
 
@@ -69,14 +59,13 @@ static void show_now(FILE *out, const struct decide_time *now)
     (void)fprintf(out, "%s %02d:%02d", policy_day_name(now->weekday), now->minute / 60, now->minute % 60);
 }
 
-/* who, when, until: the same for every rule. */
-static const char *show_condition(const struct sides *s, enum verdict_reason reason, const struct policy_who *who,
-                                  const struct policy_when *when, int64_t until_us, const char *person,
-                                  const struct decide_time *now)
+const char *describe_condition(const struct sides *s, enum verdict_reason reason, const struct policy_who *who,
+                               const struct policy_when *when, int64_t until_us, const char *person,
+                               const struct decide_time *now)
 {
     switch (reason) {
     case REASON_WHO:
-        policy_show_who(s->wanted, who, LIST_MAX);
+        policy_show_who(s->wanted, who, DESCRIBE_LIST_MAX);
         show_text(s->found, person && *person ? person : "-");
         return "who";
     case REASON_WHEN:
@@ -108,7 +97,7 @@ static const char *show_usb(const struct sides *s, const struct policy_usb_rule 
 
     switch (m) {
     case MISMATCH_DEVICE:
-        policy_show_ids(s->wanted, &match->devices, LIST_MAX);
+        policy_show_ids(s->wanted, &match->devices, DESCRIBE_LIST_MAX);
         (void)fprintf(s->found, "%04x:%04x", usb->vendor, usb->product);
         break;
     case MISMATCH_SERIAL:
@@ -136,11 +125,11 @@ static const char *show_usb(const struct sides *s, const struct policy_usb_rule 
         show_set(s, &match->connect_types, usb->connect_type);
         break;
     case MISMATCH_INTERFACES:
-        policy_show_interfaces(s->wanted, &match->interfaces, LIST_MAX);
+        policy_show_interfaces(s->wanted, &match->interfaces, DESCRIBE_LIST_MAX);
         show_found_interfaces(s->found, usb);
         break;
     default:
-        return show_condition(s, condition_of(m), &r->who, &r->when, r->until_us, f->person, &usb->now);
+        return describe_condition(s, condition_of(m), &r->who, &r->when, r->until_us, f->person, &usb->now);
     }
     return decide_mismatch_name(m);
 }
@@ -149,9 +138,9 @@ void describe_usb(const struct policy_usb_rule *r, const struct evaluate_facts *
                   struct described *ret)
 {
     struct sides s = {0};
-    const char *key = open_sides(&s, ret) ? show_usb(&s, r, facts, m) : NULL;
+    const char *key = describe_open_sides(&s, ret) ? show_usb(&s, r, facts, m) : NULL;
 
-    close_sides(&s, ret, key);
+    describe_close_sides(&s, ret, key);
 }
 
 static const char *show_selector(const struct sides *s, const struct policy_medium_match *match,
@@ -185,12 +174,12 @@ void describe_medium(const struct policy_medium_rule *r, const struct evaluate_f
     struct sides s = {0};
     const char *key = NULL;
 
-    if (open_sides(&s, ret)) {
+    if (describe_open_sides(&s, ret)) {
         key = show_selector(&s, &r->match, medium, m);
         if (!key)
-            key = show_condition(&s, condition_of(m), &r->who, &r->when, r->until_us, facts->person, &medium->now);
+            key = describe_condition(&s, condition_of(m), &r->who, &r->when, r->until_us, facts->person, &medium->now);
     }
-    close_sides(&s, ret, key);
+    describe_close_sides(&s, ret, key);
 }
 
 /* --- why a step came out as it did --- */
@@ -207,7 +196,7 @@ static const char *show_failed_selector(const struct sides *s, const struct poli
 {
     if (match->labels.n > 0) {
         (void)fputs("label ", s->wanted);
-        policy_show_strings(s->wanted, &match->labels, LIST_MAX);
+        policy_show_strings(s->wanted, &match->labels, DESCRIBE_LIST_MAX);
         (void)fputs(match->uuids.n > 0 ? "; " : "", s->wanted);
         (void)fputs("label ", s->found);
         show_text(s->found, m->label);
@@ -215,7 +204,7 @@ static const char *show_failed_selector(const struct sides *s, const struct poli
     }
     if (match->uuids.n > 0) {
         (void)fputs("uuid ", s->wanted);
-        policy_show_strings(s->wanted, &match->uuids, LIST_MAX);
+        policy_show_strings(s->wanted, &match->uuids, DESCRIBE_LIST_MAX);
         (void)fputs("uuid ", s->found);
         show_text(s->found, m->uuid);
     }
@@ -233,7 +222,7 @@ static const char *show_medium_condition(const struct sides *s, enum verdict_rea
     case REASON_FILESYSTEM:
         if (match->filesystems.n == 0)
             return show_failed_selector(s, match, m);
-        policy_show_strings(s->wanted, &match->filesystems, LIST_MAX);
+        policy_show_strings(s->wanted, &match->filesystems, DESCRIBE_LIST_MAX);
         show_medium_found(s->found, m);
         return "filesystem";
     case REASON_CAPACITY:
@@ -248,10 +237,20 @@ static const char *show_medium_condition(const struct sides *s, enum verdict_rea
     }
 }
 
+/* Nothing is found: it was not unlocked. */
+static const char *show_lock(const struct sides *s, const struct policy_unlock *unlock)
+{
+    policy_show_unlock(s->wanted, unlock, DESCRIBE_LIST_MAX);
+    (void)fputc('-', s->found);
+    return "unlock";
+}
+
 static const char *show_usb_reason(const struct sides *s, const struct policy_usb_rule *r,
                                    const struct evaluate_facts *f, enum verdict_reason reason)
 {
     switch (reason) {
+    case REASON_LOCKED:
+        return show_lock(s, &r->unlock);
     case REASON_DUPLICATE:
         (void)fputs("refuse", s->wanted);
         show_text(s->found, f->usb.serial);
@@ -260,13 +259,13 @@ static const char *show_usb_reason(const struct sides *s, const struct policy_us
         if (r->only.n > 0)
             policy_show_interfaces(
                 s->wanted, &(struct policy_interfaces){.items = r->only.items, .n = r->only.n, .op = POLICY_SET_EQUALS},
-                LIST_MAX);
+                DESCRIBE_LIST_MAX);
         else
             (void)fputs("08:*:*", s->wanted); /* read: storage and nothing else */
         show_found_interfaces(s->found, &f->usb);
         return r->only.n > 0 ? "allow.interfaces" : "allow";
     default:
-        return show_condition(s, reason, &r->who, &r->when, r->until_us, f->person, &f->usb.now);
+        return describe_condition(s, reason, &r->who, &r->when, r->until_us, f->person, &f->usb.now);
     }
 }
 
@@ -288,8 +287,8 @@ static const char *show_programs(const struct sides *s, const struct policy_stor
         }
         return "sha256";
     }
-    for (size_t i = 0; i < store->n_programs && i <= LIST_MAX; i++)
-        (void)fprintf(s->wanted, "%s%s", i > 0 ? ", " : "", i < LIST_MAX ? store->programs[i].path : "…");
+    for (size_t i = 0; i < store->n_programs && i <= DESCRIBE_LIST_MAX; i++)
+        (void)fprintf(s->wanted, "%s%s", i > 0 ? ", " : "", i < DESCRIBE_LIST_MAX ? store->programs[i].path : "…");
     show_text(s->found, f->program);
     return "programs";
 }
@@ -310,12 +309,14 @@ static const char *show_open_reason(const struct sides *s, const struct policy *
         (void)fputs("execute", s->found);
         return "exec";
     }
+    if (v->reason == REASON_LOCKED && (usb || medium))
+        return show_lock(s, usb ? &usb->unlock : &medium->unlock);
     if (store)
-        return show_condition(s, v->reason, &store->who, &store->when, 0, f->person, now);
+        return describe_condition(s, v->reason, &store->who, &store->when, 0, f->person, now);
     if (usb)
-        return show_condition(s, v->reason, &usb->who, &usb->when, usb->until_us, f->person, now);
+        return describe_condition(s, v->reason, &usb->who, &usb->when, usb->until_us, f->person, now);
     if (medium)
-        return show_condition(s, v->reason, &medium->who, &medium->when, medium->until_us, f->person, now);
+        return describe_condition(s, v->reason, &medium->who, &medium->when, medium->until_us, f->person, now);
     return NULL;
 }
 
@@ -330,10 +331,12 @@ static const char *show_medium_reason(const struct sides *s, const struct policy
 
     if (key)
         return key;
+    if (v->reason == REASON_LOCKED && (usb || rule))
+        return show_lock(s, usb ? &usb->unlock : &rule->unlock);
     if (usb)
-        return show_condition(s, v->reason, &usb->who, &usb->when, usb->until_us, f->person, &m->now);
+        return describe_condition(s, v->reason, &usb->who, &usb->when, usb->until_us, f->person, &m->now);
     if (rule)
-        return show_condition(s, v->reason, &rule->who, &rule->when, rule->until_us, f->person, &m->now);
+        return describe_condition(s, v->reason, &rule->who, &rule->when, rule->until_us, f->person, &m->now);
     return NULL;
 }
 
@@ -344,7 +347,7 @@ static const char *show_mount_reason(const struct sides *s, const struct policy 
 
     if (listed->n == 0)
         return NULL;
-    policy_show_strings(s->wanted, listed, LIST_MAX);
+    policy_show_strings(s->wanted, listed, DESCRIBE_LIST_MAX);
     (void)fprintf(s->found, "%s (%s)", f->mount.source ? f->mount.source : "-", f->mount.type ? f->mount.type : "-");
     return "allow";
 }
@@ -358,7 +361,11 @@ void describe_reason(const struct policy *p, const struct evaluate_facts *facts,
     struct sides s = {0};
     const char *key = NULL;
 
-    if (open_sides(&s, ret) && v->ruled != VERDICT_ALLOW) {
+    if (step->object == EVALUATE_EXPORT) {
+        describe_export_reason(p, facts, steps, v, ret);
+        return;
+    }
+    if (describe_open_sides(&s, ret) && v->ruled != VERDICT_ALLOW) {
         if (step->object == EVALUATE_USB && usb)
             key = show_usb_reason(&s, usb, facts, v->reason);
         else if (step->object == EVALUATE_MEDIUM)
@@ -368,7 +375,7 @@ void describe_reason(const struct policy *p, const struct evaluate_facts *facts,
         else if (step->object == EVALUATE_FILE)
             key = show_open_reason(&s, p, facts, v);
     }
-    close_sides(&s, ret, key);
+    describe_close_sides(&s, ret, key);
 }
 
 const struct policy_store *describe_find_store(const struct policy *p, const char *id)

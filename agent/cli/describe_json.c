@@ -1,5 +1,6 @@
 /* Owns: a decided step as JSON, the keys of which kuraban(1) promises. Must not: decide. */
 #include <jansson.h>
+#include <stdlib.h>
 
 #include "base/text.h"
 #include "cli/describe.h"
@@ -59,15 +60,61 @@ static void add_media_rules(json_t *rules, const struct policy *p, const struct 
     }
 }
 
-/* Of a rule, media rule or store; class defaults and "default" have neither name nor place. */
+static void add_export_rules(json_t *rules, const struct policy *p, const struct decide_export_facts *facts,
+                             const struct verdict *v)
+{
+    for (size_t i = 0; i < p->n_export; i++) {
+        const struct policy_export_rule *r = &p->export[i];
+        enum decide_mismatch m = decide_export_mismatch(p, i, facts->target, facts->store);
+        json_t *rule = describe_rule("export", r->id, r->name, r->at, text_equal(r->id, v->rule), m);
+        struct described d = {0};
+
+        describe_export(p, r, facts, m, &d);
+        add_described(rule, &d);
+        (void)json_array_append_new(rules, rule);
+    }
+}
+
+/* What the deciding rule asks for and how files leave. */
+static void add_demands(json_t *object, const struct policy_export_rule *r)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = r ? open_memstream(&text, &size) : NULL;
+
+    if (out)
+        policy_show_demands(out, r, DESCRIBE_LIST_MAX);
+    if (out && fclose(out) != 0) {
+        free(text);
+        text = NULL;
+    }
+    (void)json_object_set_new(object, "demands", string_or_null(text));
+    free(text);
+}
+
+/* Of a rule, media rule, export rule or store; class defaults and "default" have neither name nor place. */
 static void add_rule_itself(json_t *object, const struct policy *p, const char *file, const char *id)
 {
     const struct policy_usb_rule *usb = policy_find_usb_rule(p, id);
     const struct policy_medium_rule *medium = policy_find_medium_rule(p, id);
     const struct policy_store *store = describe_find_store(p, id);
-    const char *name = usb ? usb->name : medium ? medium->name : store ? store->name : NULL;
-    struct policy_position at = usb ? usb->at : medium ? medium->at : store ? store->at : (struct policy_position){0};
+    const struct policy_export_rule *export = describe_find_export(p, id);
+    const char *name = NULL;
+    struct policy_position at = {0};
 
+    if (usb) {
+        name = usb->name;
+        at = usb->at;
+    } else if (medium) {
+        name = medium->name;
+        at = medium->at;
+    } else if (export) {
+        name = export->name;
+        at = export->at;
+    } else if (store) {
+        name = store->name;
+        at = store->at;
+    }
     (void)json_object_set_new(object, "name", string_or_null(name));
     (void)json_object_set_new(object, "position",
                               at.line > 0 ? json_pack("{s:o, s:i, s:i}", "file", string_or_null(file), "line",
@@ -92,6 +139,10 @@ json_t *evaluate_describe(const struct policy *p, const char *file, const struct
         add_usb_rules(rules, p, facts, v);
     if (step->object == EVALUATE_MEDIUM)
         add_media_rules(rules, p, facts, &steps->medium, v);
+    if (step->object == EVALUATE_EXPORT) {
+        add_export_rules(rules, p, &steps->export, v);
+        add_demands(object, describe_find_export(p, rule));
+    }
     add_rule_itself(object, p, file, rule);
     describe_reason(p, facts, steps, i, &d);
     add_described(object, &d);

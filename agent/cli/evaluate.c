@@ -5,8 +5,11 @@
 
 const char *evaluate_object_name(enum evaluate_object object)
 {
-    static const char *const names[] = {
-        [EVALUATE_USB] = "usb", [EVALUATE_MEDIUM] = "medium", [EVALUATE_MOUNT] = "mount", [EVALUATE_FILE] = "file"};
+    static const char *const names[] = {[EVALUATE_USB] = "usb",
+                                        [EVALUATE_MEDIUM] = "medium",
+                                        [EVALUATE_MOUNT] = "mount",
+                                        [EVALUATE_FILE] = "file",
+                                        [EVALUATE_EXPORT] = "export"};
 
     return (unsigned)object < ELEMENTS(names) && names[object] ? names[object] : "none";
 }
@@ -26,6 +29,12 @@ static struct verdict *add_step(struct evaluate_steps *s, enum evaluate_object o
     return &step->verdict;
 }
 
+/* The rule by which files may be taken out to what was decided last, NULL: none. */
+static const char *target_of(const struct verdict *v)
+{
+    return v && v->ruled == VERDICT_ALLOW && v->allow == POLICY_EXPORT ? v->rule : NULL;
+}
+
 void evaluate(const struct policy *p, const struct evaluate_facts *facts, struct evaluate_steps *ret)
 {
     struct evaluate_steps s = {.medium = facts->medium};
@@ -43,6 +52,13 @@ void evaluate(const struct policy *p, const struct evaluate_facts *facts, struct
         open.kind = DECIDE_OBJECT_MEDIUM;
         open.medium = last;
         open.medium_bus = s.medium.bus;
+    }
+    if (facts->has_export && last && last->kind == VERDICT_ALLOW) {
+        s.export = facts->export;
+        s.export.target = target_of(last);
+        decide_export(p, &s.export, add_step(&s, EVALUATE_EXPORT));
+        *ret = s;
+        return;
     }
     if (facts->has_mount) {
         last = add_step(&s, EVALUATE_MOUNT);

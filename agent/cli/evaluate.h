@@ -9,25 +9,29 @@ struct json_t;
 
 /*
  * A whole case from facts alone: the device is decided, then the medium in it, then the opening of a file on it, each by what
- * the one before got, as kuraband does. What is refused has nothing behind it: there the case ends. Also one store, one mount.
+ * the one before got, as kuraband does; or a file that is taken out to it. What is refused has nothing behind it: there the case
+ * ends. Also one store, one mount.
  */
 
 enum evaluate_object {
     EVALUATE_USB = 1,
     EVALUATE_MEDIUM,
     EVALUATE_MOUNT,
-    EVALUATE_FILE
+    EVALUATE_FILE,
+    EVALUATE_EXPORT
 };
-const char *evaluate_object_name(enum evaluate_object object); /* "usb" "medium" "mount" "file" */
+const char *evaluate_object_name(enum evaluate_object object); /* "usb" "medium" "mount" "file" "export" */
 
 struct evaluate_facts {
     bool has_usb, has_medium, has_mount, has_open;
+    bool has_export; /* instead of has_open: a file is taken out to the device or medium */
     struct decide_usb_facts usb;
     struct decide_medium_facts medium; /* usb_rule is filled in when has_usb */
     struct decide_mount_facts mount;
-    struct decide_open_facts open; /* kind and medium are filled in when has_medium */
-    const char *person;            /* for people: "tanaka (kazei)"; "" nobody */
-    const char *program;           /* for people: the path; NULL when there is none */
+    struct decide_open_facts open;     /* kind and medium are filled in when has_medium */
+    struct decide_export_facts export; /* target is filled in */
+    const char *person;                /* for people: "tanaka (kazei)"; "" nobody */
+    const char *program;               /* for people: the path; NULL when there is none */
 };
 
 enum {
@@ -41,6 +45,7 @@ struct evaluate_steps {
     struct evaluate_step items[EVALUATE_STEPS_MAX];
     size_t n;
     struct decide_medium_facts medium; /* as they were decided */
+    struct decide_export_facts export;
 };
 /* ret->n is 0 only when there is nothing to decide. Its verdicts refer to p. */
 void evaluate(const struct policy *p, const struct evaluate_facts *facts, struct evaluate_steps *ret);

@@ -18,6 +18,8 @@
 #include "device/exit.h"
 #include "device/mount.h"
 
+#define NOBODYS_UID ((uid_t)0xfffffffd) /* made up; the two above mean something to the kernel */
+
 void explain_facts_done(struct explain_facts *f)
 {
     (void)present_free(f->present);
@@ -60,7 +62,13 @@ enum cli_exit explain_facts_usage(struct cli *c, const struct cli_arguments *a)
         return cli_usage(c, _("either --device or --bus"));
     if (!is_described(a) && any_given(a, EXPLAIN_SERIAL, EXPLAIN_LUKS))
         return cli_usage(c, _("a device is described by --device VENDOR:PRODUCT or --bus; one that is there is read"));
-    if (device && path && !is_described(a))
+    if (a->values[EXPLAIN_EXPORT] && (!path || (!device && !bus)))
+        return cli_usage(c, _("--export takes --path FILE out to what --device or --bus names"));
+    if (a->values[EXPLAIN_EXPORT] && any_given(a, EXPLAIN_PROGRAM, EXPLAIN_EXECUTE))
+        return cli_usage(c, _("a file is opened (--program, --write, --execute) or taken out (--export)"));
+    if (a->values[EXPLAIN_SIZE] && !a->values[EXPLAIN_EXPORT])
+        return cli_usage(c, _("--size belongs to --export"));
+    if (device && path && !is_described(a) && !a->values[EXPLAIN_EXPORT])
         return cli_usage(c, _("either --device, or --path with --program"));
     if (bus && !is_bus(bus))
         return cli_usage(c,
@@ -160,7 +168,7 @@ static enum cli_exit describe_device(struct cli *c, const struct cli_arguments *
 
     if (code == CLI_OK && (!f->facts.has_usb || a->values[EXPLAIN_PATH] || any_given(a, EXPLAIN_NODE, EXPLAIN_LUKS)))
         code = describe_medium_of(c, a, f);
-    f->facts.has_open = code == CLI_OK && a->values[EXPLAIN_PATH];
+    f->facts.has_open = code == CLI_OK && a->values[EXPLAIN_PATH] && !a->values[EXPLAIN_EXPORT];
     return code;
 }
 
@@ -298,12 +306,66 @@ static void take_person(struct explain_facts *f, const struct explain_person *wh
 
     facts->usb.persons = facts->medium.persons = &who->person;
     facts->usb.n_persons = facts->medium.n_persons = 1;
-    facts->usb.now = facts->medium.now = facts->open.now = *now;
-    facts->open.subject.person = who->person;
+    facts->usb.now = facts->medium.now = facts->open.now = facts->export.now = *now;
+    facts->open.subject.person = facts->export.person = who->person;
+    facts->usb.granted = facts->medium.granted = facts->medium.usb_granted = a->values[EXPLAIN_UNLOCKED] != NULL;
+    facts->medium.granted_to = facts->medium.usb_granted_to = who->person.uid;
     facts->open.write = a->values[EXPLAIN_WRITE] != NULL;
     facts->open.execute = a->values[EXPLAIN_EXECUTE] != NULL;
     facts->person = who->words;
     facts->program = a->values[EXPLAIN_PROGRAM];
+}
+
+/* --- taking out --- */
+
+/* People who could approve, as far as the rule names any: so far is asked what the policy says, not who is there. */
+static size_t make_approvers(const struct policy_who *who, uid_t self,
+                             struct decide_person approvers[static EXPLAIN_APPROVERS_MAX])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < who->n_uids && n < EXPLAIN_APPROVERS_MAX; i++)
+        if (who->uids[i] != self)
+            approvers[n++] = (struct decide_person){.uid = who->uids[i]};
+    for (; n < EXPLAIN_APPROVERS_MAX && (!who->restricted || who->n_gids > 0); n++)
+        approvers[n] =
+            (struct decide_person){.uid = NOBODYS_UID - (uid_t)n, .gids = who->gids, .n_gids = who->n_gids > 0 ? 1 : 0};
+    return n;
+}
+
+static enum cli_exit take_export(struct cli *c, const struct cli_arguments *a, const struct policy *policy,
+                                 struct explain_facts *f)
+{
+    const char *path = a->values[EXPLAIN_PATH];
+    struct decide_export_facts *facts = &f->facts.export;
+    struct stat st;
+    size_t store = 0;
+    int r = explain_find_store(policy, path, &store, &f->by_name);
+
+    if (r < 0)
+        return failed(c, path, r);
+    f->facts.has_export = true;
+    facts->store = r == 0 ? (int)store : -1;
+    facts->factors = POLICY_FACTOR_PASSWORD | POLICY_FACTOR_TOTP;
+    if (a->values[EXPLAIN_SIZE] && text_to_size(a->values[EXPLAIN_SIZE], &facts->size) < 0)
+        return cli_usage(c, _("--size: “%s” is no size"), cli_safe(c, a->values[EXPLAIN_SIZE]));
+    if (!a->values[EXPLAIN_SIZE] && stat(path, &st) == 0)
+        facts->size = (uint64_t)st.st_size;
+    return CLI_OK;
+}
+
+/* Which rule will speak is known when the device and the medium are: the approvers are those of that rule. */
+static void give_approvals(const struct policy *policy, struct explain_facts *f)
+{
+    struct evaluate_steps steps;
+    const struct policy_export_rule *rule;
+
+    evaluate(policy, &f->facts, &steps);
+    rule = decide_export_rule(policy, steps.export.target, steps.export.store);
+    if (!rule)
+        return;
+    f->facts.export.n_approvers = make_approvers(&rule->approvers, f->facts.export.person.uid, f->approvers);
+    f->facts.export.approvers = f->approvers;
 }
 
 enum cli_exit explain_facts_gather(struct cli *c, const struct cli_arguments *a, struct policy *policy,
@@ -318,6 +380,10 @@ enum cli_exit explain_facts_gather(struct cli *c, const struct cli_arguments *a,
         code = find_device(c, a->values[EXPLAIN_DEVICE], policy, ret);
     else
         code = find_file(c, a, policy, ret);
+    if (code == CLI_OK && a->values[EXPLAIN_EXPORT])
+        code = take_export(c, a, policy, ret);
     take_person(ret, who, now, a);
+    if (code == CLI_OK && a->values[EXPLAIN_EXPORT])
+        give_approvals(policy, ret);
     return code;
 }

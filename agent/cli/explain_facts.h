@@ -29,6 +29,9 @@ enum explain_option {
     EXPLAIN_PROGRAM,
     EXPLAIN_WRITE,
     EXPLAIN_EXECUTE,
+    EXPLAIN_EXPORT,
+    EXPLAIN_SIZE,
+    EXPLAIN_UNLOCKED,
     EXPLAIN_USER,
     EXPLAIN_GROUPS,
     EXPLAIN_AT,
@@ -36,7 +39,8 @@ enum explain_option {
     EXPLAIN_OPTION_COUNT_,
 };
 enum {
-    EXPLAIN_GROUPS_MAX = 64
+    EXPLAIN_GROUPS_MAX = 64,
+    EXPLAIN_APPROVERS_MAX = 3,
 };
 
 /* What is asked about. Without any of has_…: a file that is not guarded. Starts as {0}. */
@@ -50,6 +54,7 @@ struct explain_facts {
     struct present *present;
     struct present_media *media;
     struct mount_table mounts;
+    struct decide_person approvers[EXPLAIN_APPROVERS_MAX];
 };
 void explain_facts_done(struct explain_facts *f);
 

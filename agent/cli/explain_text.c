@@ -36,6 +36,9 @@ static const char *mismatch_words(const char *name)
         [MISMATCH_WHO] = N_("refuses other people"),
         [MISMATCH_WHEN] = N_("refuses at other hours"),
         [MISMATCH_EXPIRED] = N_("has ended"),
+        [MISMATCH_TO] = N_("goes to other devices"),
+        [MISMATCH_FROM] = N_("for other files"),
+        [MISMATCH_CLASSES] = N_("for stores of other classes"),
     };
 
     for (unsigned m = 0; m < ELEMENTS(words); m++)
@@ -52,6 +55,8 @@ static const char *object_words(const char *object)
         return _("medium");
     if (text_equal(object, "mount"))
         return _("filesystem");
+    if (text_equal(object, "export"))
+        return _("taking out");
     return _("file");
 }
 
@@ -118,6 +123,11 @@ void explain_text_step(struct cli *c, const json_t *step, int indent)
         (void)fprintf(c->out, "%*s", indent + 2, "");
         (void)fprintf(c->out, _("%s: wanted %s; found %s"), value_string(step, "key"),
                       cli_safe(c, value_string(step, "wanted")), cli_safe(c, value_string(step, "found")));
+        (void)fputc('\n', c->out);
+    }
+    if (json_is_string(json_object_get(step, "demands"))) {
+        (void)fprintf(c->out, "%*s", indent + 2, "");
+        (void)fprintf(c->out, _("asks for: %s"), cli_safe(c, value_string(step, "demands")));
         (void)fputc('\n', c->out);
     }
     tell_rules(c, json_object_get(step, "rules"), indent + 2);

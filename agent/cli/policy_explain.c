@@ -40,6 +40,9 @@ const struct cli_option cli_policy_explain_options[] = {
     [EXPLAIN_PROGRAM] = {"program", "EXE", N_("the program that opens it")},
     [EXPLAIN_WRITE] = {"write", NULL, N_("it is opened for writing")},
     [EXPLAIN_EXECUTE] = {"execute", NULL, N_("it is executed")},
+    [EXPLAIN_EXPORT] = {"export", NULL, N_("it is taken out to the device or medium, codes and approvals given")},
+    [EXPLAIN_SIZE] = {"size", "SIZE", N_("of a file that is not there: 10M")},
+    [EXPLAIN_UNLOCKED] = {"unlocked", NULL, N_("the person has unlocked the device and its medium")},
     [EXPLAIN_USER] = {"user", "USER", N_("the person, instead of you")},
     [EXPLAIN_GROUPS] = {"groups", "NAMES", N_("the person's groups, with commas; names are not looked up then")},
     [EXPLAIN_AT] = {"at", "TIME", N_("the moment, instead of now (2026-11-23T10:00:00+09:00)")},
@@ -83,6 +86,8 @@ static void add_extras(json_t *answer, const struct explain_facts *f, const stru
         (void)json_object_set_new(answer, "device", json_string(f->device));
     if (f->facts.has_open && open->kind == DECIDE_OBJECT_STORE)
         (void)json_object_set_new(answer, "store", json_string(policy->stores[open->store].id));
+    if (f->facts.has_export && f->facts.export.store >= 0)
+        (void)json_object_set_new(answer, "store", json_string(policy->stores[f->facts.export.store].id));
     (void)json_object_set_new(answer, "by_name", json_boolean(f->by_name));
     (void)json_object_set_new(answer, "person", json_string(f->facts.person));
 }

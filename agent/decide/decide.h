@@ -148,6 +148,9 @@ enum decide_mismatch {
     MISMATCH_WHO, /* refusing rules only: their conditions select; an allowing rule whose conditions fail refuses */
     MISMATCH_WHEN,
     MISMATCH_EXPIRED,
+    MISMATCH_TO, /* export rules */
+    MISMATCH_FROM,
+    MISMATCH_CLASSES,
     MISMATCH_COUNT_,
 };
 enum decide_mismatch decide_usb_mismatch(const struct policy *p, size_t i, const struct decide_usb_facts *facts);
@@ -255,6 +258,7 @@ struct decide_export_facts {
 void decide_export(const struct policy *p, const struct decide_export_facts *facts, struct verdict *ret);
 /* The rule that would speak of this source and target, whatever its conditions say; NULL: none does. */
 const struct policy_export_rule *decide_export_rule(const struct policy *p, const char *target, int store);
+enum decide_mismatch decide_export_mismatch(const struct policy *p, size_t i, const char *target, int store);
 
 /* --- Unlocking --- */
 

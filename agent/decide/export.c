@@ -35,12 +35,23 @@ static bool speaks_of_source(const struct policy *p, const struct policy_export_
     return has_name(&r->from, s->id) || (s->class_ && has_name(&r->classes, s->class_));
 }
 
+enum decide_mismatch decide_export_mismatch(const struct policy *p, size_t i, const char *target, int store)
+{
+    const struct policy_export_rule *r = &p->export[i];
+
+    if (!target || !has_name(&r->to, target))
+        return MISMATCH_TO;
+    if (speaks_of_source(p, r, store))
+        return MISMATCH_NONE;
+    return r->classes.n > 0 ? MISMATCH_CLASSES : MISMATCH_FROM;
+}
+
 const struct policy_export_rule *decide_export_rule(const struct policy *p, const char *target, int store)
 {
     if (!target || !is_target(p, target))
         return NULL;
     for (size_t i = 0; i < p->n_export; i++)
-        if (has_name(&p->export[i].to, target) && speaks_of_source(p, &p->export[i], store))
+        if (decide_export_mismatch(p, i, target, store) == MISMATCH_NONE)
             return &p->export[i];
     return NULL;
 }

@@ -68,6 +68,9 @@ const char *decide_mismatch_name(enum decide_mismatch m)
         [MISMATCH_WHO] = "who",
         [MISMATCH_WHEN] = "when",
         [MISMATCH_EXPIRED] = "until",
+        [MISMATCH_TO] = "to",
+        [MISMATCH_FROM] = "from",
+        [MISMATCH_CLASSES] = "classes",
     };
 
     if ((unsigned)m >= ELEMENTS(names) || !names[m])

@@ -13,8 +13,8 @@ import yaml
 BEYOND = {
     "alias", "allow-interfaces-refuse", "allow-read-interfaces", "anchor", "bidi",
     "block-text", "byte-order-mark", "connect-twice", "control-character", "core-tag", "deep", "directive",
-    "duplicate-key", "duplicate-key-deep", "empty", "escape-in-comment", "hidden-rule", "interfaces-twice", "invalid-utf8", "key-not-word", "line-separator",
-    "match-empty", "medium-exec", "name-long", "not-yaml", "nul", "nul-byte", "only-comment", "port-alias", "refusal-conditions",
+    "duplicate-key", "duplicate-key-deep", "empty", "escape-in-comment", "export-rule", "export-spans", "hidden-rule", "interfaces-twice", "invalid-utf8", "key-not-word", "line-separator",
+    "match-empty", "medium-exec", "mfa-password", "name-long", "not-yaml", "nul", "nul-byte", "only-comment", "port-alias", "refusal-conditions",
     "remove-allow", "rule-id-twice", "scope-empty", "scope-twice", "tab-indent", "tag", "text-long", "two-documents", "unique-port", "utf16",
     "valid-reversed", "value-twice", "version-hex", "version-octal", "version-quoted", "version-underscore", "when-empty", "when-half", "when-same", "who-empty",
 }

@@ -14,7 +14,7 @@ struct cli_run {
 };
 
 enum {
-    RUN_WORDS_MAX = 16
+    RUN_WORDS_MAX = 24
 };
 
 static inline void cli_run_done(struct cli_run *r)
