@@ -134,6 +134,7 @@ enum cli_exit cli_rescan(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_reload(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_emergency(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_purge(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_unlock(struct cli *c, const struct cli_arguments *a);
 
 extern const struct cli_option cli_devices_options[], cli_why_options[], cli_policy_check_options[],
     cli_policy_explain_options[], cli_audit_verify_options[], cli_audit_show_options[], cli_audit_export_options[],
@@ -144,5 +145,6 @@ extern const struct cli_option cli_policy_keygen_options[], cli_policy_root_crea
 extern const struct cli_option cli_policy_root_install_options[], cli_policy_root_remove_options[];
 extern const struct cli_option cli_policy_import_usbguard_options[];
 extern const struct cli_option cli_policy_test_options[];
+extern const struct cli_option cli_unlock_options[];
 extern const struct cli_option cli_mfa_enrol_options[], cli_mfa_disable_options[], cli_mfa_reset_options[],
     cli_mfa_import_options[], cli_mfa_lint_options[];

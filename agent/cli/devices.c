@@ -4,6 +4,7 @@
 
 #include "cli/ask.h"
 #include "cli/cli.h"
+#include "cli/grant_show.h"
 #include "cli/i18n.h"
 #include "cli/table.h"
 #include "cli/value.h"
@@ -40,8 +41,21 @@ static const char *short_id(const char *id)
     return at ? at + 1 : id;
 }
 
-static const char *verdict_words(const json_t *device)
+/* A device that opens by a code says so, and by whose it is open. */
+static const char *verdict_words(const json_t *device, char *buffer, size_t size)
 {
+    const json_t *grant = json_object_get(device, "grant");
+    bool denied = strcmp(value_string(device, "verdict"), "deny") == 0;
+    char person[64], hour[16];
+
+    if (json_is_object(grant) && !denied) {
+        (void)snprintf(buffer, size, _("unlocked until %s by %s"),
+                       grant_hour(value_string(grant, "until"), hour, sizeof(hour)),
+                       grant_person(value_number(grant, "uid"), person, sizeof(person)));
+        return buffer;
+    }
+    if (denied && strcmp(value_string(device, "reason"), "locked") == 0)
+        return _("locked");
     if (value_bool(device, "would_refuse"))
         return _("would be refused");
     return value_verdict(value_string(device, "verdict"));
@@ -69,11 +83,11 @@ static void text_devices(struct cli *c, const json_t *devices)
                                   _("Rule")});
     json_array_foreach(devices, i, device)
     {
-        char what[256];
+        char what[256], verdict[192];
 
         table_add(t, (const char *[]){short_id(value_string(device, "id")), value_string(device, "bus"),
                                       describe(device, what, sizeof(what)), value_string(device, "serial"),
-                                      name_of(device), verdict_words(device),
+                                      name_of(device), verdict_words(device, verdict, sizeof(verdict)),
                                       value_granted(value_string(device, "granted")), value_string(device, "rule")});
     }
     table_print(t, c->out, 0);

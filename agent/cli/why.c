@@ -63,6 +63,8 @@ static void tell_what(struct cli *c, const json_t *refusal)
         tell_file(c, refusal);
     else if (text_starts(action, "mount"))
         (void)fprintf(c->out, _("Mounting %s was refused."), cli_safe(c, path));
+    else if (text_starts(action, "grant"))
+        (void)fputs(_("Unlocking a device was refused."), c->out);
     else if (json_is_object(device))
         tell_device(c, device);
     else

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/cli.h"
+
+struct json_t;
+
+/* Grants for people. */
+
+/* "tanaka", or the number of one without a name. */
+const char *grant_person(int64_t uid, char *buffer, size_t size);
+/* "14:32" of a time of an answer, in local time. */
+const char *grant_hour(const char *rfc3339, char *buffer, size_t size);
+/* The array of GRANTS as a table (a cli_text). */
+void grant_text(struct cli *c, const struct json_t *grants);
+/* unlock --status, once or each second until nothing is unlocked any more. */
+enum cli_exit grant_status(struct cli *c, bool watch);

@@ -1,0 +1,397 @@
+/*
+ * kuraban unlock: a locked device opens for one person and a while, by a one-time code and, where policy says so, colleagues who give
+ * theirs. kuraband is asked first whether a code would do, so that none is used up in vain. Codes are asked on the terminal, kept in
+ * locked memory and wiped.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "cli/ask.h"
+#include "cli/cli.h"
+#include "cli/factor.h"
+#include "cli/factor_tty.h"
+#include "cli/grant_show.h"
+#include "cli/i18n.h"
+#include "cli/passphrase.h"
+#include "cli/value.h"
+#include "cli/why_words.h"
+#include "ctl/protocol.h"
+#include "mfa/mfa.h"
+
+enum {
+    OPTION_FOR,
+    OPTION_REASON,
+    OPTION_APPROVER,
+    OPTION_STATUS,
+    OPTION_WATCH,
+    OPTION_END,
+    APPROVERS_MAX = 3,
+    REASON_MAX = 200,
+    SECONDS_MAX = 8 * 3600,
+    DEADLINE_MS = 60000,
+};
+
+const struct cli_option cli_unlock_options[] = {
+    [OPTION_FOR] = {"for", "TIME", N_("how long: 15m, 1h, 90s; at most what policy permits, which is the default")},
+    [OPTION_REASON] = {"reason", "TEXT", N_("what it is for, at most 200 bytes; goes to the journal")},
+    [OPTION_APPROVER] = {"approver", "USER",
+                         N_("a colleague who approves here with a code; may be given several times")},
+    [OPTION_STATUS] = {"status", NULL, N_("what is unlocked, by whom and how long still")},
+    [OPTION_WATCH] = {"watch", NULL, N_("with --status: go on showing it until nothing is unlocked")},
+    [OPTION_END] = {"end", NULL, N_("lock it again now; without DEVICE all that you unlocked")},
+    {0},
+};
+
+struct unlock {
+    const char *device, *reason;
+    uint32_t seconds; /* 0: as policy permits */
+    struct factor_person approvers[APPROVERS_MAX];
+    size_t n;
+    struct passphrase *codes[1 + APPROVERS_MAX]; /* the first is one's own */
+};
+
+static void unlock_done(struct unlock *u)
+{
+    for (size_t i = 0; i < u->n; i++)
+        factor_person_done(&u->approvers[i]);
+    for (size_t i = 0; i < ELEMENTS(u->codes); i++)
+        u->codes[i] = passphrase_free(u->codes[i]);
+}
+
+/* --- what was given --- */
+
+/* "15m", "1h", "90s", "90": seconds. */
+static int parse_time(const char *text, uint32_t *ret)
+{
+    char digits[16];
+    size_t n = strspn(text, "0123456789");
+    uint64_t number, unit = 1;
+
+    if (n == 0 || n >= sizeof(digits) || (text[n] != '\0' && text[n + 1] != '\0'))
+        return -EINVAL;
+    if (text[n] == 'm')
+        unit = 60;
+    else if (text[n] == 'h')
+        unit = 3600;
+    else if (text[n] != '\0' && text[n] != 's')
+        return -EINVAL;
+    memcpy(digits, text, n);
+    digits[n] = '\0';
+    if (text_to_u64(digits, SECONDS_MAX, &number) < 0 || number == 0 || number * unit > SECONDS_MAX)
+        return -ERANGE;
+    *ret = (uint32_t)(number * unit);
+    return 0;
+}
+
+static enum cli_exit take_approvers(struct cli *c, const struct cli_arguments *a, struct unlock *u)
+{
+    for (size_t i = 0; i < a->n_given; i++) {
+        struct factor_person person = {0};
+        enum cli_exit code;
+
+        if (a->given[i].option != OPTION_APPROVER)
+            continue;
+        if (u->n == APPROVERS_MAX)
+            return cli_usage(c, _("at most %d people approve"), APPROVERS_MAX);
+        code = factor_person(c, a->given[i].value, &person);
+        if (code != CLI_OK)
+            return code;
+        u->approvers[u->n++] = person;
+        if (person.uid == getuid())
+            return cli_usage(c, "%s", _("somebody else approves, not you"));
+        for (size_t k = 0; k + 1 < u->n; k++)
+            if (u->approvers[k].uid == person.uid)
+                return cli_usage(c, _("%s approves once only"), cli_safe(c, person.name));
+    }
+    return CLI_OK;
+}
+
+static enum cli_exit take_arguments(struct cli *c, const struct cli_arguments *a, struct unlock *u)
+{
+    u->device = a->n_words > 0 ? a->words[0] : "";
+    u->reason = a->values[OPTION_REASON];
+    if (!u->reason || !*u->reason)
+        return cli_usage(c, "%s", _("--reason is needed: what is it for?"));
+    if (strlen(u->reason) > REASON_MAX || !text_is_printable_utf8(u->reason))
+        return cli_usage(c, _("--reason is one line of at most %d bytes"), REASON_MAX);
+    if (a->values[OPTION_FOR] && parse_time(a->values[OPTION_FOR], &u->seconds) < 0)
+        return cli_usage(c, "%s", _("--for is a time like 15m, 1h or 90s, at most 8h"));
+    return take_approvers(c, a, u);
+}
+
+/* --- refusals --- */
+
+static enum cli_exit tell_not_locked(struct cli *c, const json_t *answer)
+{
+    const char *verdict = value_string(answer, "verdict");
+
+    if (text_equal(verdict, "allow"))
+        cli_error(c, "%s", _("it is not locked: it is open already"));
+    else if (*verdict)
+        cli_error(c, _("unlocking does not help: %s"), _(why_words_of(value_string(answer, "verdict_reason"))->reason));
+    else
+        cli_error(c, "%s", _("nothing here is locked"));
+    return CLI_NO;
+}
+
+static enum cli_exit tell_code(struct cli *c, const json_t *answer)
+{
+    int64_t whose = value_number(answer, "whose");
+    char person[64];
+
+    if (whose != (int64_t)getuid())
+        cli_error(c, _("the code of %s was not accepted:"), cli_safe(c, grant_person(whose, person, sizeof(person))));
+    for (int i = 0; i < MFA_OUTCOME_COUNT_; i++)
+        if (text_equal(mfa_outcome_name((enum mfa_outcome)i), value_string(answer, "outcome")))
+            return factor_refused(c, (uint8_t)i, (uint32_t)value_number(answer, "number"));
+    return factor_bad_answer(c);
+}
+
+static enum cli_exit tell_refusal(struct cli *c, const struct unlock *u, const json_t *answer)
+{
+    static const struct {
+        const char *reason, *words;
+    } plain[] =
+        {
+            {"ambiguous", N_("more than one device is locked; say which: “kuraban devices” lists them")},
+            {"taken", N_("somebody else has unlocked it: “kuraban unlock --status”")},
+            {"many", N_("too much is unlocked at the same time; end something first")},
+            {"journal", N_("the journal could not take it, so nothing was opened")},
+            {"no-grant", N_("nothing is unlocked that you could lock again")},
+        },
+      by_rule[] = {
+          {"who", N_("this device is not permitted to you")},
+          {"when", N_("it is not permitted at this hour")},
+          {"expired", N_("the permission has expired")},
+          {"unknown", N_("it could not be found out whether this device is permitted to you")},
+          {"away", N_("it is permitted to people who sit at this machine only")},
+          {"factor", N_("a factor is wanted that cannot be shown here")},
+      };
+    const char *reason = value_string(answer, "reason"), *rule = cli_safe(c, value_string(answer, "rule"));
+    int64_t approvals = value_number(answer, "approvals");
+
+    if (text_equal(reason, "not-locked"))
+        return tell_not_locked(c, answer);
+    if (text_equal(reason, "code"))
+        return tell_code(c, answer);
+    for (size_t i = 0; i < ELEMENTS(plain); i++) {
+        if (text_equal(reason, plain[i].reason)) {
+            cli_error(c, "%s", _(plain[i].words));
+            return CLI_NO;
+        }
+    }
+    for (size_t i = 0; i < ELEMENTS(by_rule); i++) {
+        if (text_equal(reason, by_rule[i].reason)) {
+            cli_error(c, _("%s [rule %s]"), _(by_rule[i].words), rule);
+            return CLI_NOT_PERMITTED;
+        }
+    }
+    if (text_equal(reason, "no-device"))
+        cli_error(c, _("no device or medium called “%s” is there"), cli_safe(c, u ? u->device : ""));
+    else if (text_equal(reason, "approval"))
+        cli_error(c,
+                  ngettext("rule %s needs the approval of %d colleague, at this terminal: --approver USER",
+                           "rule %s needs the approval of %d colleagues, at this terminal: --approver USER for each",
+                           (unsigned long)approvals),
+                  rule, (int)approvals);
+    else
+        cli_error(c, _("kuraband could not do it: %s"), cli_safe(c, value_string(answer, "message")));
+    return CLI_NO;
+}
+
+/* --- asking --- */
+
+static int add_fields(struct buf *b, const struct unlock *u)
+{
+    int r = buf_add_string(b, u->device);
+
+    if (r == 0)
+        r = buf_add_u32(b, u->seconds);
+    if (r == 0)
+        r = buf_add_string(b, u->reason);
+    if (r == 0)
+        r = buf_add_string(b, u->codes[0] ? u->codes[0]->text : "");
+    if (r == 0)
+        r = buf_add_u8(b, (uint8_t)u->n);
+    for (size_t i = 0; r == 0 && i < u->n; i++) {
+        r = buf_add_u32(b, u->approvers[i].uid);
+        if (r == 0)
+            r = buf_add_string(b, u->codes[1 + i] ? u->codes[1 + i]->text : "");
+    }
+    return r;
+}
+
+/* CLI_OK: an answer, whatever its code. */
+static enum cli_exit ask_kuraband(struct cli *c, uint16_t request, const struct buf *fields, uint32_t *ret_code,
+                                  json_t **ret)
+{
+    struct ctl_client client = {.socket = -1};
+    enum cli_exit code = ask_open(c, &client);
+    int r;
+
+    if (code != CLI_OK)
+        return code;
+    r = ctl_client_ask(&client, request, fields, DEADLINE_MS, ret_code, ret);
+    ctl_client_close(&client);
+    return r < 0 ? ask_failed(c, r) : CLI_OK;
+}
+
+static enum cli_exit ask_unlock(struct cli *c, const struct unlock *u, uint32_t *ret_code, json_t **ret)
+{
+    enum cli_exit code = CLI_FAILED;
+    struct buf fields;
+
+    buf_init(&fields, 4096);
+    if (add_fields(&fields, u) == 0)
+        code = ask_kuraband(c, CTL_UNLOCK, &fields, ret_code, ret);
+    else
+        cli_error(c, "%s", strerror(ENOMEM));
+    buf_done(&fields);
+    return code;
+}
+
+/* An answer that is no: told, and shown to who reads JSON. Takes it. */
+static enum cli_exit refused(struct cli *c, const struct unlock *u, uint32_t code, json_t *answer)
+{
+    enum cli_exit result = CLI_USAGE;
+
+    if (code == CTL_CODE_INVALID) {
+        cli_error(c, "%s", _("kuraband does not accept these values"));
+    } else {
+        result = tell_refusal(c, u, answer);
+        if (c->json && answer)
+            cli_show(c, answer, NULL);
+    }
+    json_decref(answer);
+    return result;
+}
+
+static enum cli_exit ask_code(struct cli *c, const struct factor_person *approver, struct passphrase **ret)
+{
+    char prompt[256];
+
+    if (approver)
+        (void)snprintf(prompt, sizeof(prompt), _("%s, your code, to approve this (nothing is shown): "),
+                       cli_safe(c, approver->name));
+    else
+        (void)snprintf(prompt, sizeof(prompt), "%s", _("Your code (nothing is shown): "));
+    return passphrase_ask(c, prompt, ret);
+}
+
+static enum cli_exit ask_codes(struct cli *c, struct unlock *u)
+{
+    enum cli_exit code = CLI_OK;
+
+    if (!factor_tty_is_there()) {
+        cli_error(c, "%s", _("codes are asked on a terminal, and there is none"));
+        return CLI_USAGE;
+    }
+    for (size_t i = 0; i < 1 + u->n && code == CLI_OK; i++) {
+        code = ask_code(c, i == 0 ? NULL : &u->approvers[i - 1], &u->codes[i]);
+        if (code == CLI_OK && (u->codes[i]->size == 0 || u->codes[i]->size > MFA_CODE_MAX))
+            code = factor_refused(c, u->codes[i]->size == 0 ? MFA_REFUSED : MFA_WRONG, 0);
+    }
+    return code;
+}
+
+static void text_given(struct cli *c, const json_t *grant)
+{
+    int64_t minutes = (value_number(grant, "seconds") + 59) / 60;
+    char hour[16];
+
+    (void)fprintf(c->out,
+                  ngettext("Unlocked until %s (%" PRIi64 " minute) [rule %s].\n",
+                           "Unlocked until %s (%" PRIi64 " minutes) [rule %s].\n", (unsigned long)minutes),
+                  grant_hour(value_string(grant, "until"), hour, sizeof(hour)), minutes,
+                  cli_safe(c, value_string(grant, "rule")));
+    (void)fprintf(c->out, "%s\n", _("“kuraban unlock --end” locks it again sooner."));
+}
+
+static enum cli_exit unlock(struct cli *c, struct unlock *u)
+{
+    uint32_t code = CTL_CODE_FAILED;
+    json_t *answer = NULL;
+    enum cli_exit result = ask_unlock(c, u, &code, &answer);
+
+    if (result != CLI_OK)
+        return result;
+    if (code != CTL_CODE_FAILED || !text_equal(value_string(answer, "reason"), "code-needed"))
+        return refused(c, u, code, answer);
+    json_decref(answer);
+    answer = NULL;
+    result = ask_codes(c, u);
+    if (result == CLI_OK)
+        result = ask_unlock(c, u, &code, &answer);
+    if (result != CLI_OK)
+        return result;
+    if (code != CTL_CODE_OK)
+        return refused(c, u, code, answer);
+    cli_show(c, answer, text_given);
+    json_decref(answer);
+    return CLI_OK;
+}
+
+/* --- ending --- */
+
+static void text_ended(struct cli *c, const json_t *answer)
+{
+    const json_t *grant;
+    size_t i;
+
+    json_array_foreach(json_object_get(answer, "ended"), i, grant)
+    {
+        (void)fprintf(c->out, _("Locked again: %s"), cli_safe(c, value_string(grant, "device")));
+        (void)fputc('\n', c->out);
+    }
+}
+
+static enum cli_exit end(struct cli *c, const char *device)
+{
+    struct unlock u = {.device = device};
+    uint32_t code = CTL_CODE_FAILED;
+    json_t *answer = NULL;
+    enum cli_exit result = CLI_FAILED;
+    struct buf fields;
+
+    buf_init(&fields, 512);
+    if (buf_add_string(&fields, device) == 0)
+        result = ask_kuraband(c, CTL_UNLOCK_END, &fields, &code, &answer);
+    else
+        result = cli_usage(c, "%s", _("the name is too long"));
+    buf_done(&fields);
+    if (result != CLI_OK)
+        return result;
+    if (code != CTL_CODE_OK)
+        return refused(c, &u, code, answer);
+    cli_show(c, answer, text_ended);
+    json_decref(answer);
+    return CLI_OK;
+}
+
+enum cli_exit cli_unlock(struct cli *c, const struct cli_arguments *a)
+{
+    struct unlock u = {0};
+    enum cli_exit code;
+
+    if (a->values[OPTION_STATUS] && (a->values[OPTION_END] || a->n_words > 0))
+        return cli_usage(c, "%s", _("--status stands alone"));
+    if (a->values[OPTION_WATCH] && !a->values[OPTION_STATUS])
+        return cli_usage(c, "%s", _("--watch goes with --status"));
+    if (a->values[OPTION_STATUS])
+        return grant_status(c, a->values[OPTION_WATCH] != NULL);
+    if (a->values[OPTION_END])
+        return end(c, a->n_words > 0 ? a->words[0] : "");
+    passphrase_protect();
+    code = take_arguments(c, a, &u);
+    if (code == CLI_OK)
+        code = unlock(c, &u);
+    unlock_done(&u);
+    return code;
+}

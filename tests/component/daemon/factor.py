@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+"""One-time codes for the component tests, made without kuraban, and what is typed on a terminal.
+
+factor.py enrol RUN-DIRECTORY USER            a second factor for USER with the secret of secret_of(USER): by root, over the control socket
+factor.py code USER DIRECTORY                 a code of USER that was not given before; waits for it; remembers it in the directory
+factor.py type CODE… -- COMMAND…              COMMAND on a terminal of its own; each CODE when it is asked for. Its output, its exit status
+
+Periods are 10 s, so that nobody waits long; a code of the step before and after is good as well, none twice.
+"""
+import base64, hashlib, hmac, os, pwd, pty, select, signal, socket, struct, sys, termios, time
+
+PERIOD, DIGITS = 10, 6
+IMPORT, ANSWER_FIELDS = 22, 0x8001
+DEADLINE = 60
+
+
+def secret_of(user):
+    return hashlib.sha1(b"secret of " + user.encode()).digest()
+
+
+def code(user, directory):
+    memory = os.path.join(directory, "factor." + user)
+    last = int(open(memory).read()) if os.path.exists(memory) else 0
+    counter = max(last + 1, int(time.time()) // PERIOD - 1)
+    while counter > int(time.time()) // PERIOD + 1:
+        time.sleep(0.1)
+    with open(memory, "w") as f:
+        f.write(str(counter))
+    mac = hmac.new(secret_of(user), struct.pack(">Q", counter), hashlib.sha1).digest()
+    number = struct.unpack(">I", mac[mac[-1] & 15:][:4])[0] & 0x7FFFFFFF
+    return f"{number % 10**DIGITS:0{DIGITS}d}"
+
+
+def text(s):
+    return struct.pack("<I", len(s.encode())) + s.encode()
+
+
+def receive(s, n):
+    data = b""
+    while len(data) < n:
+        part = s.recv(n - len(data))
+        if not part:
+            sys.exit("kuraband hung up")
+        data += part
+    return data
+
+
+def enrol(run, user):
+    step = int(time.time()) // PERIOD - 10
+    fields = struct.pack("<I", pwd.getpwnam(user).pw_uid) + text(user) + text(base64.b32encode(secret_of(user)).decode())
+    fields += struct.pack("<BBHQB", 0, DIGITS, PERIOD, step, 0)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+        s.connect(os.path.join(run, "control.sock"))
+        s.sendall(struct.pack("<IHH", len(fields), IMPORT, 0) + fields)
+        size, kind, _ = struct.unpack("<IHH", receive(s, 8))
+        answer = receive(s, size)
+    if kind != ANSWER_FIELDS or answer[:5] != bytes(5):
+        sys.exit(f"not enrolled: {kind:#x} {answer!r}")
+
+
+def type_codes(codes, command):
+    """A prompt is taken for one when it ends in ": " and the terminal does not echo."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.execvp(command[0], command)
+    out, asked, end = b"", 0, time.monotonic() + DEADLINE
+    while True:
+        if time.monotonic() > end:
+            os.kill(pid, signal.SIGKILL)
+            sys.exit(f"too long: {out!r}")
+        if not select.select([master], [], [], 0.2)[0]:
+            continue
+        try:
+            part = os.read(master, 4096)
+        except OSError:  # EIO: everybody has closed it
+            part = b""
+        if not part:
+            break
+        out += part
+        if codes and out.endswith(b": ") and len(out) > asked and not termios.tcgetattr(master)[3] & termios.ECHO:
+            os.write(master, codes.pop(0).encode() + b"\n")
+            asked = len(out)
+    _, status = os.waitpid(pid, 0)
+    sys.stdout.write(out.decode(errors="replace").replace("\r\n", "\n"))
+    if codes:
+        print(f"not asked for: {len(codes)} codes")
+    sys.exit(os.waitstatus_to_exitcode(status))
+
+
+def main():
+    what, *words = sys.argv[1:]
+    if what == "enrol":
+        enrol(*words)
+    elif what == "code":
+        print(code(*words))
+    elif what == "type":
+        at = words.index("--")
+        type_codes(words[:at], words[at + 1:])
+    else:
+        sys.exit(__doc__)
+
+
+main()
