@@ -114,6 +114,55 @@ static enum ctl_code on_purge(void *context, const struct ctl_call *call, json_t
     return code;
 }
 
+/* --- the second factor --- */
+
+static enum ctl_code on_mfa_list(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    uint32_t uid = 0;
+
+    (void)context;
+    if (buf_get_u32(call->fields, &uid) < 0 || uid != UINT32_MAX)
+        return CTL_CODE_INVALID;
+    return without_fields(call, "mfa-list", ret_answer);
+}
+
+static enum ctl_code on_mfa_status(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    (void)context;
+    return without_fields(call, "mfa-status", ret_answer);
+}
+
+/* Nobody has one here. */
+static enum ctl_code on_mfa_remove(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    (void)context;
+    (void)call;
+    *ret_answer = json_pack("{s:s, s:s}", "message", "no such credential", "reason", "unknown");
+    return CTL_CODE_FAILED;
+}
+
+static enum ctl_code on_mfa_lift(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    uint32_t uid = 1;
+
+    (void)context;
+    *ret_answer = json_pack("{s:s}", "message", "lifted");
+    return buf_get_u32(call->fields, &uid) < 0 || uid != 0 || buf_get_end(call->fields) < 0 ? CTL_CODE_INVALID
+                                                                                           : CTL_CODE_OK;
+}
+
+static enum ctl_code on_mfa_reissue(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    static const uint8_t head[] = {0, 2}; /* no error, two codes */
+
+    (void)context;
+    (void)ret_answer;
+    return buf_add(call->reply, head, sizeof(head)) < 0 || buf_add_string(call->reply, "2abc-defg-hjkm") < 0 ||
+                   buf_add_string(call->reply, "nprs-tvwx-yz23") < 0
+               ? CTL_CODE_FAILED
+               : CTL_CODE_OK;
+}
+
 const struct ctl_verb ctl_answers[] = {
     {CTL_STATUS, CTL_PERMIT_ANYBODY, on_status},
     {CTL_DEVICES, CTL_PERMIT_ANYBODY, on_devices},
@@ -126,5 +175,10 @@ const struct ctl_verb ctl_answers[] = {
     {CTL_RESCAN, CTL_PERMIT_ROOT, on_done},
     {CTL_EMERGENCY, CTL_PERMIT_ROOT, on_emergency},
     {CTL_PURGE, CTL_PERMIT_ROOT, on_purge},
+    {CTL_MFA_LIST, CTL_PERMIT_ANYBODY, on_mfa_list},
+    {CTL_MFA_STATUS, CTL_PERMIT_ANYBODY, on_mfa_status},
+    {CTL_MFA_REMOVE, CTL_PERMIT_ROOT, on_mfa_remove},
+    {CTL_MFA_LIFT, CTL_PERMIT_ROOT, on_mfa_lift},
+    {CTL_MFA_REISSUE, CTL_PERMIT_ANYBODY | CTL_FIELDS, on_mfa_reissue},
 };
 const size_t n_ctl_answers = sizeof(ctl_answers) / sizeof(ctl_answers[0]);
