@@ -121,7 +121,7 @@ static const struct doc_field unlock_fields[] = {
      .load = load_duration,
      .shape = DOC_SHAPE_TEXT,
      .minimum = 60,
-     .maximum = 12 * 3600,
+     .maximum = 8 * 3600,
      .constant = LOAD_PATTERN_DURATION,
      .text = N_("how long at most: 15m; then it is locked again")},
 };

@@ -6,10 +6,12 @@
 
 #include "base/cleanup.h"
 #include "policy/findings.h"
+#include "policy/show.h"
 
 static const char *const zones[] = {"mynumber", "lgwan", "internet"};
-static const char *const keys[] = {"optical", "sdcard", "firewire", "thunderbolt", "other",
-                                   "network", "fuse",   "exec",     "unique"};
+static const char *const keys[] = {"optical",          "sdcard",   "firewire", "thunderbolt", "other",
+                                   "network",          "fuse",     "exec",     "unique",      "export.factors",
+                                   "export.approvals", "mfa.enrol"};
 
 /* The page's rows: "Ic firewire , thunderbolt , other Ta refuse Ta refuse Ta refuse". */
 static void read_table(char *said[ELEMENTS(keys)][ELEMENTS(zones)], char *page)
@@ -53,7 +55,8 @@ static void check_zone(const char *zone, char *said[ELEMENTS(keys)][ELEMENTS(zon
 
     (void)snprintf(text, sizeof(text),
                    "format: kuraban-policy/1\norganization: o\nname: n\nversion: 1\n%s%s\n"
-                   "usb: [{id: s, allow: read, match: {serial: X}}]\n",
+                   "usb: [{id: s, allow: export, match: {serial: X}}]\n"
+                   "export: [{id: e, to: [s], from: [elsewhere]}]\n",
                    *zone ? "zone: " : "", zone);
     assert_int_equal(policy_load("t", (const uint8_t *)text, strlen(text), &findings, &p), 0);
     policy_findings_done(&findings);
@@ -66,7 +69,10 @@ static void check_zone(const char *zone, char *said[ELEMENTS(keys)][ELEMENTS(zon
                                                   word(p->media.network),
                                                   word(p->media.fuse),
                                                   p->media.exec ? "allow" : "refuse",
-                                                  p->usb[0].unique_serial ? "refuse" : "ignore"};
+                                                  p->usb[0].unique_serial ? "refuse" : "ignore",
+                                                  p->export[0].factors == POLICY_FACTOR_TOTP ? "totp" : "none",
+                                                  p->export[0].approvals == 1 ? "1" : "0",
+                                                  policy_enrol_name(p->mfa.enrol)};
 
         for (size_t k = 0; k < ELEMENTS(keys); k++) {
             if (!said[k][z])
