@@ -135,6 +135,7 @@ enum cli_exit cli_reload(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_emergency(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_purge(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_unlock(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_export(struct cli *c, const struct cli_arguments *a);
 
 extern const struct cli_option cli_devices_options[], cli_why_options[], cli_policy_check_options[],
     cli_policy_explain_options[], cli_audit_verify_options[], cli_audit_show_options[], cli_audit_export_options[],
@@ -146,5 +147,6 @@ extern const struct cli_option cli_policy_root_install_options[], cli_policy_roo
 extern const struct cli_option cli_policy_import_usbguard_options[];
 extern const struct cli_option cli_policy_test_options[];
 extern const struct cli_option cli_unlock_options[];
+extern const struct cli_option cli_export_options[];
 extern const struct cli_option cli_mfa_enrol_options[], cli_mfa_disable_options[], cli_mfa_reset_options[],
     cli_mfa_import_options[], cli_mfa_lint_options[];

@@ -9,6 +9,7 @@ const struct cli_verb cli_verbs[] = {
     {"why", "", 0, 0, N_("why the last thing was refused, and what to do"), cli_why_options, cli_why},
     {"unlock", "[DEVICE]", 0, 1, N_("open a locked device for a while, with a one-time code"), cli_unlock_options,
      cli_unlock},
+    {"export", "FILE...", 1, 1000, N_("take files to a medium, as policy permits"), cli_export_options, cli_export},
     {"policy check", "FILE", 1, 1, N_("find the errors in a policy file"), cli_policy_check_options, cli_policy_check},
     {"policy explain", "", 0, 0, N_("which rule decides, and why the others do not"), cli_policy_explain_options,
      cli_policy_explain},

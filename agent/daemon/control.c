@@ -17,6 +17,7 @@
 #include "daemon/answers.h"
 #include "daemon/control_mfa.h"
 #include "daemon/control_grant.h"
+#include "daemon/control_export.h"
 #include "daemon/control_trust.h"
 #include "daemon/daemon.h"
 #include "daemon/recorder.h"
@@ -219,6 +220,7 @@ static const struct ctl_verb verbs[] = {
     {CTL_APPLY, CTL_PERMIT_ROOT | CTL_FD, control_on_apply},
     {CTL_TRUST_INSTALL, CTL_PERMIT_ROOT | CTL_FD, control_on_trust_install},
     {CTL_TRUST_REMOVE, CTL_PERMIT_ROOT, control_on_trust_remove},
+    {CTL_EXPORT, CTL_PERMIT_ANYBODY, control_on_export},
     {CTL_UNLOCK, CTL_PERMIT_ANYBODY, control_on_unlock},
     {CTL_GRANTS, CTL_PERMIT_ANYBODY, control_on_grants},
     {CTL_UNLOCK_END, CTL_PERMIT_ANYBODY, control_on_unlock_end},

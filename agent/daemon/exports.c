@@ -380,7 +380,8 @@ void exports_end_by_policy(struct daemon *d)
 
     if (x && x->phase < EXPORTS_NAME)
         exports_stop_by(x, "policy", "another policy rules now");
-    gate_clear_exporter(d->gate);
+    if (d->gate)
+        gate_clear_exporter(d->gate);
 }
 
 void exports_stop(struct daemon *d)

@@ -1,0 +1,417 @@
+/*
+ * kuraban export: takes files to a medium, through the one process that may write there. Owns: opening the files (only to name them: O_PATH),
+ * the codes while they are here, what the person sees. Must not: read a file or touch the medium.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/ask.h"
+#include "cli/cli.h"
+#include "cli/export_talk.h"
+#include "cli/factor.h"
+#include "cli/factor_tty.h"
+#include "cli/grant_show.h"
+#include "cli/i18n.h"
+#include "cli/passphrase.h"
+#include "cli/value.h"
+#include "cli/why_words.h"
+#include "ctl/protocol.h"
+#include "mfa/mfa.h"
+
+enum {
+    OPTION_TO,
+    OPTION_REASON,
+    OPTION_APPROVER,
+    APPROVERS_MAX = 3,
+    REASON_MAX = 200,
+    DEADLINE_MS = 60000,
+};
+
+const struct cli_option cli_export_options[] = {
+    [OPTION_TO] = {"to", "DEVICE",
+                   N_("the medium: its ID, node, label or serial number, as “kuraban devices” shows it")},
+    [OPTION_REASON] = {"reason", "TEXT", N_("what it is for, at most 200 bytes; goes to the journal")},
+    [OPTION_APPROVER] = {"approver", "USER",
+                         N_("a colleague who approves here with a code; may be given several times")},
+    {0},
+};
+
+struct wish {
+    const char *device, *reason;
+    struct factor_person approvers[APPROVERS_MAX];
+    size_t n;
+    struct passphrase *codes[1 + APPROVERS_MAX]; /* the first is one's own */
+    struct export_talk talk;
+    json_t *begun; /* kuraband's answer */
+    struct cli *c;
+    enum export_phase phase; /* as last shown */
+    uint64_t phase_us;       /* since when */
+    bool shown;
+};
+
+static void wish_done(struct wish *w)
+{
+    for (size_t i = 0; i < w->n; i++)
+        factor_person_done(&w->approvers[i]);
+    for (size_t i = 0; i < ELEMENTS(w->codes); i++)
+        w->codes[i] = passphrase_free(w->codes[i]);
+    export_talk_done(&w->talk);
+    json_decref(w->begun);
+}
+
+/* --- what was given --- */
+
+static enum cli_exit take_approvers(struct cli *c, const struct cli_arguments *a, struct wish *w)
+{
+    for (size_t i = 0; i < a->n_given; i++) {
+        enum cli_exit code;
+
+        if (a->given[i].option != OPTION_APPROVER)
+            continue;
+        if (w->n == APPROVERS_MAX)
+            return cli_usage(c, _("at most %d people approve"), APPROVERS_MAX);
+        code = factor_person(c, a->given[i].value, &w->approvers[w->n]);
+        if (code != CLI_OK)
+            return code;
+        w->n++;
+        if (w->approvers[w->n - 1].uid == getuid())
+            return cli_usage(c, "%s", _("somebody else approves, not you"));
+        for (size_t k = 0; k + 1 < w->n; k++)
+            if (w->approvers[k].uid == w->approvers[w->n - 1].uid)
+                return cli_usage(c, _("%s approves once only"), cli_safe(c, w->approvers[k].name));
+    }
+    return CLI_OK;
+}
+
+/* Every one of them is looked at, so that a person sees all that is wrong at once. */
+static enum cli_exit open_files(struct cli *c, const struct cli_arguments *a, struct wish *w)
+{
+    enum cli_exit code = CLI_OK;
+
+    w->talk.files = calloc((size_t)a->n_words, sizeof(*w->talk.files));
+    if (!w->talk.files)
+        return CLI_FAILED;
+    for (int i = 0; i < a->n_words; i++) {
+        struct export_file *f = &w->talk.files[w->talk.n++];
+        struct stat st;
+
+        f->path = a->words[i];
+        f->fd = open(f->path, O_PATH | O_CLOEXEC);
+        if (f->fd < 0 || fstat(f->fd, &st) < 0) {
+            cli_error(c, "%s: %s", cli_safe(c, f->path), strerror(errno));
+            code = CLI_FAILED;
+        } else if (!S_ISREG(st.st_mode)) {
+            cli_error(c, S_ISDIR(st.st_mode) ? _("%s is a directory: name its files") : _("%s is no file"),
+                      cli_safe(c, f->path));
+            code = CLI_FAILED;
+        }
+    }
+    return code;
+}
+
+static enum cli_exit take_arguments(struct cli *c, const struct cli_arguments *a, struct wish *w)
+{
+    enum cli_exit code;
+
+    w->device = a->values[OPTION_TO];
+    w->reason = a->values[OPTION_REASON];
+    if (!w->device || !*w->device)
+        return cli_usage(c, "%s", _("--to is needed: which medium? “kuraban devices” lists them"));
+    if (!w->reason || !*w->reason)
+        return cli_usage(c, "%s", _("--reason is needed: what is it for?"));
+    if (strlen(w->reason) > REASON_MAX || !text_is_printable_utf8(w->reason))
+        return cli_usage(c, _("--reason is one line of at most %d bytes"), REASON_MAX);
+    if (a->n_words > EXPORT_FILES_MAX)
+        return cli_usage(c, _("at most %d files at once"), EXPORT_FILES_MAX);
+    code = take_approvers(c, a, w);
+    return code == CLI_OK ? open_files(c, a, w) : code;
+}
+
+/* --- asking kuraband --- */
+
+static int add_fields(struct buf *b, const struct wish *w)
+{
+    int r = buf_add_string(b, w->device);
+
+    if (r == 0)
+        r = buf_add_string(b, w->reason);
+    if (r == 0)
+        r = buf_add_string(b, w->codes[0] ? w->codes[0]->text : "");
+    if (r == 0)
+        r = buf_add_u8(b, (uint8_t)w->n);
+    for (size_t i = 0; r == 0 && i < w->n; i++) {
+        r = buf_add_u32(b, w->approvers[i].uid);
+        if (r == 0)
+            r = buf_add_string(b, w->codes[1 + i] ? w->codes[1 + i]->text : "");
+    }
+    return r;
+}
+
+static enum cli_exit ask_kuraband(struct cli *c, struct wish *w, uint32_t *ret_code)
+{
+    struct ctl_client client = {.socket = -1};
+    enum cli_exit code = ask_open(c, &client);
+    struct buf fields;
+    int r;
+
+    if (code != CLI_OK)
+        return code;
+    json_decref(w->begun);
+    w->begun = NULL;
+    buf_init(&fields, 4096);
+    r = add_fields(&fields, w);
+    if (r >= 0)
+        r = ctl_client_ask_for_fd(&client, CTL_EXPORT, &fields, DEADLINE_MS, ret_code, &w->begun, &w->talk.socket);
+    buf_done(&fields);
+    ctl_client_close(&client);
+    return r < 0 ? ask_failed(c, r) : CLI_OK;
+}
+
+static enum cli_exit ask_codes(struct cli *c, struct wish *w)
+{
+    enum cli_exit code = CLI_OK;
+
+    if (!factor_tty_is_there()) {
+        cli_error(c, "%s", _("codes are asked on a terminal, and there is none"));
+        return CLI_USAGE;
+    }
+    for (size_t i = 0; i < 1 + w->n && code == CLI_OK; i++) {
+        char prompt[256];
+
+        if (i > 0)
+            (void)snprintf(prompt, sizeof(prompt), _("%s, your code, to approve this (nothing is shown): "),
+                           cli_safe(c, w->approvers[i - 1].name));
+        else
+            (void)snprintf(prompt, sizeof(prompt), "%s", _("Your code (nothing is shown): "));
+        code = passphrase_ask(c, prompt, &w->codes[i]);
+        if (code == CLI_OK && (w->codes[i]->size == 0 || w->codes[i]->size > MFA_CODE_MAX))
+            code = factor_refused(c, w->codes[i]->size == 0 ? MFA_REFUSED : MFA_WRONG, 0);
+    }
+    return code;
+}
+
+/* --- what is refused --- */
+
+static enum cli_exit tell_code(struct cli *c, const json_t *answer)
+{
+    int64_t whose = value_number(answer, "whose");
+    char person[64];
+
+    if (whose != (int64_t)getuid())
+        cli_error(c, _("the code of %s was not accepted:"), cli_safe(c, grant_person(whose, person, sizeof(person))));
+    for (int i = 0; i < MFA_OUTCOME_COUNT_; i++)
+        if (text_equal(mfa_outcome_name((enum mfa_outcome)i), value_string(answer, "outcome")))
+            return factor_refused(c, (uint8_t)i, (uint32_t)value_number(answer, "number"));
+    return factor_bad_answer(c);
+}
+
+/* Why an export did not begin, or did not end well: stable reasons of kuraband and of the exporting process. */
+static const struct {
+    const char *reason, *words;
+    enum cli_exit code;
+} ends[] = {
+    {"no-device", N_("no medium of that name is there: “kuraban devices” lists them"), CLI_NO},
+    {"ambiguous", N_("more than one medium has that name; give its ID"), CLI_NO},
+    {"target", N_("nothing may be exported to this medium"), CLI_NOT_PERMITTED},
+    {"approval", N_("too few colleagues approve: --approver USER for each"), CLI_NO},
+    {"busy", N_("the medium is in use, or another export is running; try again when it is free"), CLI_FAILED},
+    {"journal", N_("the journal could not take it, so nothing was given"), CLI_FAILED},
+    {"ledger", N_("what was taken out today could not be counted, so nothing was given"), CLI_FAILED},
+    {"filesystem", N_("the medium's filesystem is not one that is written to, or is damaged"), CLI_FAILED},
+    {"read-only", N_("the medium takes no writing: has it a write-protect switch?"), CLI_FAILED},
+    {"full", N_("the medium has no room for it"), CLI_FAILED},
+    {"no-room", N_("this machine has no room to prepare it"), CLI_FAILED},
+    {"changed", N_("a file changed while it was read"), CLI_FAILED},
+    {"differs", N_("what was read back from the medium is not what was written: use another one"), CLI_FAILED},
+    {"removed", N_("the medium was taken out"), CLI_FAILED},
+    {"medium", N_("the medium fails, or was taken out"), CLI_FAILED},
+    {"container", N_("what the rules ask for cannot be made by this version"), CLI_FAILED},
+    {"policy", N_("another policy rules now"), CLI_FAILED},
+    {"cancelled", N_("cancelled"), CLI_FAILED},
+    {"stopped", N_("kuraband stopped it"), CLI_FAILED},
+    {"unrecorded", N_("it is on the medium, but kuraband was gone before it was recorded as finished"), CLI_FAILED},
+};
+
+static enum cli_exit tell_end(struct cli *c, const char *reason, const char *detail)
+{
+    for (size_t i = 0; i < ELEMENTS(ends); i++) {
+        if (!text_equal(reason, ends[i].reason))
+            continue;
+        cli_error(c, "%s", _(ends[i].words));
+        return ends[i].code;
+    }
+    cli_error(c, _("it could not be done: %s"), cli_safe(c, *detail ? detail : reason));
+    return CLI_FAILED;
+}
+
+static enum cli_exit tell_not_begun(struct cli *c, const struct wish *w, uint32_t code)
+{
+    const char *reason = value_string(w->begun, "reason");
+
+    if (code == CTL_CODE_INVALID)
+        return cli_usage(c, "%s", _("kuraband does not accept these values"));
+    if (text_equal(reason, "code"))
+        return tell_code(c, w->begun);
+    return tell_end(c, reason, value_string(w->begun, "message"));
+}
+
+static const char *file_words(const char *reason)
+{
+    if (text_equal(reason, "unreadable"))
+        return N_("It cannot be read with your permissions.");
+    if (text_equal(reason, "not-a-file"))
+        return N_("It is no regular file.");
+    return why_words_of(reason)->reason;
+}
+
+static enum cli_exit tell_refused(struct cli *c, const struct wish *w)
+{
+    cli_error(c, "%s", _("nothing was exported, because of:"));
+    for (size_t i = 0; i < w->talk.n; i++) {
+        const struct export_file *f = &w->talk.files[i];
+
+        if (!f->reason)
+            continue;
+        (void)fprintf(c->err, "  %s: %s", cli_safe(c, f->path), _(file_words(f->reason)));
+        if (*f->rule)
+            (void)fprintf(c->err, _(" [rule %s]"), cli_safe(c, f->rule));
+        (void)fputc('\n', c->err);
+    }
+    return CLI_NOT_PERMITTED;
+}
+
+/* --- while it runs --- */
+
+static void show_progress(void *context, enum export_phase phase, uint64_t done, uint64_t total)
+{
+    static const char *const words[] = {N_("reading"), N_("packing"), N_("writing"), N_("checking")};
+    struct wish *w = context;
+    uint64_t now = clock_boottime_us(), left = 0;
+    double percent = total > 0 ? 100.0 * (double)done / (double)total : 100.0;
+
+    if (!w->shown || phase != w->phase) {
+        w->phase = phase;
+        w->phase_us = now;
+    }
+    w->shown = true;
+    if (done > 0 && done <= total)
+        left = (uint64_t)((double)(now - w->phase_us) / (double)done * (double)(total - done) / 1000000.0);
+    (void)fprintf(w->c->err, _("\r%s: %3.0f %% of %.1f MiB, %" PRIu64 ":%02" PRIu64 " left\033[K"), _(words[phase]),
+                  percent, (double)total / 1048576.0, left / 60, left % 60);
+    (void)fflush(w->c->err);
+}
+
+static void end_progress(const struct wish *w)
+{
+    if (w->shown)
+        (void)fputs("\r\033[K", w->c->err);
+}
+
+static void text_finished(struct cli *c, const json_t *answer)
+{
+    const char *password = value_string(answer, "password");
+    int64_t n = value_number(answer, "files");
+
+    (void)fprintf(c->out, ngettext("%d file is on %s: %s\n", "%d files are on %s: %s\n", (unsigned long)n), (int)n,
+                  cli_safe(c, value_string(answer, "node")), cli_safe(c, value_string(answer, "name")));
+    if (!*password)
+        return;
+    (void)fprintf(c->out, _("Password: %s"), password);
+    (void)fprintf(
+        c->out, "\n%s\n",
+        _("It is shown this once only. Tell it to who receives the medium on another way than with the medium; "
+          "7-Zip opens the file."));
+}
+
+static enum cli_exit finished(struct cli *c, const struct wish *w)
+{
+    json_t *answer = json_pack("{s:s, s:s, s:s, s:I}", "id", value_string(w->begun, "id"), "device",
+                               value_string(w->begun, "device"), "node", value_string(w->begun, "node"), "files",
+                               (json_int_t)w->talk.n);
+
+    if (!answer || json_object_set_new(answer, "name", json_string(w->talk.name)) < 0 ||
+        json_object_set_new(answer, "password", w->talk.password ? json_string(w->talk.password) : json_null()) < 0) {
+        cli_error(c, "%s", strerror(ENOMEM));
+        json_decref(answer);
+        return CLI_FAILED;
+    }
+    cli_show(c, answer, text_finished);
+    json_decref(answer);
+    return CLI_OK;
+}
+
+static enum cli_exit talk(struct cli *c, struct wish *w)
+{
+    int r;
+
+    w->c = c;
+    if (!c->json && isatty(fileno(c->err)))
+        w->talk.progress = show_progress;
+    w->talk.context = w;
+    r = export_talk(&w->talk);
+    end_progress(w);
+    if (r < 0)
+        return tell_end(c, r == -ENODATA || r == -ECONNRESET ? "stopped" : "failed", strerror(-r));
+    if (w->talk.outcome == EXPORT_E_FINISHED)
+        return finished(c, w);
+    if (w->talk.outcome == EXPORT_E_REFUSED)
+        return tell_refused(c, w);
+    return tell_end(c, w->talk.name, w->talk.detail);
+}
+
+static enum cli_exit take_out(struct cli *c, struct wish *w)
+{
+    uint32_t code = CTL_CODE_FAILED;
+    enum cli_exit result = ask_kuraband(c, w, &code);
+
+    if (result == CLI_OK && code == CTL_CODE_FAILED && text_equal(value_string(w->begun, "reason"), "code-needed")) {
+        if (value_number(w->begun, "approvals") > (int64_t)w->n)
+            return tell_end(c, "approval", "");
+        result = ask_codes(c, w);
+        if (result == CLI_OK)
+            result = ask_kuraband(c, w, &code);
+    }
+    if (result != CLI_OK)
+        return result;
+    if (code != CTL_CODE_OK)
+        return tell_not_begun(c, w, code);
+    if (w->talk.socket < 0)
+        return factor_bad_answer(c);
+    return talk(c, w);
+}
+
+/* A descriptor for every file, and as many on their way. */
+static void raise_limit(void)
+{
+    struct rlimit l;
+
+    if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+        return;
+    l.rlim_cur = l.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &l);
+}
+
+enum cli_exit cli_export(struct cli *c, const struct cli_arguments *a)
+{
+    struct wish w = {.talk = {.socket = -1}};
+    enum cli_exit code;
+
+    passphrase_protect();
+    raise_limit();
+    code = take_arguments(c, a, &w);
+    if (code == CLI_OK)
+        code = take_out(c, &w);
+    wish_done(&w);
+    return code;
+}
