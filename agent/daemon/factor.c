@@ -84,7 +84,7 @@ void factor_record_change(struct daemon *d, const struct ctl_peer *peer, uid_t u
     struct audit_event e;
 
     begin_event(d, peer, uid, enrolled ? AUDIT_MFA_ENROLLED : AUDIT_MFA_CHANGED, &e);
-    (void)snprintf(e.message, sizeof(e.message), "%s by %s%s%.160s", what, peer->uid == uid ? "themselves" : "root",
+    (void)snprintf(e.message, sizeof(e.message), "%s by %s%s%.160s", what, peer->uid == 0 ? "root" : "themselves",
                    details && *details ? ": " : "", details ? details : "");
     recorder_add(d->recorder, &e);
 }
