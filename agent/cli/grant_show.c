@@ -36,6 +36,13 @@ const char *grant_hour(const char *rfc3339, char *buffer, size_t size)
     return buffer;
 }
 
+const char *grant_device(const json_t *grant)
+{
+    const char *id = value_string(grant, "device"), *at = strrchr(id, '@');
+
+    return at ? at + 1 : id;
+}
+
 static const char *left_words(const json_t *grant, char *buffer, size_t size)
 {
     int64_t seconds = value_number(grant, "seconds");
@@ -63,7 +70,7 @@ void grant_text(struct cli *c, const json_t *grants)
     {
         char person[64], hour[16], left[64];
 
-        table_add(t, (const char *[]){value_string(grant, "device"),
+        table_add(t, (const char *[]){grant_device(grant),
                                       grant_person(value_number(grant, "uid"), person, sizeof(person)),
                                       grant_hour(value_string(grant, "until"), hour, sizeof(hour)),
                                       left_words(grant, left, sizeof(left)), value_string(grant, "rule"),

@@ -14,6 +14,8 @@ struct json_t;
 const char *grant_person(int64_t uid, char *buffer, size_t size);
 /* "14:32" of a time of an answer, in local time. */
 const char *grant_hour(const char *rfc3339, char *buffer, size_t size);
+/* Its device as `kuraban devices` names it. */
+const char *grant_device(const struct json_t *grant);
 /* The array of GRANTS as a table (a cli_text). */
 void grant_text(struct cli *c, const struct json_t *grants);
 /* unlock --status, once or each second until nothing is unlocked any more. */

@@ -347,7 +347,7 @@ static void text_ended(struct cli *c, const json_t *answer)
 
     json_array_foreach(json_object_get(answer, "ended"), i, grant)
     {
-        (void)fprintf(c->out, _("Locked again: %s"), cli_safe(c, value_string(grant, "device")));
+        (void)fprintf(c->out, _("Locked again: %s"), cli_safe(c, grant_device(grant)));
         (void)fputc('\n', c->out);
     }
 }

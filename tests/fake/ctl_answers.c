@@ -148,7 +148,7 @@ static enum ctl_code on_mfa_lift(void *context, const struct ctl_call *call, jso
     (void)context;
     *ret_answer = json_pack("{s:s}", "message", "lifted");
     return buf_get_u32(call->fields, &uid) < 0 || uid != 0 || buf_get_end(call->fields) < 0 ? CTL_CODE_INVALID
-                                                                                           : CTL_CODE_OK;
+                                                                                            : CTL_CODE_OK;
 }
 
 static enum ctl_code on_mfa_reissue(void *context, const struct ctl_call *call, json_t **ret_answer)
@@ -163,6 +163,53 @@ static enum ctl_code on_mfa_reissue(void *context, const struct ctl_call *call, 
                : CTL_CODE_OK;
 }
 
+/* --- grants --- */
+
+static enum ctl_code on_grants(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    (void)context;
+    return without_fields(call, "grants", ret_answer);
+}
+
+/* The device's name is the reason why it is refused; everything that could stand beside one stands there. */
+static enum ctl_code on_unlock(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    uint32_t seconds = 0, uid = 0;
+    uint8_t n = 0;
+    char *texts[4] = {NULL};
+    bool good = buf_get_string(call->fields, 127, &texts[0]) >= 0 && buf_get_u32(call->fields, &seconds) >= 0 &&
+                buf_get_string(call->fields, 200, &texts[1]) >= 0 && buf_get_string(call->fields, 64, &texts[2]) >= 0 &&
+                buf_get_u8(call->fields, &n) >= 0;
+
+    (void)context;
+    if (good && n == 1)
+        good = buf_get_u32(call->fields, &uid) >= 0 && buf_get_string(call->fields, 64, &texts[3]) >= 0;
+    good = good && buf_get_end(call->fields) >= 0 && texts[2][0] == '\0';
+    if (good && answer_file("unlock", ret_answer) == CTL_CODE_OK)
+        (void)json_object_set_new(*ret_answer, "reason", json_string(texts[0]));
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        free(texts[i]);
+    return good ? CTL_CODE_FAILED : CTL_CODE_INVALID;
+}
+
+static enum ctl_code on_unlock_end(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    char *device = NULL;
+    json_t *grants = NULL;
+    enum ctl_code code = CTL_CODE_INVALID;
+
+    (void)context;
+    if (buf_get_string(call->fields, 127, &device) >= 0 && buf_get_end(call->fields) >= 0)
+        code = answer_file("grants", &grants);
+    *ret_answer = device && *device ? json_pack("{s:s, s:s}", "message", "nothing is unlocked", "reason", "no-grant")
+                                    : json_pack("{s:O}", "ended", grants);
+    if (code == CTL_CODE_OK && device && *device)
+        code = CTL_CODE_FAILED;
+    json_decref(grants);
+    free(device);
+    return code;
+}
+
 const struct ctl_verb ctl_answers[] = {
     {CTL_STATUS, CTL_PERMIT_ANYBODY, on_status},
     {CTL_DEVICES, CTL_PERMIT_ANYBODY, on_devices},
@@ -175,6 +222,9 @@ const struct ctl_verb ctl_answers[] = {
     {CTL_RESCAN, CTL_PERMIT_ROOT, on_done},
     {CTL_EMERGENCY, CTL_PERMIT_ROOT, on_emergency},
     {CTL_PURGE, CTL_PERMIT_ROOT, on_purge},
+    {CTL_UNLOCK, CTL_PERMIT_ANYBODY, on_unlock},
+    {CTL_GRANTS, CTL_PERMIT_ANYBODY, on_grants},
+    {CTL_UNLOCK_END, CTL_PERMIT_ANYBODY, on_unlock_end},
     {CTL_MFA_LIST, CTL_PERMIT_ANYBODY, on_mfa_list},
     {CTL_MFA_STATUS, CTL_PERMIT_ANYBODY, on_mfa_status},
     {CTL_MFA_REMOVE, CTL_PERMIT_ROOT, on_mfa_remove},
