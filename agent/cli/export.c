@@ -307,8 +307,10 @@ static void show_progress(void *context, enum export_phase phase, uint64_t done,
     w->shown = true;
     if (done > 0 && done <= total)
         left = (uint64_t)((double)(now - w->phase_us) / (double)done * (double)(total - done) / 1000000.0);
-    (void)fprintf(w->c->err, _("\r%s: %3.0f %% of %.1f MiB, %" PRIu64 ":%02" PRIu64 " left\033[K"), _(words[phase]),
-                  percent, (double)total / 1048576.0, left / 60, left % 60);
+    (void)fputs("\r", w->c->err);
+    (void)fprintf(w->c->err, _("%s: %3.0f %% of %.1f MiB, %" PRIu64 ":%02" PRIu64 " left"), _(words[phase]), percent,
+                  (double)total / 1048576.0, left / 60, left % 60);
+    (void)fputs("\033[K", w->c->err);
     (void)fflush(w->c->err);
 }
 

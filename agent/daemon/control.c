@@ -16,8 +16,8 @@
 #include "ctl/server.h"
 #include "daemon/answers.h"
 #include "daemon/control_mfa.h"
-#include "daemon/control_grant.h"
 #include "daemon/control_export.h"
+#include "daemon/control_grant.h"
 #include "daemon/control_trust.h"
 #include "daemon/daemon.h"
 #include "daemon/recorder.h"
@@ -220,10 +220,10 @@ static const struct ctl_verb verbs[] = {
     {CTL_APPLY, CTL_PERMIT_ROOT | CTL_FD, control_on_apply},
     {CTL_TRUST_INSTALL, CTL_PERMIT_ROOT | CTL_FD, control_on_trust_install},
     {CTL_TRUST_REMOVE, CTL_PERMIT_ROOT, control_on_trust_remove},
-    {CTL_EXPORT, CTL_PERMIT_ANYBODY, control_on_export},
     {CTL_UNLOCK, CTL_PERMIT_ANYBODY, control_on_unlock},
     {CTL_GRANTS, CTL_PERMIT_ANYBODY, control_on_grants},
     {CTL_UNLOCK_END, CTL_PERMIT_ANYBODY, control_on_unlock_end},
+    {CTL_EXPORT, CTL_PERMIT_ANYBODY, control_on_export},
     {CTL_MFA_VERIFY, CTL_PERMIT_ANYBODY, control_on_mfa_verify},
     {CTL_MFA_ENROL, CTL_PERMIT_ANYBODY | CTL_FIELDS, control_on_mfa_enrol},
     {CTL_MFA_CONFIRM, CTL_PERMIT_ANYBODY | CTL_FIELDS, control_on_mfa_confirm},
