@@ -14,7 +14,8 @@ static const struct doc_choice delays[] = {{"exponential", 1}, {"none", 0}, {NUL
 
 void load_mfa_defaults(enum policy_zone zone, struct policy_mfa *ret)
 {
-    *ret = (struct policy_mfa){.enrol = zone == POLICY_ZONE_INTERNET ? POLICY_ENROL_SELF : POLICY_ENROL_ROOT,
+    *ret = (struct policy_mfa){.services = {.op = POLICY_SET_ONE_OF},
+                               .enrol = zone == POLICY_ZONE_INTERNET ? POLICY_ENROL_SELF : POLICY_ENROL_ROOT,
                                .failures = 10,
                                .delay = true,
                                .lock_us = INT64_C(15) * 60 * 1000000,

@@ -49,3 +49,7 @@ void policy_show_sources(FILE *out, const struct policy_export_rule *r, size_t l
 void policy_show_day(FILE *out, const struct policy_export_rule *r);
 /* What a person gives and gets: "totp; approvals 1 (groups kakaricho); zip-aes256". */
 void policy_show_demands(FILE *out, const struct policy_export_rule *r, size_t limit);
+/* "services login, sshd; who groups kazei; password, totp; grace 7d"; "" when no login asks. */
+void policy_show_login(FILE *out, const struct policy_mfa *mfa, size_t limit);
+/* "failures 10; delay exponential; lock 15m" */
+void policy_show_throttle(FILE *out, const struct policy_mfa *mfa);

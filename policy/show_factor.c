@@ -110,3 +110,31 @@ void policy_show_demands(FILE *out, const struct policy_export_rule *r, size_t l
     show_given(out, r->factors, r->approvals, &r->approvers, limit);
     (void)fprintf(out, "; %s", policy_container_name(r->container));
 }
+
+void policy_show_login(FILE *out, const struct policy_mfa *mfa, size_t limit)
+{
+    if (!mfa->login)
+        return;
+    (void)fputs("services ", out);
+    if (mfa->services.n > 0)
+        show_list(out, &mfa->services, limit);
+    else
+        (void)fputc('*', out);
+    if (mfa->who.restricted) {
+        (void)fputs("; who ", out);
+        policy_show_who(out, &mfa->who, limit);
+    }
+    (void)fputs("; ", out);
+    policy_show_factors(out, mfa->factors);
+    (void)fputs("; grace ", out);
+    policy_show_duration(out, mfa->grace_us);
+}
+
+void policy_show_throttle(FILE *out, const struct policy_mfa *mfa)
+{
+    (void)fprintf(out, "failures %u; delay %s; lock ", mfa->failures, mfa->delay ? "exponential" : "none");
+    if (mfa->lock_us > 0)
+        policy_show_duration(out, mfa->lock_us);
+    else
+        (void)fputs("until-root", out);
+}

@@ -65,6 +65,9 @@ static struct policy_position find_position(const struct policy *p, const char *
     const struct policy_usb_rule *usb = policy_find_usb_rule(p, id);
     const struct policy_medium_rule *medium = policy_find_medium_rule(p, id);
 
+    for (size_t i = 0; !usb && !medium && i < p->n_export; i++)
+        if (text_equal(p->export[i].id, id))
+            return p->export[i].at;
     for (size_t i = 0; !usb && !medium && i < p->n_stores; i++)
         if (text_equal(p->stores[i].id, id))
             return p->stores[i].at;

@@ -182,10 +182,23 @@ static void tell_details(struct cli *c, const json_t *change)
 
 /* --- changes --- */
 
+static const char *export_headline(const json_t *change)
+{
+    if (is(change, "kind", "permitted"))
+        return _("may be taken out now, refused before");
+    if (is(change, "kind", "refused"))
+        return _("may no longer be taken out");
+    if (is(change, "effect", "other"))
+        return _("taken out otherwise");
+    return is(change, "effect", "wider") ? _("taken out more widely") : _("taken out more narrowly");
+}
+
 static const char *headline(const json_t *change)
 {
     bool usb = is(change, "area", "usb");
 
+    if (is(change, "area", "export"))
+        return export_headline(change);
     if (is(change, "kind", "permitted"))
         return usb ? _("USB devices permitted now, refused before") : _("media permitted now, refused before");
     if (is(change, "kind", "refused"))

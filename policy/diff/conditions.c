@@ -62,6 +62,24 @@ enum diff_effect diff_who(const struct policy_who *a, const struct policy_who *b
                         has_all(&a->users, &b->users) && has_all(&a->groups, &b->groups));
 }
 
+enum diff_effect diff_approvals(unsigned a, const struct policy_who *approvers_a, unsigned b,
+                                const struct policy_who *approvers_b)
+{
+    enum diff_effect number = diff_number(b, a);
+
+    /* Without approvals nobody is asked, whoever is named. */
+    return a == 0 || b == 0 ? number : diff_join(number, diff_who(approvers_a, approvers_b));
+}
+
+enum diff_effect diff_unlock(const struct policy_unlock *a, const struct policy_unlock *b)
+{
+    if (!a->needed || !b->needed)
+        return by_inclusion(!b->needed, !a->needed);
+    return diff_join(diff_approvals(a->approvals, &a->approvers, b->approvals, &b->approvers),
+                     diff_join(diff_number((uint64_t)a->for_us, (uint64_t)b->for_us),
+                               by_inclusion((b->factors & ~a->factors) == 0, (a->factors & ~b->factors) == 0)));
+}
+
 /* Every minute of a week is asked: nights and days of the week overlap in too many ways to reason about. */
 enum diff_effect diff_when(const struct policy_when *a, const struct policy_when *b)
 {

@@ -25,7 +25,7 @@ const char *diff_effect_name(enum diff_effect effect)
 
 const char *diff_area_name(enum diff_area area)
 {
-    static const char *const names[] = {"document", "usb", "media", "mounts", "stores", "audit"};
+    static const char *const names[] = {"document", "usb", "media", "mounts", "stores", "export", "mfa", "audit"};
 
     return name_of(names, ELEMENTS(names), area);
 }
@@ -198,6 +198,10 @@ int diff_policies(const struct policy *a, const struct policy *b, const struct d
         r = diff_mounts(d, a, b);
     if (r == 0)
         r = diff_stores(d, a, b);
+    if (r == 0)
+        r = diff_export(d, a, b, cases_max);
+    if (r == 0)
+        r = diff_mfa(d, a, b);
     if (r == 0)
         r = diff_audit(d, a, b);
     if (r < 0) {

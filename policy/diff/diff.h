@@ -26,11 +26,13 @@ enum diff_area {
     DIFF_MEDIA,
     DIFF_MOUNTS,
     DIFF_STORES,
+    DIFF_EXPORT,
+    DIFF_MFA,
     DIFF_AUDIT,
     DIFF_AREA_COUNT_,
 };
 const char *diff_area_name(
-    enum diff_area area); /* as the section: "document" "usb" "media" "mounts" "stores" "audit" */
+    enum diff_area area); /* as the section: "document" "usb" "media" "mounts" "stores" "export" "mfa" "audit" */
 
 enum diff_kind {
     DIFF_CHANGED = 0, /* keys have other values: details */
@@ -66,7 +68,7 @@ struct diff_change {
     size_t n_details;
     struct diff_list rules_before, rules_after; /* what decides: ids, "default", "media.optical", "usb": the device's */
     /* Of USB and media: "0781:5583; serial 4C530001", "" for all that no rule names. Each stands for all devices that show
-     * this and nothing else that a rule names. */
+     * this and nothing else that a rule names. Of export: "/srv/juki → kazei-stick", from where and by which rule's media. */
     struct diff_list devices;
 };
 

@@ -197,6 +197,67 @@ int diff_mounts(struct diff *d, const struct policy *a, const struct policy *b)
     return r == 0 ? diff_mount(d, "media.fuse", x->fuse, &x->fuse_allow, y->fuse, &y->fuse_allow) : r;
 }
 
+/* --- the second factor --- */
+
+static char *login_words(const struct policy_mfa *m)
+{
+    struct words w;
+
+    if (!words_begin(&w))
+        return NULL;
+    policy_show_login(w.out, m, 0);
+    return words_end(&w);
+}
+
+static char *throttle_words(const struct policy_mfa *m)
+{
+    struct words w;
+
+    if (!words_begin(&w))
+        return NULL;
+    policy_show_throttle(w.out, m);
+    return words_end(&w);
+}
+
+static enum diff_effect diff_login(const struct policy_mfa *a, const struct policy_mfa *b)
+{
+    enum diff_effect e;
+
+    if (!a->login || !b->login)
+        return diff_number(!a->login, !b->login);
+    /* Who is asked, and where: the more, the narrower. */
+    e = diff_reverse(diff_join(diff_strings(&a->services, &b->services), diff_who(&a->who, &b->who)));
+    e = diff_join(e, diff_number((uint64_t)a->grace_us, (uint64_t)b->grace_us));
+    return diff_join(e, a->factors == b->factors ? DIFF_NONE : DIFF_OTHER);
+}
+
+static uint64_t lock_of(const struct policy_mfa *m)
+{
+    return m->lock_us > 0 ? (uint64_t)m->lock_us : UINT64_MAX;
+}
+
+static enum diff_effect diff_throttle(const struct policy_mfa *a, const struct policy_mfa *b)
+{
+    return diff_join(diff_join(diff_number(a->failures, b->failures), diff_number(!a->delay, !b->delay)),
+                     diff_number(lock_of(b), lock_of(a)));
+}
+
+int diff_mfa(struct diff *d, const struct policy *a, const struct policy *b)
+{
+    const struct policy_mfa *x = &a->mfa, *y = &b->mfa;
+    int r = tell_taken(d, DIFF_MFA, "mfa.login", login_words(x), login_words(y), diff_login(x, y));
+
+    if (r == 0)
+        r = tell(d, DIFF_MFA, "mfa.enrol", policy_enrol_name(x->enrol), policy_enrol_name(y->enrol),
+                 diff_number(x->enrol, y->enrol));
+    if (r == 0)
+        r = tell_taken(d, DIFF_MFA, "mfa.throttle", throttle_words(x), throttle_words(y), diff_throttle(x, y));
+    if (r == 0)
+        r = tell_taken(d, DIFF_MFA, "mfa.window", number_words(x->window), number_words(y->window),
+                       diff_number(x->window, y->window));
+    return r;
+}
+
 /* --- the journal --- */
 
 /* How much a full journal still refuses. */

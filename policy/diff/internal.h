@@ -38,6 +38,9 @@ enum diff_effect diff_when(const struct policy_when *a, const struct policy_when
 enum diff_effect diff_interfaces(const struct policy_interfaces *a, const struct policy_interfaces *b);
 bool diff_same_strings(const struct policy_strings *a, const struct policy_strings *b);
 bool diff_same_interfaces(const struct policy_interfaces *a, const struct policy_interfaces *b);
+enum diff_effect diff_approvals(unsigned a, const struct policy_who *approvers_a, unsigned b,
+                                const struct policy_who *approvers_b); /* more approvals, fewer approvers: narrower */
+enum diff_effect diff_unlock(const struct policy_unlock *a, const struct policy_unlock *b);
 enum diff_effect diff_reverse(enum diff_effect e);
 
 /* --- what is decided of one case (outcome.c) --- */
@@ -192,6 +195,8 @@ int diff_media(struct diff *d, const struct policy *a, const struct policy *b, s
 int diff_document(struct diff *d, const struct policy *a, const struct policy *b);
 int diff_mounts(struct diff *d, const struct policy *a, const struct policy *b);
 int diff_stores(struct diff *d, const struct policy *a, const struct policy *b);
+int diff_export(struct diff *d, const struct policy *a, const struct policy *b, size_t cases_max);
+int diff_mfa(struct diff *d, const struct policy *a, const struct policy *b);
 int diff_audit(struct diff *d, const struct policy *a, const struct policy *b);
 /* Rules of a section that moved, got another id, or came, went and changed without effect. */
 struct diff_rules {

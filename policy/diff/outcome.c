@@ -37,6 +37,7 @@ struct outcome {
     const struct policy_when *when;
     int64_t until_us;
     const struct policy_interfaces *only;
+    const struct policy_unlock *unlock;
     const struct policy_medium_match *medium;
     bool demands_selectors; /* label, uuid … of medium are conditions too */
     struct pass passes[CHAIN_MAX];
@@ -46,6 +47,7 @@ struct outcome {
 static const struct policy_who everybody;
 static const struct policy_when always;
 static const struct policy_interfaces all_interfaces;
+static const struct policy_unlock unlocked;
 static const struct policy_medium_match any_medium;
 
 static void class_outcome(const struct policy_media *m, uint32_t bus, struct outcome *ret)
@@ -81,6 +83,7 @@ static void usb_outcome(const struct policy_usb_rule *r, bool idle, struct outco
     ret->when = &r->when;
     ret->until_us = r->until_us;
     ret->only = &r->only;
+    ret->unlock = &r->unlock;
     ret->medium = &r->medium;
     ret->demands_selectors = true;
 }
@@ -97,6 +100,7 @@ static void medium_outcome(const struct policy *p, const struct policy_medium_ru
     ret->who = &r->who;
     ret->when = &r->when;
     ret->until_us = r->until_us;
+    ret->unlock = &r->unlock;
     ret->medium = &r->match;
 }
 
@@ -130,8 +134,12 @@ static void outcome_of(enum diff_area area, const struct policy *p, const struct
 {
     uint32_t last = chain->rules[chain->n - 1];
 
-    *ret = (struct outcome){
-        .rule = "default", .who = &everybody, .when = &always, .only = &all_interfaces, .medium = &any_medium};
+    *ret = (struct outcome){.rule = "default",
+                            .who = &everybody,
+                            .when = &always,
+                            .only = &all_interfaces,
+                            .unlock = &unlocked,
+                            .medium = &any_medium};
     if (last != CHAIN_DEFAULT && area == DIFF_USB)
         usb_outcome(&p->usb[last], chain->idle, ret);
     else if (last != CHAIN_DEFAULT)
@@ -144,8 +152,12 @@ static void outcome_of(enum diff_area area, const struct policy *p, const struct
         struct pass pass = pass_of(area, p, chain->rules[i]);
 
         if (is_refused_first(ret, &pass)) {
-            *ret = (struct outcome){
-                .rule = pass.id, .who = &everybody, .when = &always, .only = &all_interfaces, .medium = &any_medium};
+            *ret = (struct outcome){.rule = pass.id,
+                                    .who = &everybody,
+                                    .when = &always,
+                                    .only = &all_interfaces,
+                                    .unlock = &unlocked,
+                                    .medium = &any_medium};
             return;
         }
         ret->passes[ret->n_passes++] = pass;
@@ -223,7 +235,12 @@ static void show_passes(FILE *out, const struct outcome *o)
 
 static enum diff_effect diff_allow(const struct outcome *a, const struct outcome *b)
 {
-    return diff_number(a->allow, b->allow);
+    enum policy_allow x = a->allow, y = b->allow;
+
+    /* Using is more of a device, taking out more of its storage. */
+    if ((x == POLICY_USE && y == POLICY_EXPORT) || (x == POLICY_EXPORT && y == POLICY_USE))
+        return DIFF_OTHER;
+    return diff_number(x, y);
 }
 
 static void show_allow(FILE *out, const struct outcome *o)
@@ -274,6 +291,16 @@ static void show_until(FILE *out, const struct outcome *o)
 {
     if (o->until_us != 0)
         policy_show_time(out, o->until_us);
+}
+
+static enum diff_effect diff_lock(const struct outcome *a, const struct outcome *b)
+{
+    return diff_unlock(a->unlock, b->unlock);
+}
+
+static void show_lock(FILE *out, const struct outcome *o)
+{
+    policy_show_unlock(out, o->unlock, LIST_MAX);
 }
 
 static enum diff_effect diff_luks(const struct outcome *a, const struct outcome *b)
@@ -378,6 +405,7 @@ static const struct condition {
     {"who", diff_people, show_people},
     {"when", diff_hours, show_hours},
     {"until", diff_until, show_until},
+    {"unlock", diff_lock, show_lock},
     {"luks-only", diff_luks, show_luks},
     {"filesystem", diff_filesystems, show_filesystems},
     {"capacity-max", diff_capacity, show_capacity},
