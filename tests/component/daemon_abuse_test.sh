@@ -46,6 +46,14 @@ if kind == "garbage":
              frame(4), frame(4, b"\0" * 7), frame(4, struct.pack("<II", 0, 1)), frame(4, struct.pack("<II", 0xffffffff, 0)),
              frame(4, struct.pack("<II", 0xffffffff, 1 << 30)), frame(10, struct.pack("<II", 1, 1 << 20)), frame(0x8000, b"\0" * 8),
              frame(6), frame(11), b"GET / HTTP/1.0\r\n\r\n"]
+    text = lambda s: struct.pack("<I", len(s)) + s
+    unlock = lambda device=b"1-2", reason=b"x", code=b"", n=0, rest=b"": frame(
+        24, text(device) + struct.pack("<I", 60) + text(reason) + text(code) + bytes([n]) + rest)
+    approver = struct.pack("<I", 0) + text(b"000000")
+    cases += [frame(24), frame(24, b"\0" * 17), unlock(reason=b""), unlock(reason=b"x" * 201), unlock(reason=b"a\nb"), unlock(reason=b"\xff"),
+              unlock(device=b"x" * 128), unlock(device=b"\x1b[2J"), unlock(code=b"1" * 65), unlock(code=b"1\0"), unlock(rest=b"x"), unlock(n=1),
+              unlock(n=1, rest=approver[:-1]), unlock(n=1, rest=approver + b"x"), unlock(n=4, rest=approver * 4), unlock(n=255, rest=approver * 255),
+              frame(25, b"x"), frame(26), frame(26, text(b"x" * 128)), frame(26, text(b"") + b"x")]
     cases += [random.randbytes(random.randrange(8, 400)) for _ in range(200)]
     for case in cases:
         if len(case) >= 8 and struct.unpack("<I", case[:4])[0] <= 65536 and case[4:6] in (b"\1\0", b"\2\0", b"\3\0") and case[6:8] == b"\0\0":

@@ -143,10 +143,14 @@ eventually "detached" 5 unplugged
 refused as_user cat /proc/self/fd/9/notice.txt
 exec 9<&-
 grant_ended expired 1 || fail "the expiry is not in the journal"
+( as_user "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" devices --watch --json > "$stage/watched" ) &
+helpers+=($!)
 unlocks --for 2s
 ( as nobody unlock --status --watch ) > "$stage/out"
 said 'ends soon'
 tail -n 1 "$stage/out" | grep -q 'Nothing is unlocked' || { cat "$stage/out"; fail "the countdown has no end"; }
+watched() { [ "$(jq -r '.[0] | "\(.verdict) \(.grant.ends_soon)"' "$stage/watched" | uniq | tr '\n' ,)" = "deny null,allow true,deny null," ]; }
+eventually "who watches sees it open and end" 5 watched
 note "over by time, with a countdown"
 
 # A second code begins anew; more than the rule gives is cut to that.
