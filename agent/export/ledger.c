@@ -274,10 +274,10 @@ int ledger_unfinished(struct ledger *l, void (*each)(void *context, const struct
         return r;
     while ((e = sqlite3_step(s)) == SQLITE_ROW) {
         const struct ledger_export found = {.id = (const char *)sqlite3_column_text(s, 0),
-                                             .uid = (uid_t)sqlite3_column_int64(s, 1),
-                                             .device = (const char *)sqlite3_column_text(s, 2),
-                                             .text = (const char *)sqlite3_column_text(s, 3),
-                                             .phase = sqlite3_column_int(s, 4)};
+                                            .uid = (uid_t)sqlite3_column_int64(s, 1),
+                                            .device = (const char *)sqlite3_column_text(s, 2),
+                                            .text = (const char *)sqlite3_column_text(s, 3),
+                                            .phase = sqlite3_column_int(s, 4)};
 
         if (!found.id || !found.device || !found.text)
             return -ENOMEM;

@@ -1,0 +1,234 @@
+/*
+ * From the client's files to what is written: staged by a child with the caller's rights, packed by one with none. Owns: the unnamed files of
+ * both, and the children. Must not: read what they read.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "export/link.h"
+#include "export/pack.h"
+#include "export/sandbox.h"
+#include "export/stage.h"
+#include "export/worker_internal.h"
+
+enum {
+    CHILD_FAILED = 100, /* exit status of a child for -errno; an outcome of its own is its number */
+};
+
+/* Nobody else has a name for it, and after its last descriptor it is gone, however this process ends. */
+static int open_unnamed(void)
+{
+    int fd = openat(EXPORT_FD_STATE, ".", O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
+
+    return fd < 0 ? -errno : fd;
+}
+
+/* --- children --- */
+
+/* Kills the child when somebody leaves. Its exit status; -errno. */
+static int wait_child(const struct worker *w, pid_t child)
+{
+    _cleanup_close_ int pidfd = pidfd_open(child, 0);
+    struct pollfd p[] = {{.fd = pidfd, .events = POLLIN},
+                         {.fd = EXPORT_FD_CONTROL, .events = POLLRDHUP},
+                         {.fd = EXPORT_FD_CLIENT, .events = POLLRDHUP}};
+    int status;
+
+    do
+        (void)poll(p, ELEMENTS(p), -1);
+    while (!(p[0].revents & POLLIN) && !worker_is_left(w) && pidfd >= 0);
+    if (!(p[0].revents & POLLIN))
+        (void)kill(child, SIGKILL);
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
+}
+
+static _Noreturn void child_exit(int r)
+{
+    _exit(r >= 0 && r < CHILD_FAILED ? r : CHILD_FAILED);
+}
+
+static _Noreturn void stager_main(struct worker *w, int list)
+{
+    const struct stage_options options = {
+        .client = EXPORT_FD_CLIENT, .control = EXPORT_FD_CONTROL, .staged = w->staged, .size_max = w->size_max};
+    struct export_members members = {0};
+    int r = identity_take(&w->id);
+
+    close_fd(EXPORT_FD_STATE);
+    close_fd(EXPORT_FD_NODE);
+    close_fd(EXPORT_FD_DISK);
+    if (r >= 0)
+        r = sandbox_enter(w->size_max + ((uint64_t)1 << 20));
+    if (r >= 0)
+        r = stage_run(&options, &members);
+    if (r == 0)
+        r = export_members_save(&members, list);
+    child_exit(r);
+}
+
+int worker_stage(struct worker *w)
+{
+    static const struct worker_outcome outcomes[] = {
+        {STAGE_E_REFUSED, "refused", "a file may not be taken out"},
+        {STAGE_E_CHANGED, "changed", "a file changed while it was read"},
+        {STAGE_E_CLIENT, "cancelled", "whoever asked for it went away, or sent what is not in the protocol"},
+        {STAGE_E_STOPPED, "stopped", "stopped by kuraband"},
+        {STAGE_E_FULL, "no-room", "no room on this machine to prepare it"},
+    };
+    _cleanup_close_ int list = memfd_create("members", MFD_CLOEXEC);
+    struct stat st;
+    pid_t child;
+    int r;
+
+    w->staged = open_unnamed();
+    if (list < 0 || w->staged < 0)
+        return worker_fail_errno(w, "staging", w->staged < 0 ? w->staged : -errno);
+    child = fork();
+    if (child < 0)
+        return worker_fail_errno(w, "staging", -errno);
+    if (child == 0)
+        stager_main(w, list);
+    r = wait_child(w, child);
+    if (r == -ECHILD && worker_is_left(w))
+        return worker_fail_left(w);
+    if (r != 0)
+        return worker_fail_outcome(w, outcomes, ELEMENTS(outcomes), r, "staging");
+    if (fstat(w->staged, &st) < 0)
+        return worker_fail_errno(w, "staging", -errno);
+    r = export_members_load(list, (uint64_t)st.st_size, &w->members);
+    return r < 0 ? worker_fail_errno(w, "staging", r) : 0;
+}
+
+static int on_packed(void *context, uint64_t done, uint64_t total)
+{
+    return worker_tell_progress(context, EXPORT_PHASE_PACK, done, total) ? PACK_E_STOPPED : 0;
+}
+
+/* The password is made here and goes to the client from here: neither the conductor nor kuraband ever has it. */
+static _Noreturn void packer_main(struct worker *w)
+{
+    char password[PACK_PASSWORD_SIZE];
+    const struct pack_options options = {.staged = w->staged,
+                                         .members = &w->members,
+                                         .password = password,
+                                         .out = w->packed,
+                                         .wall_us = clock_wall_us(),
+                                         .progress = on_packed,
+                                         .context = w};
+    int r = identity_drop_capabilities();
+
+    close_fd(EXPORT_FD_STATE);
+    close_fd(EXPORT_FD_NODE);
+    close_fd(EXPORT_FD_DISK);
+    (void)setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive takes no name otherwise that is not ASCII */
+    if (r >= 0)
+        r = sandbox_enter(w->size_max + w->size_max / 8 + ((uint64_t)1 << 20));
+    if (r >= 0)
+        r = pack_password(password);
+    if (r >= 0)
+        r = pack_zip(&options);
+    if (r == 0 && link_send(EXPORT_FD_CLIENT, EXPORT_PASSWORD, "s", password) < 0)
+        r = PACK_E_STOPPED;
+    explicit_bzero(password, sizeof(password));
+    child_exit(r);
+}
+
+static int pack(struct worker *w)
+{
+    static const struct worker_outcome outcomes[] = {
+        {PACK_E_DIFFERS, "differs", "what was staged is not what it was"},
+        {PACK_E_FULL, "no-room", "no room on this machine to prepare it"},
+        {PACK_E_STOPPED, "cancelled", "whoever asked for it went away"},
+    };
+    pid_t child;
+    int r;
+
+    w->packed = open_unnamed();
+    if (w->packed < 0)
+        return worker_fail_errno(w, "packing", w->packed);
+    child = fork();
+    if (child < 0)
+        return worker_fail_errno(w, "packing", -errno);
+    if (child == 0)
+        packer_main(w);
+    r = wait_child(w, child);
+    if (r == -ECHILD && worker_is_left(w))
+        return worker_fail_left(w);
+    return r != 0 ? worker_fail_outcome(w, outcomes, ELEMENTS(outcomes), r, "packing") : 0;
+}
+
+/* --- what goes to the medium --- */
+
+static int list_zip(struct worker *w)
+{
+    struct put_item *item = calloc(1, sizeof(*item));
+    struct stat st;
+    int r;
+
+    if (!item)
+        return -ENOMEM;
+    w->items = item;
+    w->n_items = 1;
+    if (fstat(w->packed, &st) < 0 || lseek(w->packed, 0, SEEK_SET) < 0)
+        return -errno;
+    r = digest_fd(w->packed, (uint64_t)st.st_size, &item->sha256);
+    if (r < 0)
+        return r;
+    (void)snprintf(w->final, sizeof(w->final), "%s.zip", w->name);
+    item->fd = w->packed;
+    item->size = (uint64_t)st.st_size;
+    item->name = w->final;
+    return 0;
+}
+
+static int list_plain(struct worker *w)
+{
+    w->items = calloc(w->members.n, sizeof(*w->items));
+    if (!w->items)
+        return -ENOMEM;
+    w->n_items = w->members.n;
+    for (size_t i = 0; i < w->n_items; i++) {
+        const struct export_member *m = &w->members.items[i];
+
+        w->items[i] = (struct put_item){w->staged, m->offset, m->size, m->name, m->sha256};
+    }
+    (void)snprintf(w->final, sizeof(w->final), "%s", w->n_items == 1 ? w->members.items[0].name : w->name);
+    return 0;
+}
+
+int worker_prepare(struct worker *w)
+{
+    uint8_t container = UINT8_MAX;
+    int r;
+
+    if (link_send(EXPORT_FD_CONTROL, EXPORT_STAGED_END, "8", export_members_size(&w->members)) < 0)
+        return worker_fail_left(w);
+    r = worker_await(w, EXPORT_PACK, &container);
+    if (r == 0 && container == EXPORT_ZIP_AES256)
+        r = pack(w);
+    if (r != 0)
+        return r;
+    if (container == EXPORT_ZIP_AES256)
+        r = list_zip(w);
+    else if (container == EXPORT_PLAIN)
+        r = list_plain(w);
+    else
+        return worker_fail(w, "container", "this container is not known here");
+    return r < 0 ? worker_fail_errno(w, "packing", r) : 0;
+}
