@@ -221,6 +221,8 @@ static void test_questions(void **state)
                        text_of(answer, "found"));
         same(i, "condition", q->condition, json_is_null(json_object_get(answer, "key")) ? "-" : text);
         same(i, "demands", q->demands, text_of(answer, "demands"));
+        if (strcmp(q->rule, "juki-out") == 0)
+            same(i, "name", "住基データの持出し", text_of(answer, "name"));
         if (q->earlier) {
             earlier_of(answer, text, sizeof(text));
             same(i, "earlier", q->earlier, text);

@@ -56,9 +56,9 @@ struct row {
     {                                                                                                                  \
         path_ "unlock.for", NULL, GRANT_TEST                                                                           \
     }
-#define GRANT_TEST "unit/policy/load_export_test.c: test_unlock"
-#define MFA_TEST "unit/policy/load_export_test.c: test_mfa"
-#define EXPORT_TEST "unit/policy/load_export_test.c: test_export"
+#define GRANT_TEST "unit/grant/grant_test.c: test_lengths"
+#define MFA(words) NULL, "component/daemon_mfa_keys_test.sh: " words
+#define TAKEN(words) NULL, "component/daemon_export_test.sh: " words
 
 /* Taking out to rule a, from the store s; "" is the rule without anything else. */
 #define EXPORT_OF(keys) EXPORT_AS("e", keys)
@@ -230,7 +230,7 @@ static const struct row rows[] = {
 
     {"export", EXPORT(""), "usb: [{id: a, allow: export}]\n"},
     {"export.id", EXPORT(""), EXPORT_AS("f", "to: [a], from: [s], factors: none, approvals: 0")},
-    {"export.name", NULL, "unit/cli/policy_test.c: test_earlier_rules"},
+    {"export.name", NULL, "unit/cli/explain_export_test.c: test_questions"},
     CONDITIONS("export.", EXPORT_RULE, ""),
     {"export.monitor", WITH("when: {days: sun}, monitor: true")},
     {"export.until", WITH("until: 2026-11-22")},
@@ -257,10 +257,10 @@ static const struct row rows[] = {
     {"export.approvers", APPROVERS("users: [sato]"), EXPORT_OF("to: [a], from: [s], factors: none, approvals: 1")},
     {"export.approvers.users", APPROVERS("users: [tanaka]"), APPROVERS("users: [sato]")},
     {"export.approvers.groups", APPROVERS("groups: [kazei]"), APPROVERS("groups: [jumin]")},
-    {"export.container", NULL, EXPORT_TEST},
-    {"export.container=zip-aes256", NULL, EXPORT_TEST},
-    {"export.container=luks", NULL, EXPORT_TEST},
-    {"export.container=plain", NULL, EXPORT_TEST},
+    {"export.container", TAKEN("container: ")},
+    {"export.container=zip-aes256", TAKEN("container: zip-aes256")},
+    {"export.container=luks", TAKEN("container: luks")},
+    {"export.container=plain", TAKEN("container: plain")},
     {"export.content", WITH("content: {uninspectable: refuse}")},
     {"export.content.my-number", WITH("content: {my-number: {distinct-max: 0}}")},
     {"export.content.my-number.distinct-max", WITH("content: {my-number: {distinct-max: 5}}")},
@@ -271,27 +271,27 @@ static const struct row rows[] = {
     {"export.per-day.files", WITH("per-day: {files: 2}")},
     {"export.per-day.bytes", WITH("per-day: {bytes: 2999}")},
 
-    {"mfa", NULL, MFA_TEST},
-    {"mfa.login", NULL, MFA_TEST},
-    {"mfa.login.services", NULL, MFA_TEST},
-    {"mfa.login.who", NULL, MFA_TEST},
-    {"mfa.login.who.users", NULL, MFA_TEST},
-    {"mfa.login.who.groups", NULL, MFA_TEST},
-    {"mfa.login.factors", NULL, MFA_TEST},
-    {"mfa.login.factors=password", NULL, MFA_TEST},
-    {"mfa.login.factors=totp", NULL, MFA_TEST},
-    {"mfa.login.grace", NULL, MFA_TEST},
-    {"mfa.enrol", NULL, MFA_TEST},
-    {"mfa.enrol=root", NULL, MFA_TEST},
-    {"mfa.enrol=self", NULL, MFA_TEST},
-    {"mfa.enrol=first-login", NULL, MFA_TEST},
-    {"mfa.throttle", NULL, MFA_TEST},
-    {"mfa.throttle.failures", NULL, MFA_TEST},
-    {"mfa.throttle.delay", NULL, MFA_TEST},
-    {"mfa.throttle.delay=exponential", NULL, MFA_TEST},
-    {"mfa.throttle.delay=none", NULL, MFA_TEST},
-    {"mfa.throttle.lock", NULL, MFA_TEST},
-    {"mfa.window", NULL, MFA_TEST},
+    {"mfa", MFA("mfa: {login: {}}")},
+    {"mfa.login", MFA("mfa: {login: {}}")},
+    {"mfa.login.services", MFA("services: [login, sshd]")},
+    {"mfa.login.who", MFA("who: {users: [bin]}")},
+    {"mfa.login.who.users", MFA("who: {users: [bin]}")},
+    {"mfa.login.who.groups", MFA("who: {groups: [daemon]}")},
+    {"mfa.login.factors", MFA("factors: $factors")},
+    {"mfa.login.factors=password", MFA("[password, totp]")},
+    {"mfa.login.factors=totp", MFA("[password, totp]")},
+    {"mfa.login.grace", MFA("grace: 1s")},
+    {"mfa.enrol", MFA("enrol: $enrol")},
+    {"mfa.enrol=root", MFA("in root self first-login")},
+    {"mfa.enrol=self", MFA("in root self first-login")},
+    {"mfa.enrol=first-login", MFA("in root self first-login")},
+    {"mfa.throttle", MFA("throttle: {failures: 3")},
+    {"mfa.throttle.failures", MFA("failures: 3")},
+    {"mfa.throttle.delay", MFA("delay: exponential")},
+    {"mfa.throttle.delay=exponential", MFA("delay: exponential")},
+    {"mfa.throttle.delay=none", MFA("delay: none")},
+    {"mfa.throttle.lock", MFA("lock: $lock")},
+    {"mfa.window", MFA("window: $window")},
     {"patterns", "patterns: {}\n", LATER},
     {"network", "network: {default: refuse}\n", LATER},
     {"audit", "audit: {when-full: refuse-all}\n", ""},
@@ -480,7 +480,7 @@ static void check_refused(const struct row *r)
     policy_findings_done(&findings);
 }
 
-/* The test that the row names is in that file, and is run. */
+/* The test that the row names is in that file, and is run; of a script, the words. */
 static void check_named(const struct row *r)
 {
     const char *colon = strstr(r->without, ": ");
@@ -495,10 +495,10 @@ static void check_named(const struct row *r)
         fail_msg("%s: no %s", r->path, path);
     assert_true(fread(text, 1, (1U << 20) - 1, f) > 0);
     (void)fclose(f);
-    (void)snprintf(wanted, sizeof(wanted), "static void %s(void **state)", colon + 2);
+    (void)snprintf(wanted, sizeof(wanted), strstr(path, ".sh") ? "%s" : "static void %s(void **state)", colon + 2);
     if (!strstr(text, wanted))
         fail_msg("%s: %s has no %s", r->path, path, colon + 2);
-    (void)snprintf(wanted, sizeof(wanted), "(%s", colon + 2);
+    (void)snprintf(wanted, sizeof(wanted), strstr(path, ".sh") ? "%s" : "(%s", colon + 2);
     assert_non_null(strstr(text, wanted)); /* cmocka_unit_test(…) or one with setup */
     free(text);
 }
