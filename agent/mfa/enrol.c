@@ -126,12 +126,14 @@ static int insert(struct mfa *m, struct record *r, const uint8_t *secret, size_t
     return e;
 }
 
-/* Room for attempts first: the disk may be nearly full, and those who are enrolled have to get in. */
+/* Room for attempts first: the disk may be nearly full, and those who are enrolled have to get in. One more takes less than is reserved. */
 static int add(struct mfa *m, struct record *r, const uint8_t *secret, size_t size, struct mfa_recovery *recovery)
 {
     struct mfa_recovery codes;
-    int e = store_begin(m->store);
+    int e = store_reserve(m->store);
 
+    if (e >= 0)
+        e = store_begin(m->store);
     if (e >= 0)
         e = insert(m, r, secret, size, recovery ? &codes : NULL);
     if (e >= 0)
@@ -139,11 +141,7 @@ static int add(struct mfa *m, struct record *r, const uint8_t *secret, size_t si
     if (e >= 0 && recovery)
         *recovery = codes;
     mfa_recovery_wipe(&codes);
-    if (e < 0)
-        return mfa_failed(m, e);
-    if (store_reserve(m->store) < 0)
-        mfa_complain(m, "no room could be reserved for attempts: a full disk could stop them");
-    return 0;
+    return e < 0 ? mfa_failed(m, e) : 0;
 }
 
 /* --- confirming --- */

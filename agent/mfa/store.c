@@ -27,6 +27,7 @@ enum {
     APPLICATION_ID = 0x6b6d6661, /* "kmfa" */
     FORMAT = 1,
     PATH_SIZE = 64,
+    PAGE = 4096, /* SQLite's; the smallest file that was whole */
     PAGES_FREE_MIN = 8,
     RESERVE = 64 * 1024, /* of the journal, and of pages that are made free */
 };
@@ -275,8 +276,8 @@ static int find_files(int directory, bool *ret_there, const char **ret_complaint
     *ret_complaint = "mfa.db is missing, and there was one";
     if (!there && marked)
         return -EUCLEAN;
-    *ret_complaint = "mfa.db is empty, and it was not";
-    if (there && marked && db.st_size == 0)
+    *ret_complaint = "mfa.db is cut short";
+    if (there && marked && db.st_size < PAGE)
         return -EUCLEAN;
     *ret_there = there;
     return marked;

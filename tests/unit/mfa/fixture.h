@@ -23,7 +23,7 @@ enum {
 #define TANAKAS_BOOT "11111111-1111-1111-1111-111111111111"
 
 struct fixture {
-    char path[64];
+    char path[160];
     int fd;
     struct mfa *mfa;
     struct mfa_options options;
