@@ -1,32 +1,32 @@
 #!/usr/bin/python3
 """One-time codes for the component tests, made without kuraban, and what is typed on a terminal.
 
-factor.py enrol RUN-DIRECTORY USER            a second factor for USER with the secret of secret_of(USER): by root, over the control socket
-factor.py code USER DIRECTORY                 a code of USER that was not given before; waits for it; remembers it in the directory
-factor.py type CODE… -- COMMAND…              COMMAND on a terminal of its own; each CODE when it is asked for. Its output, its exit status
+factor.py enrol USER DIRECTORY RUN-DIRECTORY   a new second factor for USER, in place of the old one: by root, over the control socket
+factor.py code USER DIRECTORY                  a code of USER that was not given before; waits for it
+factor.py type CODE… -- COMMAND…               COMMAND on a terminal of its own; each CODE when it is asked for. Its output, its exit status
 
-Periods are 10 s, so that nobody waits long; a code of the step before and after is good as well, none twice.
+The directory remembers secrets, and which codes were given. Periods are 10 s; a code of the step before and after is good as well, none twice:
+after an enrolment three come without waiting.
 """
 import base64, hashlib, hmac, os, pwd, pty, select, signal, socket, struct, sys, termios, time
 
 PERIOD, DIGITS = 10, 6
-IMPORT, ANSWER_FIELDS = 22, 0x8001
+REMOVE, IMPORT, ANSWER_FIELDS = 19, 22, 0x8001
 DEADLINE = 60
 
 
-def secret_of(user):
-    return hashlib.sha1(b"secret of " + user.encode()).digest()
+def memory(user, directory):
+    return os.path.join(directory, "factor." + user)
 
 
 def code(user, directory):
-    memory = os.path.join(directory, "factor." + user)
-    last = int(open(memory).read()) if os.path.exists(memory) else 0
-    counter = max(last + 1, int(time.time()) // PERIOD - 1)
+    secret, last = open(memory(user, directory)).read().split()
+    counter = max(int(last) + 1, int(time.time()) // PERIOD - 1)
     while counter > int(time.time()) // PERIOD + 1:
         time.sleep(0.1)
-    with open(memory, "w") as f:
-        f.write(str(counter))
-    mac = hmac.new(secret_of(user), struct.pack(">Q", counter), hashlib.sha1).digest()
+    with open(memory(user, directory), "w") as f:
+        f.write(f"{secret} {counter}")
+    mac = hmac.new(bytes.fromhex(secret), struct.pack(">Q", counter), hashlib.sha1).digest()
     number = struct.unpack(">I", mac[mac[-1] & 15:][:4])[0] & 0x7FFFFFFF
     return f"{number % 10**DIGITS:0{DIGITS}d}"
 
@@ -45,17 +45,24 @@ def receive(s, n):
     return data
 
 
-def enrol(run, user):
-    step = int(time.time()) // PERIOD - 10
-    fields = struct.pack("<I", pwd.getpwnam(user).pw_uid) + text(user) + text(base64.b32encode(secret_of(user)).decode())
-    fields += struct.pack("<BBHQB", 0, DIGITS, PERIOD, step, 0)
+def ask(run, kind, fields):
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
         s.connect(os.path.join(run, "control.sock"))
-        s.sendall(struct.pack("<IHH", len(fields), IMPORT, 0) + fields)
+        s.sendall(struct.pack("<IHH", len(fields), kind, 0) + fields)
         size, kind, _ = struct.unpack("<IHH", receive(s, 8))
-        answer = receive(s, size)
+        return kind, receive(s, size)
+
+
+def enrol(user, directory, run):
+    uid, secret = struct.pack("<I", pwd.getpwnam(user).pw_uid), os.urandom(20)
+    ask(run, REMOVE, uid + text("another one comes"))  # there may be none
+    fields = uid + text(user) + text(base64.b32encode(secret).decode())
+    fields += struct.pack("<BBHQB", 0, DIGITS, PERIOD, int(time.time()) // PERIOD - 10, 0)
+    kind, answer = ask(run, IMPORT, fields)
     if kind != ANSWER_FIELDS or answer[:5] != bytes(5):
         sys.exit(f"not enrolled: {kind:#x} {answer!r}")
+    with open(memory(user, directory), "w") as f:
+        f.write(f"{secret.hex()} 0")
 
 
 def type_codes(codes, command):
