@@ -275,8 +275,7 @@ static void test_moved_secret(void **state)
         "UPDATE credential SET uid = 1002 WHERE uid = 1001",
         "UPDATE credential SET record = 77 WHERE uid = 1001",
         "UPDATE credential SET period = 60 WHERE uid = 1001",
-        "UPDATE credential SET secret = (SELECT secret FROM credential WHERE uid = 999),"
-        " nonce = (SELECT nonce FROM credential WHERE uid = 999) WHERE uid = 1001",
+        "UPDATE credential SET (secret, nonce) = (SELECT secret, nonce FROM credential WHERE uid = 999) WHERE uid = 1001",
     };
 
     (void)state;
