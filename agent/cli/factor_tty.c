@@ -85,7 +85,7 @@ static int add_code(struct buf *b, int fd, const char *uri)
 {
     struct qr q = {0};
     unsigned quiet;
-    int r = qr_make(uri, &q);
+    int r = qr_make(uri, QR_SCREEN, &q);
 
     if (r == -ENOMEM)
         return r;

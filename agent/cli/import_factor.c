@@ -43,18 +43,25 @@ void import_account_wipe(struct import_account *a)
     *a = (struct import_account){0};
 }
 
+static size_t more(size_t room)
+{
+    return room ? room * 2 : 16;
+}
+
 static int add_line(struct import_account *a, unsigned line, enum import_outcome outcome, const char *user)
 {
-    struct import_line *grown;
-
     if (a->n_lines >= IMPORT_LINES_MAX)
         return -EFBIG;
-    grown = reallocarray(a->lines, a->n_lines + 1, sizeof(*grown));
-    if (!grown)
-        return -ENOMEM;
-    a->lines = grown;
-    grown[a->n_lines] = (struct import_line){.line = line, .outcome = outcome};
-    (void)snprintf(grown[a->n_lines].user, sizeof(grown->user), "%s", user);
+    if (a->n_lines == a->room_lines) {
+        struct import_line *grown = reallocarray(a->lines, more(a->room_lines), sizeof(*grown));
+
+        if (!grown)
+            return -ENOMEM;
+        a->lines = grown;
+        a->room_lines = more(a->room_lines);
+    }
+    a->lines[a->n_lines] = (struct import_line){.line = line, .outcome = outcome};
+    (void)snprintf(a->lines[a->n_lines].user, sizeof(a->lines->user), "%s", user);
     a->n_lines++;
     return 0;
 }
@@ -62,17 +69,20 @@ static int add_line(struct import_account *a, unsigned line, enum import_outcome
 /* reallocarray() would leave the secrets in the old block. */
 static int add_credential(struct import_account *a, const struct import_credential *c)
 {
-    struct import_credential *grown = calloc(a->n_credentials + 1, sizeof(*grown));
+    if (a->n_credentials == a->room_credentials) {
+        struct import_credential *grown = calloc(more(a->room_credentials), sizeof(*grown));
 
-    if (!grown)
-        return -ENOMEM;
-    if (a->n_credentials > 0) {
-        memcpy(grown, a->credentials, a->n_credentials * sizeof(*grown));
-        OPENSSL_cleanse(a->credentials, a->n_credentials * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        if (a->n_credentials > 0) {
+            memcpy(grown, a->credentials, a->n_credentials * sizeof(*grown));
+            OPENSSL_cleanse(a->credentials, a->n_credentials * sizeof(*grown));
+        }
+        free(a->credentials);
+        a->credentials = grown;
+        a->room_credentials = more(a->room_credentials);
     }
-    free(a->credentials);
-    a->credentials = grown;
-    grown[a->n_credentials++] = *c;
+    a->credentials[a->n_credentials++] = *c;
     return add_line(a, c->line, IMPORT_CARRIED, c->user);
 }
 

@@ -14,7 +14,7 @@
 
 enum {
     IMPORT_FILE_MAX = 1024 * 1024,
-    IMPORT_LINES_MAX = 20000,
+    IMPORT_LINES_MAX = 10000, /* told of */
     IMPORT_USER_MAX = 64,
     IMPORT_PERIOD = 30,
 };
@@ -54,9 +54,9 @@ struct import_line {
 };
 struct import_account {
     struct import_credential *credentials;
-    size_t n_credentials;
+    size_t n_credentials, room_credentials;
     struct import_line *lines;
-    size_t n_lines;
+    size_t n_lines, room_lines;
 };
 void import_account_wipe(struct import_account *a);
 

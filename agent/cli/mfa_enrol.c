@@ -132,7 +132,7 @@ static enum cli_exit write_files(struct cli *c, const struct factor_enrol *e, co
 
     if (!e->svg && !e->png)
         return CLI_OK;
-    r = qr_make(uri, &q);
+    r = qr_make(uri, QR_PAPER, &q);
     if (r < 0) {
         cli_error(c, "%s", strerror(-r));
         return CLI_FAILED;

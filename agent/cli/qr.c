@@ -14,9 +14,9 @@
 #define COLOURS "\033[0;30;107m"
 #define END "\033[0m\n"
 
-int qr_make(const char *text, struct qr *ret)
+int qr_make(const char *text, enum qr_use use, struct qr *ret)
 {
-    QRcode *code = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_M);
+    QRcode *code = QRcode_encodeString8bit(text, 0, use == QR_SCREEN ? QR_ECLEVEL_L : QR_ECLEVEL_M);
     struct qr q = {0};
     size_t size;
 

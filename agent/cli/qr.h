@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 
-/* A QR code of a text that may be a secret: what is made of it is to be wiped. By libqrencode, error correction M. */
+/* A QR code of a text that may be a secret: what is made of it is to be wiped. By libqrencode. */
 struct qr {
     unsigned width; /* modules, without the quiet zone */
     uint8_t *dark;  /* width * width; 1 is dark */
@@ -17,7 +17,11 @@ enum {
 };
 
 /* 0, -ENOMEM, -EMSGSIZE when it is too long for a code. */
-int qr_make(const char *text, struct qr *ret);
+enum qr_use {
+    QR_SCREEN = 1, /* small, so that it fits: nothing damages a screen (error correction L) */
+    QR_PAPER,      /* error correction M */
+};
+int qr_make(const char *text, enum qr_use use, struct qr *ret);
 void qr_wipe(struct qr *q);
 
 /* For a terminal: two modules in one character, black on white whatever the terminal's colours are. quiet is less where there is no room for
