@@ -244,7 +244,7 @@ static int add_target(struct cells *all, const struct policy *const sides[SIDES]
         for (size_t i = 0; r == 0 && i < sides[side]->n_stores; i++) {
             const char *path = sides[side]->stores[i].path;
 
-            if (side == AFTER && find_store(sides[BEFORE], path) >= 0)
+            if (find_store(sides[side], path) < (int)i || (side == AFTER && find_store(sides[BEFORE], path) >= 0))
                 continue;
             r = add_cell(all, sides, target, path);
         }
@@ -290,20 +290,15 @@ static int add_cells(struct cells *all, const struct policy *const sides[SIDES],
 
 /* --- telling --- */
 
-/* Alike decided ones follow each other, in the order they were found. */
+/* Alike decided ones follow each other, in the order of the rules; without a rule first. */
 static int compare_cells(const void *a, const void *b)
 {
     const struct cell *x = a, *y = b;
 
-    for (unsigned i = 0; i < SIDES; i++) {
-        unsigned side = SIDES - 1 - i;
-
+    for (unsigned side = SIDES; side-- > 0;)
         if (x->rules[side] != y->rules[side])
             return x->rules[side] < y->rules[side] ? -1 : 1;
-    }
-    if (!x->path || !y->path)
-        return (x->path != NULL) - (y->path != NULL);
-    return strcmp(x->path, y->path) != 0 ? strcmp(x->path, y->path) : strcmp(x->target, y->target);
+    return 0;
 }
 
 static int describe(struct diff_change *c, const struct policy_export_rule *a, const struct policy_export_rule *b)
@@ -345,6 +340,8 @@ static int tell(struct diff *d, const struct cell *cells, size_t n)
         r = diff_list_add(&c->rules_after, b ? b->id : "default");
     for (size_t i = 0; r == 0 && i < n; i++)
         r = add_words(c, &cells[i]);
+    if (r == 0)
+        qsort(c->devices.items, c->devices.n, sizeof(*c->devices.items), compare_texts);
     return r;
 }
 

@@ -10,12 +10,19 @@
 #include "policy/diff/internal.h"
 #include "policy/show.h"
 
-static const struct policy_store *find_store(const struct policy *p, const char *path)
+/* Of two that share a directory the one of that id, else the first. */
+static const struct policy_store *find_store(const struct policy *p, const struct policy_store *like)
 {
-    for (size_t i = 0; i < p->n_stores; i++)
-        if (text_equal(p->stores[i].path, path))
+    const struct policy_store *first = NULL;
+
+    for (size_t i = 0; i < p->n_stores; i++) {
+        if (!text_equal(p->stores[i].path, like->path))
+            continue;
+        if (text_equal(p->stores[i].id, like->id))
             return &p->stores[i];
-    return NULL;
+        first = first ? first : &p->stores[i];
+    }
+    return first;
 }
 
 static const struct policy_program *find_program(const struct policy_store *s, const char *path)
@@ -200,12 +207,12 @@ int diff_stores(struct diff *d, const struct policy *a, const struct policy *b)
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < a->n_stores; i++) {
-        const struct policy_store *is = find_store(b, a->stores[i].path);
+        const struct policy_store *is = find_store(b, &a->stores[i]);
 
         r = is ? diff_store(d, &a->stores[i], is) : tell_store(d, &a->stores[i], false);
     }
     for (size_t i = 0; r == 0 && i < b->n_stores; i++)
-        if (!find_store(a, b->stores[i].path))
+        if (!find_store(a, &b->stores[i]))
             r = tell_store(d, &b->stores[i], true);
     return r;
 }

@@ -8,6 +8,7 @@
 #include "decide/decide.h"
 #include "fuzz/fuzz.h"
 #include "policy/findings.h"
+#include "policy/show.h"
 #include "policy/warn.h"
 
 static void insist(int condition)
@@ -52,6 +53,54 @@ static void decide_all(const struct policy *p)
     insist(v.kind == VERDICT_DENY || p->mode == POLICY_MONITOR);
     decide_open(p, &(struct decide_open_facts){0}, &v);
     insist(v.kind == VERDICT_DENY || p->mode == POLICY_MONITOR);
+    decide_export(p, &(struct decide_export_facts){0}, &v);
+    insist(v.kind == VERDICT_DENY || p->mode == POLICY_MONITOR);
+}
+
+/* Nothing leaves by a rule that looks into files or names no target that is one; the rule that speaks is the first that does. */
+static void take_out(const struct policy *p, const char *target, int store)
+{
+    static const struct decide_person approvers[] = {{.uid = 3}, {.uid = 4}, {.uid = 5}};
+    const struct decide_export_facts facts = {.person = {.uid = 6},
+                                              .target = target,
+                                              .store = store,
+                                              .size = 1000,
+                                              .approvers = approvers,
+                                              .n_approvers = 3,
+                                              .factors = POLICY_FACTOR_TOTP};
+    const struct policy_export_rule *r = decide_export_rule(p, target, store);
+    struct verdict v = {0};
+
+    decide_export(p, &facts, &v);
+    insist(v.rule != NULL && (r ? strcmp(v.rule, r->id) == 0 : v.ruled == VERDICT_DENY));
+    insist(!r || !r->content || v.ruled == VERDICT_DENY);
+    for (size_t i = 0; i < p->n_export; i++) {
+        enum decide_mismatch m = decide_export_mismatch(p, i, target, store);
+
+        insist(!r || &p->export[i] >= r || m != MISMATCH_NONE);
+    }
+}
+
+static void show_all(const struct policy *p)
+{
+    FILE *out = fopen("/dev/null", "we");
+
+    insist(out != NULL);
+    for (size_t i = 0; i < p->n_export; i++) {
+        policy_show_demands(out, &p->export[i], 3);
+        policy_show_sources(out, &p->export[i], 3);
+        policy_show_day(out, &p->export[i]);
+        for (size_t k = 0; k < p->export[i].to.n && k < 16; k++)
+            for (int store = -2; store <= (int)p->n_stores && store < 16; store++)
+                take_out(p, p->export[i].to.items[k], store);
+    }
+    for (size_t i = 0; i < p->n_usb; i++)
+        policy_show_unlock(out, &p->usb[i].unlock, 3);
+    policy_show_login(out, &p->mfa, 3);
+    policy_show_throttle(out, &p->mfa);
+    insist(p->mfa.failures >= 1 && p->mfa.failures <= 100 && p->mfa.window <= 2);
+    (void)fclose(out);
+    take_out(p, "default", 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -75,6 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         insist(policy_resolve(p, &names, &findings) == 0);
         policy_warn_expiry(p, 0, &findings);
         decide_all(p);
+        show_all(p);
         insist(policy_load("fuzz.yaml", data, size, NULL, &again) == 0 && again->n_usb == p->n_usb);
     }
     (void)policy_unref(again);

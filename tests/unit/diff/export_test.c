@@ -60,6 +60,9 @@ static char *show(const struct diff *d)
 #define WORLD                                                                                                          \
     "usb: [{id: s, allow: export, match: {serial: A}}, {id: t, allow: export, match: {serial: B}}]\n"                  \
     "stores: [{id: juki, path: /j, class: 3B}, {id: toukei, path: /t, class: 2}]\n"
+#define WORLD2                                                                                                         \
+    "usb: [{id: s, allow: export, match: {serial: A}}, {id: t, allow: export, match: {serial: B}}]\n"                  \
+    "stores: [{id: juki, path: /j, class: 3B}, {id: twin, path: /j, class: 3B}, {id: toukei, path: /t, class: 2}]\n"
 #define OUT(text) WORLD "export: [{id: a, factors: totp, approvals: 0, " text "}]\n"
 #define JUKI(text) OUT("to: [s], from: [juki]" text)
 #define STICK(text) "usb: [{id: s, allow: read, match: {serial: A}, unique: ignore" text "}]\n"
@@ -81,7 +84,7 @@ static const struct {
      "[a > default] " SAME},
     {"another store, another stick, what is elsewhere", JUKI(""), OUT("to: [s, t], from: [juki, toukei, elsewhere]"),
      "wider export permitted; factors: - > totp; approvals: - > 0; container: - > zip-aes256 [default > a] "
-     "{elsewhere → s | elsewhere → t | /j → t | /t → s | /t → t}\n"},
+     "{/j → t | /t → s | /t → t | elsewhere → s | elsewhere → t}\n"},
     {"more people", JUKI(", who: {groups: [tax]}"), JUKI(""),
      "wider export conditions; who: groups tax > - [a > a] " SAME},
     {"fewer hours", JUKI(""), JUKI(", when: {days: mon-fri}"),
@@ -110,6 +113,9 @@ static const struct {
     {"an earlier rule takes it", JUKI(""),
      WORLD "export: [{id: z, to: [s], from: [juki], approvals: 1}, {id: a, to: [s], from: [juki], approvals: 0}]\n",
      "narrower export conditions; approvals: 0 > 1 [a > z] " SAME},
+
+    {"one directory twice", WORLD2, WORLD2 "export: [{id: a, to: [s], from: [juki, twin], approvals: 0}]\n",
+     "wider export permitted; factors: - > totp; approvals: - > 0; container: - > zip-aes256 [default > a] " SAME},
 
     {"locked", STICK(""), STICK(", unlock: {}"), "narrower usb conditions; unlock: - > totp; for 15m\n"},
     {"open", STICK(", unlock: {approvals: 1}"), STICK(""),
