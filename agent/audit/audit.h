@@ -50,14 +50,14 @@ enum audit_action { /* event.action, with event.category/type in the table in re
     AUDIT_ROOT_INSTALLED,
     AUDIT_ROOT_REMOVED /* alarm; written before it is done */,
     AUDIT_TRUST_DAMAGED /* alarm: what was signed cannot be read, nothing is permitted */,
-    AUDIT_GRANT_GIVEN, /* with "grant" beside it (docs/FILEFORMAT.journal.md), like the next two */
+    AUDIT_GRANT_GIVEN, /* with "grant" beside it (docs/FILEFORMAT.journal.md), like ENDED */
     AUDIT_GRANT_REFUSED,
     AUDIT_GRANT_ENDED,
     AUDIT_EXPORT_STARTED, /* with "export" beside it, like the next three */
     AUDIT_EXPORT_FILE,    /* one file: refused, or about to leave */
     AUDIT_EXPORT_FINISHED,
     AUDIT_EXPORT_FAILED, /* alarm when it may be whole on the medium all the same */
-    AUDIT_MFA_VERIFIED, /* a code was right; or somebody got in without one, by grace */
+    AUDIT_MFA_VERIFIED,  /* a code was right; or somebody got in without one, by grace */
     AUDIT_MFA_REFUSED,
     AUDIT_MFA_ENROLLED,
     AUDIT_MFA_CHANGED, /* a second factor was changed or removed; alarm: their store cannot be used */

@@ -244,7 +244,7 @@ allowed cat "$mount/notice.txt"
 # No code anywhere.
 kuraban sync > /dev/null
 for secret in "$used" "$mine" "$theirs" "$others"; do
-    if grep -rqs "[^0-9]$secret[^0-9]" "$stage/state/journal" "$log"; then
+    if grep -rqs "[^0-9]${secret}[^0-9]" "$stage/state/journal" "$log"; then
         fail "a code is in the journal or the log"
     fi
 done
