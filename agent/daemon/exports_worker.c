@@ -247,6 +247,10 @@ static int take_frames(struct exporting *x)
             r = f.flags == 0 ? exports_on_frame(x, f.type, &f.body) : -EBADMSG;
         if (r > 0)
             return 1;
+        if (r == -EPIPE) { /* it ended before it could hear the answer */
+            worker_ended(x);
+            return 1;
+        }
         if (r < 0) {
             log_error("export.protocol", "phase=%d error=%s", (int)x->phase, strerrorname_np(-r));
             exports_stop_by(x, "failed", "the exporting process does not keep to the protocol");

@@ -1,0 +1,103 @@
+#!/bin/bash
+# An export that is killed at any moment: its worker, kuraband, the person's program. Afterwards: the stick is read-only, nothing on it looks
+# whole that is not, the journal has an end for every beginning, and what is whole is in it.
+set -euo pipefail
+. "${0%/*}/daemon/stage.sh"
+
+rounds=${KURABAN_EXPORT_ROUNDS-3}
+take_out() { as_user "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" export --to "$loop" --reason crash "$@"; }
+begin_export() { # in the background
+    take_out "$stage/outside/f.bin" > "$stage/out" 2>&1 < /dev/null &
+    client_pid=$!
+}
+read_only() { [ "$(cat "/sys/class/block/${loop#/dev/}/ro")" = 1 ]; }
+workers() { grep -lx kuraban-export /proc/[0-9]*/comm 2> /dev/null | sed 's,/comm$,,; s,.*/,,' || :; }
+no_worker() { [ -z "$(workers)" ]; }
+kill_workers() { for pid in $(workers); do kill -KILL "$pid" 2> /dev/null || :; done; } # it may be quicker than we are
+journal() {
+    kuraban sync > /dev/null
+    kuraban audit show --json | jq -c 'select(.event.action | startswith("export-"))'
+}
+ids() { journal | jq -r "select(.event.action == \"$1\") | .kuraban.export.id" | sort -u; }
+both_ended() { [ "$(ids export-started)" = "$( { ids export-finished; ids export-failed; } | sort -u)" ]; }
+
+# The names on the stick that a person would take for an export, each with its digest.
+on_stick() {
+    unshare -m sh -c "mount -o ro,noload '$stage/stick.img' '$stage/look' && cd '$stage/look' && find . -maxdepth 1 -name '*.bin' -exec sha256sum {} +" |
+        sed 's,  \./,  ,' | sort
+}
+
+check() { # what
+    eventually "$1: the worker's end" 60 no_worker
+    eventually "$1: kuraband" 20 enforcing
+    eventually "$1: read-only" 10 read_only
+    eventually "$1: an end in the journal for every beginning" 20 both_ended
+    [ -z "$(ls -A "$stage/state/export")" ] || fail "$1: something is left of staging"
+    # Whole files are those whose name and digest were recorded before they got their name.
+    while read -r digest name; do
+        [ "$digest" = "$content" ] || fail "$1: '$name' is there and is not whole"
+        grep -q "$digest" < <(journal) || fail "$1: '$name' is there and in no record"
+    done < <(on_stick)
+    whole=$(on_stick | wc -l)
+    # What is finished is there; what is there is finished, or failed with an alarm after it was recorded.
+    finished=$(ids export-finished | grep -c . || :)
+    unsure=$(journal | jq -r 'select(.event.action == "export-failed" and .event.kind == "alert") | .kuraban.export.id' | sort -u | grep -c . || :)
+    [ "$finished" -le "$whole" ] && [ "$whole" -le $((finished + unsure)) ] ||
+        fail "$1: $whole whole on the stick, $finished finished and $unsure unsure in the journal"
+}
+
+stage_make
+losetup -d "$loop"
+truncate -s 400M "$stage/stick.img"
+mkfs.ext4 -q -L STICK "$stage/stick.img"
+losetup "$loop" "$stage/stick.img" 2> /dev/null || loop=$(losetup --find --show "$stage/stick.img")
+write_config <<< 'keeper: on'
+mkdir "$stage/look"
+head -c 20M /dev/urandom > "$stage/outside/f.bin"
+content=$(sha256sum < "$stage/outside/f.bin" | cut -d' ' -f1)
+write_policy 1 export '' "$(printf 'export:\n  - {id: out, to: [stick], factors: none, approvals: 0, from: [elsewhere], container: plain}\n')"
+daemon_start
+plug
+
+# How long it takes when nobody disturbs it; the kills are spread over that.
+begin=$(now_ms)
+exits 0 take_out "$stage/outside/f.bin"
+took=$(($(now_ms) - begin))
+check "undisturbed"
+note "$took ms undisturbed"
+
+for kind in worker daemon client; do
+    for round in $(seq 1 "$rounds"); do
+        plug
+        begin_export
+        pause "$(printf '%d.%03d' $((took * round / (rounds + 1) / 1000)) $((took * round / (rounds + 1) % 1000)))"
+        case $kind in
+        worker) kill_workers ;;
+        daemon)
+            daemon_kill KILL
+            daemon_start
+            ;;
+        client) kill -INT "$client_pid" 2> /dev/null || : ;; # it may be quicker than we are
+        esac
+        wait "$client_pid" || :                             # the record tells how it ended
+        check "$kind killed, round $round"
+    done
+    note "$kind: $rounds rounds, $whole whole, $finished finished, $unsure unsure"
+done
+
+# And everything at once: nobody is left to tidy up until kuraband starts again.
+plug
+begin_export
+pause "$(printf '%d.%03d' $((took * 2 / 3 / 1000)) $((took * 2 / 3 % 1000)))"
+kill -KILL "$daemon_pid"
+kill_workers
+wait "$client_pid" || :
+eventually "the daemon's end" 20 ended "$daemon_pid"
+daemon_start
+check "all killed at once"
+plug # without udev a mount is how kuraband learns what filesystem it is
+exits 0 take_out "$stage/outside/f.bin"
+check "the one after it"
+[ -z "$(unshare -m sh -c "mount -o ro,noload '$stage/stick.img' '$stage/look' && ls -A '$stage/look' | grep '^\.kuraban' || :")" ] || fail "leftovers"
+expect "the journal" '.ok' audit verify
+finished
