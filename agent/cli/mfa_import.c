@@ -40,6 +40,7 @@ const struct cli_option cli_mfa_import_options[] = {
 struct importing {
     struct cli *cli;
     bool recovery;
+    bool many; /* the file names its people */
     json_t *lines, *recoveries;
     bool lost;
     enum cli_exit failed; /* what stops everything */
@@ -198,7 +199,7 @@ static void carry_all(struct importing *i, const struct import_account *a, const
     for (size_t k = 0; k < a->n_lines && i->failed == CLI_OK; k++) {
         const struct import_line *l = &a->lines[k];
 
-        if (user && *l->user && !text_equal(l->user, user))
+        if (user && i->many && !text_equal(l->user, user))
             continue;
         if (l->outcome != IMPORT_CARRIED) {
             tell_line(i, l->line, *l->user || !user ? l->user : user, import_outcome_name(l->outcome),
@@ -212,9 +213,10 @@ static void carry_all(struct importing *i, const struct import_account *a, const
 }
 
 static enum cli_exit import_account(struct cli *c, const char *path, const struct import_account *a, const char *user,
-                                    bool recovery)
+                                    bool recovery, bool many)
 {
-    struct importing i = {.cli = c, .recovery = recovery, .lines = json_array(), .recoveries = json_array()};
+    struct importing i = {
+        .cli = c, .recovery = recovery, .many = many, .lines = json_array(), .recoveries = json_array()};
     json_t *answer;
 
     carry_all(&i, a, user);
@@ -262,7 +264,7 @@ static enum cli_exit import_file(struct cli *c, const struct cli_arguments *a, b
         code = CLI_FAILED;
     }
     if (code == CLI_OK)
-        code = import_account(c, path, &account, user ? person.name : NULL, a->values[OPTION_RECOVERY]);
+        code = import_account(c, path, &account, user ? person.name : NULL, a->values[OPTION_RECOVERY], !google);
     import_account_wipe(&account);
     factor_person_done(&person);
     return code;
