@@ -39,7 +39,7 @@ enum export_control_frame {
     EXPORT_MOUNTED = 0x306, /* nothing: the read-only flag is set again */
     EXPORT_WRITTEN =
         0x307, /* string name, u64 size, string sha256: on the medium, read back, not named yet; waits for EXPORT_COMMIT */
-    EXPORT_DONE = 0x308,   /* nothing: named, unmounted, read-only; waits for EXPORT_RECORDED */
+    EXPORT_DONE = 0x308,   /* string name on the medium: named, unmounted, read-only; waits for EXPORT_RECORDED */
     EXPORT_FAILED = 0x309, /* string reason, string detail; the last frame */
 };
 
