@@ -224,6 +224,7 @@ static const struct {
     {"no-device", N_("no medium of that name is there: “kuraban devices” lists them"), CLI_NO},
     {"ambiguous", N_("more than one medium has that name; give its ID"), CLI_NO},
     {"target", N_("nothing may be exported to this medium"), CLI_NOT_PERMITTED},
+    {"locked", N_("somebody else has unlocked it: “kuraban unlock --status”"), CLI_NOT_PERMITTED},
     {"approval", N_("too few colleagues approve: --approver USER for each"), CLI_NO},
     {"busy", N_("the medium is in use, or another export is running; try again when it is free"), CLI_FAILED},
     {"journal", N_("the journal could not take it, so nothing was given"), CLI_FAILED},

@@ -288,6 +288,8 @@ static enum ctl_code take_out(struct inquiry *q)
         return refuse(q, "target", "nothing is exported to this medium",
                       q->medium->verdict.kind == VERDICT_ALLOW ? verdict_reason_name(REASON_TARGET)
                                                                : verdict_reason_name(q->medium->verdict.reason));
+    if (!verdict_is_for(&q->medium->verdict, q->call->peer->uid))
+        return refuse(q, "locked", "somebody else has unlocked this medium", verdict_reason_name(REASON_LOCKED));
     find_wanted(q, &wanted);
     if (!wanted.any)
         return refuse(q, "target", "no rule exports to this medium", verdict_reason_name(REASON_DEFAULT));

@@ -71,6 +71,8 @@ struct verdict {
     uint8_t n_holders;
 };
 
+/* A medium that others unlocked is locked for uid. */
+bool verdict_is_for(const struct verdict *v, uid_t uid);
 const char *verdict_kind_name(enum verdict_kind kind); /* "deny" "allow" */
 /* Stable, for journal and JSON: "default" "rule" "who" … */
 const char *verdict_reason_name(enum verdict_reason reason);

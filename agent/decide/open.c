@@ -45,15 +45,20 @@ static bool consult_media_rules(const struct policy *p, const char *id, const st
     return true;
 }
 
+bool verdict_is_for(const struct verdict *v, uid_t uid)
+{
+    for (size_t i = 0; i < v->n_holders; i++)
+        if (v->holders[i] != uid)
+            return false;
+    return true;
+}
+
 /* Unlocked for somebody else is locked. */
 static enum verdict_reason holder_reason(const struct decide_open_facts *facts, enum verdict_reason of_rule)
 {
-    const struct verdict *medium = facts->medium;
+    bool locked = of_rule == REASON_RULE && !verdict_is_for(facts->medium, facts->subject.person.uid);
 
-    for (size_t i = 0; of_rule == REASON_RULE && i < medium->n_holders; i++)
-        if (medium->holders[i] != facts->subject.person.uid)
-            return REASON_LOCKED;
-    return of_rule;
+    return locked ? REASON_LOCKED : of_rule;
 }
 
 /* Nothing is written to media, nothing executed from those that do not say so, whoever may read. */
