@@ -48,6 +48,11 @@ static uint64_t next_random(void)
 
 static bool fails(void)
 {
+    return fault_fails();
+}
+
+bool fault_fails(void)
+{
     bool yes;
 
     if (!now.active)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,3 +28,8 @@ struct fault_account {
     int64_t blocks, yaml_blocks;
 };
 struct fault_account fault_end(void);
+
+/* Does this call fail? For further files of wrapped calls. */
+bool fault_fails(void);
+/* mfa_calls.c: SQLite's memory, and its calls of the kernel. First thing in main(). 0 or -1. */
+int fault_init_sqlite(void);
