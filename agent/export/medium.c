@@ -42,7 +42,6 @@ static const struct {
     {"ext4", {{NULL}}},
     {"ext3", {{NULL}}},
     {"ext2", {{NULL}}},
-    {"xfs", {{NULL}}},
 };
 
 int medium_knows(const char *filesystem)

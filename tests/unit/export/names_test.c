@@ -46,19 +46,31 @@ static void test_made_safe(void **state)
     }
 }
 
+static void test_other_characters(void **state)
+{
+    static const struct {
+        const char *from, *to;
+    } cases[] = {
+        {"\xff", "_"},
+        {"\x96\xbc\x95\xeb.csv" /* Shift_JIS */, "____.csv"},
+        {"a\xc0\xaf" /* overlong */, "a__"},
+        {"\xed\xa0\x80" /* surrogate */, "___"},
+        {"a\xe3\x81", "a__"},
+        {"\xf4\x90\x80\x80", "____"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        char name[EXPORT_NAME_MAX + 1];
+
+        assert_int_equal(export_name_make(cases[i].from, name), 0);
+        assert_string_equal(name, cases[i].to);
+    }
+}
+
 static void test_refused(void **state)
 {
-    static const char *const cases[] = {
-        "",
-        ".",
-        "..",
-        "\xff",
-        "\xc3",
-        "\xc0\xaf" /* overlong */,
-        "\xed\xa0\x80" /* surrogate */,
-        "a\xe3\x81",
-        "\xf4\x90\x80\x80",
-    };
+    static const char *const cases[] = {"", ".", ".."};
     char name[EXPORT_NAME_MAX + 1];
 
     (void)state;
@@ -118,8 +130,8 @@ static void test_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_made_safe),  cmocka_unit_test(test_refused), cmocka_unit_test(test_length),
-        cmocka_unit_test(test_told_apart), cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_made_safe), cmocka_unit_test(test_refused),    cmocka_unit_test(test_other_characters),
+        cmocka_unit_test(test_length),    cmocka_unit_test(test_told_apart), cmocka_unit_test(test_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

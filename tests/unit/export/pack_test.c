@@ -1,0 +1,207 @@
+#include "export/pack.h"
+
+#include "test.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PASSWORD "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE"
+
+struct fixture {
+    int staged, out;
+    struct export_members members;
+    unsigned stop_after, told;
+};
+
+static void add(struct fixture *x, const char *name, const void *content, size_t size)
+{
+    struct export_member m = {.offset = export_members_size(&x->members), .size = size};
+
+    (void)snprintf(m.name, sizeof(m.name), "%s", name);
+    assert_int_equal(write(x->staged, content, size), size);
+    assert_int_equal(digest_bytes(content, size, &m.sha256), 0);
+    assert_int_equal(export_members_add(&x->members, &m), 0);
+}
+
+static char large[600 * 1024];
+
+static int setup(void **state)
+{
+    struct fixture *x = calloc(1, sizeof(*x));
+
+    assert_non_null(setlocale(LC_CTYPE, "C.UTF-8"));
+    for (size_t i = 0; i < sizeof(large); i++)
+        large[i] = (char)(i * 7 + i / 256);
+    x->staged = memfd_create("staged", MFD_CLOEXEC);
+    x->out = memfd_create("out", MFD_CLOEXEC);
+    add(x, "a.txt", "one", 3);
+    add(x, "名簿 (2).csv", large, sizeof(large));
+    add(x, "empty", "", 0);
+    *state = x;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *x = *state;
+
+    export_members_done(&x->members);
+    close(x->staged);
+    close(x->out);
+    free(x);
+    return 0;
+}
+
+static int on_progress(void *context, uint64_t done, uint64_t total)
+{
+    struct fixture *x = context;
+
+    assert_true(done <= total && total == 3 + sizeof(large));
+    x->told++;
+    return x->stop_after != 0 && x->told > x->stop_after ? PACK_E_STOPPED : 0;
+}
+
+static int pack(struct fixture *x)
+{
+    const struct pack_options o = {.staged = x->staged,
+                                   .members = &x->members,
+                                   .password = PASSWORD,
+                                   .out = x->out,
+                                   .wall_us = INT64_C(1795450000000000),
+                                   .progress = on_progress,
+                                   .context = x};
+
+    return pack_zip(&o);
+}
+
+/* With another library's eyes would be better: component/daemon_export asks 7-Zip. */
+static struct archive *open_zip(struct fixture *x, const char *password)
+{
+    struct archive *a = archive_read_new();
+
+    assert_int_equal(archive_read_support_format_zip(a), ARCHIVE_OK);
+    assert_int_equal(archive_read_add_passphrase(a, password), ARCHIVE_OK);
+    assert_int_equal(lseek(x->out, 0, SEEK_SET), 0);
+    assert_int_equal(archive_read_open_fd(a, x->out, 4096), ARCHIVE_OK);
+    return a;
+}
+
+static void test_opens_with_the_password(void **state)
+{
+    struct fixture *x = *state;
+    struct archive_entry *e;
+    struct archive *a;
+    char *content = malloc(sizeof(large) + 1);
+
+    assert_int_equal(pack(x), 0);
+    assert_true(x->told >= 3);
+    a = open_zip(x, PASSWORD);
+    for (size_t i = 0; i < x->members.n; i++) {
+        const struct export_member *m = &x->members.items[i];
+
+        assert_int_equal(archive_read_next_header(a, &e), ARCHIVE_OK);
+        assert_string_equal(archive_entry_pathname_utf8(e), m->name);
+        assert_true(m->size == 0 || archive_entry_is_data_encrypted(e));
+        assert_int_equal(archive_entry_mtime(e), 1795450000);
+        assert_int_equal(archive_read_data(a, content, sizeof(large) + 1), m->size);
+        assert_memory_equal(content, i == 0 ? "one" : large, m->size);
+    }
+    assert_int_equal(archive_read_next_header(a, &e), ARCHIVE_EOF);
+    archive_read_free(a);
+    free(content);
+}
+
+static void test_not_with_another(void **state)
+{
+    struct fixture *x = *state;
+    struct archive_entry *e;
+    struct archive *a;
+    char byte;
+
+    assert_int_equal(pack(x), 0);
+    a = open_zip(x, "AAAAA-BBBBB-CCCCC-DDDDD-EEEEF");
+    assert_int_equal(archive_read_next_header(a, &e), ARCHIVE_OK);
+    assert_true(archive_read_data(a, &byte, 1) < 0);
+    archive_read_free(a);
+}
+
+static void test_what_was_staged_changed(void **state)
+{
+    struct fixture *x = *state;
+
+    assert_int_equal(pwrite(x->staged, "X", 1, 300000), 1);
+    assert_int_equal(pack(x), PACK_E_DIFFERS);
+}
+
+static void test_what_was_staged_is_shorter(void **state)
+{
+    struct fixture *x = *state;
+
+    assert_int_equal(ftruncate(x->staged, 1000), 0);
+    assert_int_equal(pack(x), PACK_E_DIFFERS);
+}
+
+static void test_stops(void **state)
+{
+    struct fixture *x = *state;
+
+    x->stop_after = 1;
+    assert_int_equal(pack(x), PACK_E_STOPPED);
+    assert_int_equal(x->told, 2);
+}
+
+static void test_no_room(void **state)
+{
+    struct fixture *x = *state;
+
+    close(x->out);
+    x->out = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pack(x), PACK_E_FULL);
+}
+
+static void test_password(void **state)
+{
+    char a[PACK_PASSWORD_SIZE], b[PACK_PASSWORD_SIZE];
+    unsigned seen[256] = {0}, different = 0;
+
+    (void)state;
+    for (int i = 0; i < 400; i++) {
+        assert_int_equal(pack_password(a), 0);
+        assert_int_equal(strlen(a), PACK_PASSWORD_SIZE - 1);
+        for (size_t k = 0; a[k]; k++) {
+            assert_true((k % 6 == 5) == (a[k] == '-'));
+            seen[(unsigned char)a[k]]++;
+        }
+    }
+    seen['-'] = 0;
+    for (size_t i = 0; i < 256; i++)
+        different += seen[i] > 0;
+    assert_int_equal(different, 32);
+    for (const char *c = "ILOU"; *c; c++)
+        assert_int_equal(seen[(unsigned char)*c], 0);
+    assert_int_equal(pack_password(b), 0);
+    assert_string_not_equal(a, b);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_opens_with_the_password),
+        TEST(test_not_with_another),
+        TEST(test_what_was_staged_changed),
+        TEST(test_what_was_staged_is_shorter),
+        TEST(test_stops),
+        TEST(test_no_room),
+        cmocka_unit_test(test_password),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

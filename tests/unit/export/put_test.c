@@ -1,0 +1,225 @@
+#include "export/put.h"
+
+#include "test.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct fixture {
+    char dir[64];
+    int source;
+    struct put_item items[3];
+    struct put_options o;
+    unsigned stop_after, told;
+    bool spoil; /* change what was written before it is read back */
+};
+
+static char content[3000000];
+
+static int on_progress(void *context, bool check, uint64_t done, uint64_t total)
+{
+    struct fixture *x = context;
+
+    assert_true(done <= total);
+    x->told++;
+    if (x->spoil && !check && done == total) {
+        int part = openat(x->o.root, ".kuraban-test.part", O_RDONLY | O_DIRECTORY), fd = openat(part, "b", O_WRONLY);
+
+        assert_int_equal(pwrite(fd, "!", 1, 0), 1);
+        close(fd);
+        close(part);
+    }
+    return x->stop_after != 0 && x->told > x->stop_after ? PUT_E_STOPPED : 0;
+}
+
+static int setup(void **state)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    struct fixture *x = calloc(1, sizeof(*x));
+    uint64_t at = 0;
+
+    for (size_t i = 0; i < sizeof(content); i++)
+        content[i] = (char)(i ^ i >> 8 ^ i >> 16);
+    (void)snprintf(x->dir, sizeof(x->dir), "/tmp/kuraban-put-XXXXXX");
+    assert_non_null(mkdtemp(x->dir));
+    x->source = memfd_create("source", MFD_CLOEXEC);
+    assert_int_equal(write(x->source, content, sizeof(content)), sizeof(content));
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t size = i == 0 ? 5 : i == 1 ? sizeof(content) - 5 : 0;
+
+        x->items[i] = (struct put_item){.fd = x->source, .offset = at, .size = size, .name = names[i]};
+        assert_int_equal(digest_bytes(content + at, size, &x->items[i].sha256), 0);
+        at += size;
+    }
+    x->o = (struct put_options){.root = open(x->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                                .id = "test",
+                                .final = "export.d",
+                                .items = x->items,
+                                .n = 3,
+                                .progress = on_progress,
+                                .context = x};
+    *state = x;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *x = *state;
+    char command[128];
+
+    (void)snprintf(command, sizeof(command), "rm -rf '%s'", x->dir);
+    assert_int_equal(system(command), 0);
+    close(x->o.root);
+    close(x->source);
+    free(x);
+    return 0;
+}
+
+static unsigned count(struct fixture *x)
+{
+    DIR *dir = opendir(x->dir);
+    unsigned n = 0;
+
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n - 2;
+}
+
+static bool exists(struct fixture *x, const char *name)
+{
+    return faccessat(x->o.root, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void is_whole(struct fixture *x, const char *path, size_t item)
+{
+    int fd = openat(x->o.root, path, O_RDONLY);
+    struct digest d;
+
+    assert_true(fd >= 0);
+    assert_int_equal(digest_fd(fd, sizeof(content), &d), 0);
+    assert_true(digest_equal(&d, &x->items[item].sha256));
+    close(fd);
+}
+
+static void test_several_become_a_directory(void **state)
+{
+    struct fixture *x = *state;
+    char name[256];
+
+    assert_int_equal(put_write(&x->o), 0);
+    assert_int_equal(count(x), 1);
+    assert_true(exists(x, ".kuraban-test.part"));
+    assert_int_equal(put_commit(&x->o, name), 0);
+    assert_string_equal(name, "export.d");
+    assert_int_equal(count(x), 1);
+    is_whole(x, "export.d/a", 0);
+    is_whole(x, "export.d/b", 1);
+    is_whole(x, "export.d/c", 2);
+}
+
+static void test_one_is_a_file_and_overwrites_none(void **state)
+{
+    struct fixture *x = *state;
+    char name[256];
+
+    x->o.n = 1;
+    x->o.final = "list.csv";
+    assert_int_equal(mknodat(x->o.root, "list.csv", S_IFREG | 0600, 0), 0);
+    assert_int_equal(symlinkat("/etc/passwd", x->o.root, "list (2).csv"), 0);
+    assert_int_equal(put_write(&x->o), 0);
+    assert_int_equal(put_commit(&x->o, name), 0);
+    assert_string_equal(name, "list (3).csv");
+    is_whole(x, "list (3).csv", 0);
+    assert_int_equal(count(x), 3);
+}
+
+static void test_stopped_anywhere_leaves_nothing(void **state)
+{
+    struct fixture *x = *state;
+
+    for (x->stop_after = 1; x->stop_after <= 7; x->stop_after++) {
+        x->told = 0;
+        assert_int_equal(put_write(&x->o), PUT_E_STOPPED);
+        assert_int_equal(count(x), 0);
+    }
+}
+
+static void test_aborted_before_its_name(void **state)
+{
+    struct fixture *x = *state;
+
+    assert_int_equal(put_write(&x->o), 0);
+    put_abort(&x->o);
+    assert_int_equal(count(x), 0);
+}
+
+static void test_what_is_read_back_differs(void **state)
+{
+    struct fixture *x = *state;
+
+    x->spoil = true;
+    assert_int_equal(put_write(&x->o), PUT_E_DIFFERS);
+    assert_int_equal(count(x), 0);
+}
+
+static void test_what_was_staged_differs(void **state)
+{
+    struct fixture *x = *state;
+
+    assert_int_equal(ftruncate(x->source, 1000), 0);
+    assert_int_equal(put_write(&x->o), PUT_E_DIFFERS);
+    assert_int_equal(count(x), 0);
+}
+
+static void test_no_room(void **state)
+{
+    struct fixture *x = *state;
+
+    x->items[1].size = UINT64_C(1) << 60;
+    assert_int_equal(put_write(&x->o), PUT_E_FULL);
+    assert_int_equal(x->told, 0);
+    assert_int_equal(count(x), 0);
+}
+
+static void test_cleans_up_after_others(void **state)
+{
+    struct fixture *x = *state;
+
+    assert_int_equal(mkdirat(x->o.root, ".kuraban-0011.part", 0755), 0);
+    assert_int_equal(mknodat(x->o.root, ".kuraban-0011.part/a", S_IFREG | 0600, 0), 0);
+    assert_int_equal(mknodat(x->o.root, ".kuraban-0012.part", S_IFREG | 0600, 0), 0);
+    assert_int_equal(symlinkat("keep", x->o.root, ".kuraban-0013.part"), 0);
+    /* These are somebody's. */
+    assert_int_equal(mkdirat(x->o.root, "keep", 0755), 0);
+    assert_int_equal(mknodat(x->o.root, "keep/a", S_IFREG | 0600, 0), 0);
+    assert_int_equal(mkdirat(x->o.root, ".kuraban-", 0755), 0);
+    assert_int_equal(mkdirat(x->o.root, ".kuraban-.part", 0755), 0);
+    assert_int_equal(put_clean(x->o.root), 3);
+    assert_int_equal(count(x), 3);
+    assert_true(exists(x, "keep/a"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_several_become_a_directory),
+        TEST(test_one_is_a_file_and_overwrites_none),
+        TEST(test_stopped_anywhere_leaves_nothing),
+        TEST(test_aborted_before_its_name),
+        TEST(test_what_is_read_back_differs),
+        TEST(test_what_was_staged_differs),
+        TEST(test_no_room),
+        TEST(test_cleans_up_after_others),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
