@@ -58,7 +58,7 @@ static const struct {
 };
 
 struct reading {
-    const struct tree *tree;
+    const struct pam_files *files;
     struct pam_stack *stack;
     unsigned includes; /* depth */
     size_t bytes;      /* of all files read, each time anew */
@@ -311,7 +311,7 @@ static int read_named(const struct reading *r, const char *name, char **ret_path
             *ret_path = NULL;
             return -ENOMEM;
         }
-        code = tree_read(r->tree, *ret_path, ret_text);
+        code = r->files->read(r->files->context, *ret_path, ret_text);
     }
     return code;
 }
@@ -412,10 +412,10 @@ static int read_line(struct reading *r, struct place *at, bool auth_only, char *
     return read_module(r, at, rest, actions);
 }
 
-int pam_stack_read(const struct tree *t, const char *service, struct pam_stack *ret)
+int pam_stack_read_from(const struct pam_files *files, const char *service, struct pam_stack *ret)
 {
     struct pam_stack stack = {0};
-    struct reading r = {.tree = t, .stack = &stack};
+    struct reading r = {.files = files, .stack = &stack};
     bool missing = false;
     int code = read_file(&r, service, false, 0, &missing);
 
@@ -425,4 +425,16 @@ int pam_stack_read(const struct tree *t, const char *service, struct pam_stack *
     }
     *ret = stack;
     return 0;
+}
+
+static int read_in_tree(void *context, const char *path, char **ret)
+{
+    return tree_read(context, path, ret);
+}
+
+int pam_stack_read(const struct tree *t, const char *service, struct pam_stack *ret)
+{
+    struct tree own = *t;
+
+    return pam_stack_read_from(&(struct pam_files){read_in_tree, &own}, service, ret);
 }

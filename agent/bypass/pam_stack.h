@@ -56,5 +56,12 @@ struct pam_stack {
 };
 void pam_stack_done(struct pam_stack *s);
 
+/* Where the files come from: a path and its text, which the reader frees; errors as tree_read(). */
+struct pam_files {
+    int (*read)(void *context, const char *path, char **ret);
+    void *context;
+};
+
 /* 0; -ENOENT when no file has this name; -E2BIG for a stack past the bounds, other -errno. */
 int pam_stack_read(const struct tree *t, const char *service, struct pam_stack *ret);
+int pam_stack_read_from(const struct pam_files *files, const char *service, struct pam_stack *ret);

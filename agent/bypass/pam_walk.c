@@ -204,8 +204,10 @@ static bool may_answer(enum pam_can can, int answer)
     case PAM_CAN_CODE:
         /* PAM_IGNORE: policy does not ask this person for a code. */
         return answer != PAM_STACK_SUCCESS && answer != PAM_STACK_IGNORE;
+    case PAM_CAN_ONLY:
+        break;
     }
-    return true;
+    return answer == (int)can - PAM_CAN_ONLY;
 }
 
 /* Was pam_kuraban.so among what was passed by on the way from a module to the next? */

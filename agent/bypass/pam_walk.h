@@ -9,6 +9,7 @@ enum pam_can { /* what a module may answer to somebody who is not root */
     PAM_CAN_FAIL,    /* pam_deny.so, pam_rootok.so, a module that is not there */
     PAM_CAN_SUCCEED, /* pam_permit.so */
     PAM_CAN_CODE,    /* pam_kuraban.so */
+    PAM_CAN_ONLY,    /* PAM_CAN_ONLY + n: n, a PAM return value, and nothing else */
 };
 
 enum pam_way {
