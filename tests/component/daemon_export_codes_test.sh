@@ -1,0 +1,110 @@
+#!/bin/bash
+# An export that wants a code and a colleague's: asked on the terminal, both in the journal, none of them twice; and while it writes nobody else gets
+# at the medium, root included.
+set -euo pipefail
+. "${0%/*}/daemon/stage.sh"
+
+factor() { "${0%/*}/daemon/factor.py" "$@"; }
+code() { factor code "$1" "$stage"; }
+enrol() { factor enrol "$1" "$stage" "$stage/run"; }
+typing() { # CODE… -- words…: nobody's kuraban export on a terminal
+    local -a codes=()
+    while [ "$1" != -- ]; do
+        codes+=("$1")
+        shift
+    done
+    shift
+    factor type "${codes[@]}" -- setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups --bounding-set=-all --no-new-privs -- \
+        env LC_ALL=C.UTF-8 LANGUAGE="${language-}" "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" export --to "$loop" --reason "district 3" "$@"
+}
+said() { grep -q -- "$1" "$stage/out" || { cat "$stage/out"; fail "not said: $1"; }; }
+last() { # ACTION jq-filter
+    kuraban sync > /dev/null
+    kuraban audit show --json | jq -c "select(.event.action == \"$1\") | $2" | tail -n 1
+}
+same() { # what expected got
+    [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"
+}
+rule() { # VERSION further keys
+    write_policy "$1" export '' "$(printf 'export:\n  - {id: out, to: [stick], from: [elsewhere], container: plain, %s}\nmfa: {throttle: {failures: 50, delay: none}}\n' "$2")"
+}
+
+for name in nobody daemon bin; do
+    id -u "$name" > /dev/null || skip "no user $name"
+done
+stage_make
+losetup -d "$loop"
+truncate -s 600M "$stage/stick.img" # the first 8 MiB are a filesystem, and are made anew
+mkfs.ext4 -q -F "$stage/stick.img"
+loop=$(losetup --find --show "$stage/stick.img")
+write_config <<< 'keeper: on'
+echo "zip me" > "$stage/outside/a.txt"
+chmod 0644 "$stage/outside/a.txt"
+rule 1 'factors: totp, approvals: 1, approvers: {users: [daemon]}'
+daemon_start
+plug
+for name in nobody daemon bin; do
+    enrol "$name"
+done
+
+exits 1 typing -- "$stage/outside/a.txt"
+said 'too few colleagues'
+exits 2 typing -- --approver nobody "$stage/outside/a.txt"
+said 'somebody else approves'
+exits 1 typing 000000 "$(code daemon)" -- --approver daemon "$stage/outside/a.txt"
+exits 1 typing "$(code nobody)" 000000 -- --approver daemon "$stage/outside/a.txt"
+said 'code of daemon'
+same "a wrong code in the journal" '["approval","stick"]' "$(last export-failed '[.event.reason, .rule.id]')"
+# Anybody's code is right, but not everybody may approve.
+enrol nobody
+exits 4 typing "$(code nobody)" "$(code bin)" -- --approver bin "$stage/outside/a.txt"
+same "who may not approve" '"approval"' "$(last export-file .event.reason)"
+enrol nobody
+enrol daemon
+own=$(code nobody) other=$(code daemon)
+language=ja exits 0 typing "$own" "$other" -- --approver daemon "$stage/outside/a.txt"
+same "both people in the journal" "[\"$(id -u nobody)\",[$(id -u daemon)],\"district 3\"]" \
+    "$(last export-finished '[.user.id, .kuraban.export.approvers, .kuraban.export.reason]')"
+plug
+exits 1 typing "$own" "$other" -- --approver daemon "$stage/outside/a.txt"
+grep -q "$own\|$other" < <(kuraban audit show --json) && fail "a code is in the journal"
+note "codes"
+
+# While it writes.
+rule 2 'factors: none, approvals: 0'
+exits 0 kuraban reload
+plug
+head -c 100M /dev/urandom > "$stage/outside/large.bin"
+chmod 0644 "$stage/outside/large.bin"
+disk=${loop#/dev/}
+sectors() { awk '{print $7}' "/sys/class/block/$disk/stat"; }
+writes() { [ "$(sectors)" -gt $((begun + 2048)) ]; }
+tries=0
+for _ in 1 2 3 4 5; do # a quick disk may be done before anything was tried
+    [ "$tries" = 0 ] || break
+    plug
+    typing -- "$stage/outside/large.bin" > "$stage/typed" 2>&1 < /dev/null &
+    client_pid=$!
+    begun=$(sectors)
+    eventually "the first writes" 60 writes
+    while kill -0 "$client_pid" 2> /dev/null; do
+        raw=0 second=0 namespace=0
+        dd if=/dev/zero of="$loop" bs=512 seek=2 count=1 conv=fsync,notrunc > /dev/null 2>&1 && raw=1
+        mkdir -p "$stage/second"
+        unshare -m mount -o ro "$loop" "$stage/second" 2> /dev/null && second=1
+        ( as_user unshare -Urm mount -o rw "$loop" "$stage/second" ) 2> /dev/null && namespace=1
+        flag=$(cat "/sys/class/block/$disk/ro")
+        grep -q "$disk " /proc/self/mountinfo && fail "it is mounted where everybody sees it"
+        # Only what is written after the last try says that the export had the medium all the while.
+        before=$(sectors)
+        pause 0.1
+        [ "$(sectors)" -gt "$before" ] || continue
+        [ "$raw$second$namespace" = 000 ] || fail "raw write, second mount, mount in a namespace: $raw$second$namespace"
+        [ "$flag" = 1 ] || fail "the flag is not set while it writes"
+        tries=$((tries + 1))
+    done
+    wait "$client_pid" || { cat "$stage/typed"; fail "the export did not come to its end"; }
+done
+[ "$tries" -gt 0 ] || fail "nothing was tried while it wrote"
+note "$tries rounds of tries while it wrote"
+finished
