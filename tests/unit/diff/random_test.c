@@ -14,6 +14,7 @@
 
 enum {
     ROUNDS = 400,
+    ROUNDS_LOCKING = 120,
     INTERFACES_MAX = 3,
     RULES_MAX = 8,
 };
@@ -42,14 +43,15 @@ static void add_set(FILE *out, const char *key, const char *const *items, unsign
     (void)fputs("]}, ", out);
 }
 
+static bool locking; /* rules that unlock and take out, too */
+
 static char *make_rule(unsigned i)
 {
-    static const char *const verdicts[] = {"allow: use",
-                                           "allow: read",
-                                           "refuse: true",
-                                           "refuse: true, when: {days: sun}",
-                                           "allow: use, when: {days: sun}",
-                                           "allow: {what: use, interfaces: [\"03:*:*\"]}"};
+    static const char *const verdicts[2][6] = {
+        {"allow: use", "allow: read", "refuse: true", "refuse: true, when: {days: sun}",
+         "allow: use, when: {days: sun}", "allow: {what: use, interfaces: [\"03:*:*\"]}"},
+        {"allow: use", "allow: read, unlock: {}", "allow: export", "refuse: true, when: {days: sun}",
+         "allow: use, unlock: {}", "allow: export, unlock: {}"}};
     unsigned attributes = 1 + choose(7);
     char *text = NULL;
     size_t size = 0;
@@ -63,7 +65,7 @@ static char *make_rule(unsigned i)
         add_set(out, "serial", serials, 3, 3);
     if (attributes & 4)
         add_set(out, "interfaces", patterns, 4, 6);
-    (void)fprintf(out, "}, %s}\n", verdicts[choose(6)]);
+    (void)fprintf(out, "}, %s}\n", verdicts[locking][choose(6)]);
     assert_int_equal(fclose(out), 0);
     return text;
 }
@@ -158,13 +160,14 @@ static bool make_device(unsigned i, struct device *ret)
     return i < 6 * 6 * 6;
 }
 
-/* What a device gets, at an hour of Sunday and of another day. */
+/* What a device gets, at an hour of Sunday and of another day, locked and unlocked. */
 static bool same_decision(const struct policy *a, const struct policy *b, struct decide_usb_facts *facts)
 {
-    for (uint8_t day = 5; day < 7; day++) {
+    for (unsigned k = 0; k < (locking ? 4 : 2); k++) {
         struct verdict x, y;
 
-        facts->now = (struct decide_time){.weekday = day};
+        facts->now = (struct decide_time){.weekday = (uint8_t)(5 + k % 2)};
+        facts->granted = k / 2;
         decide_usb(a, facts, &x);
         decide_usb(b, facts, &y);
         if (x.kind != y.kind || x.allow != y.allow)
@@ -210,7 +213,7 @@ static void test_random(void **state)
     size_t different = 0, untold = 0, vain = 0;
 
     (void)state;
-    for (seed = 1; seed <= ROUNDS; seed++) {
+    for (seed = 1; seed <= ROUNDS + ROUNDS_LOCKING; seed++) {
         uint64_t round = seed;
         char *before, *after;
         struct rules old, new;
@@ -219,6 +222,7 @@ static void test_random(void **state)
         struct device device;
         bool differ, told;
 
+        locking = round > ROUNDS;
         make_rules(&old);
         if (round % 4 == 0)
             make_rules(&new);
@@ -243,7 +247,8 @@ static void test_random(void **state)
         rules_done(&new);
         seed = round;
     }
-    print_message("%d pairs, %zu differ; %zu not told, %zu told in vain\n", ROUNDS, different, untold, vain);
+    print_message("%d pairs, %zu differ; %zu not told, %zu told in vain\n", ROUNDS + ROUNDS_LOCKING, different, untold,
+                  vain);
     assert_int_equal(untold, 0);
     assert_int_equal(vain, 0);
 }
