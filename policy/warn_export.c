@@ -205,18 +205,18 @@ static bool demands_luks(const struct policy *p, const char *target)
 
 static void warn_container(const struct policy *p, const struct policy_export_rule *r, struct policy_findings *f)
 {
-    for (size_t i = 0; i < r->to.n && r->container != POLICY_CONTAINER_ZIP_AES256; i++) {
+    if (r->container == POLICY_CONTAINER_LUKS) {
+        policy_findings_add(f, POLICY_WARNING, r->at,
+                            N_("rule '%s' refuses everything: this version takes nothing out to LUKS media yet"),
+                            r->id);
+        policy_findings_hint(f, N_("let 'container' be zip-aes256: it is encrypted on its own"));
+    }
+    for (size_t i = 0; i < r->to.n && r->container == POLICY_CONTAINER_PLAIN; i++) {
         if (demands_luks(p, r->to.items[i]))
             continue;
-        if (r->container == POLICY_CONTAINER_PLAIN)
-            policy_findings_add(f, POLICY_WARNING, r->at,
-                                N_("rule '%s' lets files out unencrypted: '%s' does not demand LUKS"), r->id,
-                                r->to.items[i]);
-        else
-            policy_findings_add(f, POLICY_WARNING, r->at,
-                                N_("rule '%s' writes to LUKS media only, and '%s' does not demand LUKS"), r->id,
-                                r->to.items[i]);
-        policy_findings_hint(f, N_("give that rule 'medium: {luks-only: true}', or let 'container' be zip-aes256"));
+        policy_findings_add(f, POLICY_WARNING, r->at, N_("rule '%s' lets files out unencrypted, to '%s'"), r->id,
+                            r->to.items[i]);
+        policy_findings_hint(f, N_("let 'container' be zip-aes256, unless it is meant so"));
         return;
     }
 }

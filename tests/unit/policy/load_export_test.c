@@ -73,7 +73,7 @@ static void check_first_rule(const struct policy_export_rule *r)
     assert_true(r->approvers.restricted);
     assert_list(&r->approvers.users, "sato,suzuki,tanaka");
     assert_list(&r->approvers.groups, "kakaricho");
-    assert_int_equal(r->container, POLICY_CONTAINER_LUKS);
+    assert_int_equal(r->container, POLICY_CONTAINER_ZIP_AES256);
     assert_int_equal(r->file_max, 100 << 20);
     assert_int_equal(r->day_files, 50);
     assert_int_equal(r->day_bytes, 1 << 30);
@@ -169,6 +169,29 @@ static void test_mfa_not_written(void **state)
         assert_int_equal(p->mfa.window, 1);
         assert_int_equal(p->mfa.enrol, POLICY_ENROL_ROOT);
         assert_int_equal(p->mfa.at.line != 0, i == 1);
+        (void)policy_unref(p);
+    }
+}
+
+static void test_containers(void **state)
+{
+    static const struct {
+        const char *word;
+        enum policy_container container;
+    } words[] = {{"zip-aes256", POLICY_CONTAINER_ZIP_AES256},
+                 {"luks", POLICY_CONTAINER_LUKS},
+                 {"plain", POLICY_CONTAINER_PLAIN}};
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(words); i++) {
+        struct policy *p;
+        char body[256];
+
+        (void)snprintf(body, sizeof(body),
+                       "usb: [{id: s, allow: export}]\nexport: [{id: e, to: s, from: elsewhere, container: %s}]\n",
+                       words[i].word);
+        p = load_body(NULL, body);
+        assert_int_equal(p->export[0].container, words[i].container);
         (void)policy_unref(p);
     }
 }
@@ -308,10 +331,15 @@ static void test_greedy_references(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_export),  cmocka_unit_test(test_unlock),
-        cmocka_unit_test(test_mfa),     cmocka_unit_test(test_mfa_not_written),
-        cmocka_unit_test(test_content), cmocka_unit_test(test_lengths_of_time),
-        cmocka_unit_test(test_resolve), cmocka_unit_test(test_greedy_references),
+        cmocka_unit_test(test_export),
+        cmocka_unit_test(test_unlock),
+        cmocka_unit_test(test_mfa),
+        cmocka_unit_test(test_mfa_not_written),
+        cmocka_unit_test(test_containers),
+        cmocka_unit_test(test_content),
+        cmocka_unit_test(test_lengths_of_time),
+        cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_greedy_references),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
