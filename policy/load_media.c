@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "policy/load.h"
 #include "policy/load_medium.h"
+#include "policy/show.h"
 
 static const struct doc_choice buses[] = {{"usb", 0},         {"mmc", 0},  {"optical", 0}, {"firewire", 0},
                                           {"thunderbolt", 0}, {"loop", 0}, {"other", 0},   {NULL, 0}};
@@ -194,9 +195,21 @@ static void clear_fuse(void *target)
     load_clear_set(&((struct policy_media *)target)->fuse_allow);
 }
 
+static int load_class(struct doc *d, const struct yaml_node_s *node, const struct doc_field *f, void *target)
+{
+    int value = 0, r = doc_get_choice(d, node, f->choices, &value);
+
+    if (r == 0)
+        *(enum policy_allow *)target = (enum policy_allow)value;
+    else if (r > 0 && text_equal(doc_text(node), policy_allow_name(POLICY_EXPORT)))
+        doc_hint(d, N_("export rules name a rule, not a class: write one in 'media.rules' with 'allow: export'"));
+    return r < 0 ? r : 0;
+}
+
 #define CLASS(key_, member, text_)                                                                                     \
     {                                                                                                                  \
-        .key = key_, .type = DOC_ENUM, DOC_AT(struct policy_media, member), .choices = class_choices, .text = text_    \
+        .key = key_, .type = DOC_CUSTOM, DOC_AT(struct policy_media, member), .load = load_class,                      \
+        .shape = DOC_SHAPE_TEXT, .choices = class_choices, .text = text_                                               \
     }
 
 static const struct doc_field media_fields[] = {
