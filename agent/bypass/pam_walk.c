@@ -12,11 +12,11 @@
 #include "base/cleanup.h"
 
 enum {
-    STATES_MAX = 65536,
-    EDGES_MAX = 1024 * 1024,
+    STATES_MAX = 16384,
+    STATES_AT_MAX = 256, /* of one place; a stack that anybody can follow has a handful */
+    EDGES_MAX = STATES_MAX * PAM_STACK_RETURNS,
     NO_STATE = UINT32_MAX,
     BITS = 4, /* of one hand */
-    MASK = 15,
 };
 
 enum impression {
@@ -52,6 +52,7 @@ struct walk {
     struct edge *edges;
     size_t n_edges, room_edges;
     uint32_t *first; /* state by place */
+    bool resets;     /* only then it matters what was in hand before a substack */
 };
 
 static uint64_t pack(const struct hand *h)
@@ -64,9 +65,15 @@ static struct hand unpack(uint64_t bits)
     return (struct hand){(enum impression)(bits & 3), bits & 4};
 }
 
+/* What was saved for deeper levels is saved anew before it is used. */
+static uint64_t without_deeper(uint64_t saved, unsigned level)
+{
+    return saved & ((UINT64_C(1) << ((level + 1) * BITS)) - 1);
+}
+
 static uint64_t with_saved(uint64_t saved, unsigned level, const struct hand *h)
 {
-    return (saved & ~((uint64_t)MASK << (level * BITS))) | pack(h) << (level * BITS);
+    return without_deeper(saved, level - 1) | pack(h) << (level * BITS);
 }
 
 /* Room for one more in an array that doubles. */
@@ -89,9 +96,10 @@ static int make_room(void **array, size_t n, size_t *room, size_t size, size_t m
 
 static int find_state(struct walk *w, const struct state *wanted, uint32_t *ret)
 {
+    unsigned n = 0;
     int r;
 
-    for (uint32_t i = w->first[wanted->at]; i != NO_STATE; i = w->states[i].next) {
+    for (uint32_t i = w->first[wanted->at]; i != NO_STATE; i = w->states[i].next, n++) {
         const struct state *s = &w->states[i];
 
         if (s->saved == wanted->saved && s->level == wanted->level && pack(&s->hand) == pack(&wanted->hand)) {
@@ -99,6 +107,8 @@ static int find_state(struct walk *w, const struct state *wanted, uint32_t *ret)
             return 0;
         }
     }
+    if (n >= STATES_AT_MAX)
+        return -E2BIG;
     r = make_room((void **)&w->states, w->n_states, &w->room_states, sizeof(*w->states), STATES_MAX);
     if (r < 0)
         return r;
@@ -228,7 +238,9 @@ static int follow(struct walk *w, uint32_t from)
     struct state entered = start;
     int r = 0;
 
-    if (m->level > start.level)
+    if (m->level < start.level)
+        entered.saved = without_deeper(start.saved, m->level);
+    else if (m->level > start.level && w->resets)
         entered.saved = with_saved(start.saved, m->level, &start.hand);
     entered.level = m->level;
     if (m->entry == PAM_ENTRY_SUBSTACK) {
@@ -301,6 +313,9 @@ int pam_walk(const struct pam_stack *s, const enum pam_can *can, struct pam_ways
     w.first = calloc(s->n + 1, sizeof(*w.first));
     for (size_t i = 0; w.first && i <= s->n; i++)
         w.first[i] = NO_STATE;
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t k = 0; k < PAM_STACK_RETURNS; k++)
+            w.resets |= s->modules[i].actions[k] == PAM_ACTION_RESET;
     if (w.first)
         r = find_state(&w, &(struct state){0}, &start);
     for (size_t at = 0; at < s->n && r == 0; at++)
