@@ -27,9 +27,12 @@ enum bypass_kind {
     BYPASS_GUEST_LIGHTDM,
     BYPASS_SUDO, /* sudo asks nothing */
     BYPASS_UNREADABLE,
+    BYPASS_POLICY_NONE,   /* policy asks nobody for a code; said by who asked kuraband, never by bypass_look() */
     BYPASS_NOTE_GROUP,    /* note: closed as long as the group stays empty; subject: the group */
     BYPASS_NOTE_SSHD,     /* note: sshd was not asked itself */
     BYPASS_NOTE_PASSWORD, /* note: PasswordAuthentication beside a code */
+    BYPASS_NOTE_SERVICES, /* note: services at which policy asks nobody; subject: they */
+    BYPASS_NOTE_POLICY,   /* note: kuraband was not asked what policy says */
     BYPASS_KIND_COUNT_
 };
 /* "pam-none"; stable, for JSON. */
@@ -63,9 +66,15 @@ struct bypass_report {
     size_t n_findings;
     struct bypass_exception *exceptions;
     size_t n_exceptions;
-    size_t n_services; /* that let nobody in without the code */
+    char **closed; /* services that let nobody in without the code */
+    size_t n_closed;
 };
 void bypass_report_done(struct bypass_report *r);
+
+/* One more finding, for what others looked at; 0 or -ENOMEM. The same kind at the same line again adds the subject to those named before.
+ * text NULL: "". */
+int bypass_report_add(struct bypass_report *r, enum bypass_kind kind, const char *file, unsigned line, const char *text,
+                      const char *subject);
 
 /* root: "/" or a directory that holds a machine. sshd: what its `sshd -T` says, NULL when it was not asked. 0 or -errno, then the
  * report is empty. */

@@ -45,7 +45,7 @@ static int look_unit(const struct tree *t, struct bypass_report *r, const char *
     for (char *line = lines_next(&l); line && code == 0; line = lines_next(&l)) {
         line = text_trim(line);
         if (text_starts(line, "ExecStart") && logs_in(line, name, sizeof(name)))
-            code = report_add(r, BYPASS_AUTOLOGIN_GETTY, path, l.line, line, name);
+            code = bypass_report_add(r, BYPASS_AUTOLOGIN_GETTY, path, l.line, line, name);
     }
     return code;
 }
@@ -64,7 +64,7 @@ static int look_units(const struct tree *t, struct bypass_report *r, const char 
     int code = tree_list(t, directory, &units);
 
     if (code < 0 && code != -ENOMEM)
-        code = report_add(r, BYPASS_UNREADABLE, directory, 0, NULL, strerror(-code));
+        code = bypass_report_add(r, BYPASS_UNREADABLE, directory, 0, NULL, strerror(-code));
     for (size_t i = 0; i < units.n && code == 0; i++) {
         char path[TREE_PATH_MAX], file[2 * TREE_PATH_MAX];
         struct tree_names drops = {0};
@@ -113,7 +113,7 @@ static int look_sudoers_file(const struct tree *t, struct bypass_report *r, cons
     for (char *line = lines_next(&l); line && code == 0; line = lines_next(&l)) {
         line = text_trim(line);
         if (*line != '#' && (strstr(line, "NOPASSWD") || strstr(line, "!authenticate")))
-            code = report_add(r, BYPASS_SUDO, path, l.line, line, "");
+            code = bypass_report_add(r, BYPASS_SUDO, path, l.line, line, "");
     }
     return code;
 }
@@ -126,7 +126,7 @@ int look_sudo(const struct tree *t, struct bypass_report *r)
     if (code == 0)
         code = tree_list(t, "/etc/sudoers.d", &names);
     if (code < 0 && code != -ENOMEM)
-        code = report_add(r, BYPASS_UNREADABLE, "/etc/sudoers.d", 0, NULL, strerror(-code));
+        code = bypass_report_add(r, BYPASS_UNREADABLE, "/etc/sudoers.d", 0, NULL, strerror(-code));
     for (size_t i = 0; i < names.n && code == 0; i++) {
         char path[TREE_PATH_MAX];
 

@@ -135,7 +135,7 @@ static int read_place(const struct tree *t, struct bypass_report *r, const char 
     }
     code = tree_list(t, place, &names);
     if (code < 0 && code != -ENOMEM)
-        code = report_add(r, BYPASS_UNREADABLE, place, 0, NULL, strerror(-code));
+        code = bypass_report_add(r, BYPASS_UNREADABLE, place, 0, NULL, strerror(-code));
     for (size_t i = 0; i < names.n && code == 0; i++) {
         size_t length = strlen(names.names[i]);
 
@@ -163,7 +163,7 @@ static const struct entry *find(const struct entries *all, const char *section, 
 
 static int tell(struct bypass_report *r, enum bypass_kind kind, const struct entry *e, const char *subject)
 {
-    return report_add(r, kind, e->file, e->line, e->text, subject);
+    return bypass_report_add(r, kind, e->file, e->line, e->text, subject);
 }
 
 /* lightdm reads these in this order; every section of a seat counts. */

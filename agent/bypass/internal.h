@@ -5,9 +5,7 @@
 
 /* What the parts of bypass/ share; for its own .c files only. */
 
-/* One more finding; 0 or -ENOMEM. The same kind at the same line again adds the subject to those named before. text NULL: "". */
-int report_add(struct bypass_report *r, enum bypass_kind kind, const char *file, unsigned line, const char *text,
-               const char *subject);
+int report_closed(struct bypass_report *r, const char *service);
 int report_except(struct bypass_report *r, const char *service, enum bypass_reason reason);
 /* A file that should be readable: -ENOENT is fine and NULL, other problems become a finding. 0 or -ENOMEM. */
 int report_read(struct bypass_report *r, const struct tree *t, const char *path, char **ret);

@@ -191,9 +191,9 @@ static int tell_group(const struct look *l, const struct pam_module *m)
         return 0;
     switch (look_group(l, group, &line)) {
     case GROUP_EMPTY:
-        return report_add(l->report, BYPASS_NOTE_GROUP, m->file, m->line, m->text, group);
+        return bypass_report_add(l->report, BYPASS_NOTE_GROUP, m->file, m->line, m->text, group);
     case GROUP_FILLED:
-        return report_add(l->report, BYPASS_PAM_GROUP, "/etc/group", line, NULL, group);
+        return bypass_report_add(l->report, BYPASS_PAM_GROUP, "/etc/group", line, NULL, group);
     case GROUP_UNKNOWN:
         break;
     }
@@ -214,8 +214,8 @@ static int tell_ways(const struct look *l, const char *service, const struct pam
         const struct pam_module *m = &s->modules[ways->ways[i].module];
         bool none = ways->ways[i].way == PAM_WAY_NONE;
 
-        r = report_add(l->report, kinds[ways->ways[i].way], none ? s->files.names[0] : m->file, none ? 0 : m->line,
-                       none ? NULL : m->text, service);
+        r = bypass_report_add(l->report, kinds[ways->ways[i].way], none ? s->files.names[0] : m->file,
+                              none ? 0 : m->line, none ? NULL : m->text, service);
     }
     return r;
 }
@@ -232,11 +232,12 @@ static int judge(const struct look *l, const char *service, const struct pam_sta
     }
     if (r == 0)
         r = pam_walk(s, can, &ways);
-    if (r == 0)
+    if (r == -E2BIG)
+        r = bypass_report_add(l->report, BYPASS_PAM_UNCLEAR, s->files.names[0], 0, NULL, service);
+    else if (r == 0 && ways.n == 0)
+        r = report_closed(l->report, service);
+    else if (r == 0)
         r = tell_ways(l, service, s, &ways);
-    else if (r == -E2BIG)
-        r = report_add(l->report, BYPASS_PAM_UNCLEAR, s->files.names[0], 0, NULL, service);
-    l->report->n_services += r == 0 && ways.n == 0;
     pam_ways_done(&ways);
     free(can);
     return r;
@@ -308,7 +309,7 @@ static int look_service(struct look *l, const char *service)
         return report_except(l->report, service, reason);
     r = pam_stack_read(l->tree, service, &stack);
     if (r < 0)
-        return r == -ENOMEM ? r : report_add(l->report, BYPASS_PAM_UNCLEAR, service, 0, strerror(-r), service);
+        return r == -ENOMEM ? r : bypass_report_add(l->report, BYPASS_PAM_UNCLEAR, service, 0, strerror(-r), service);
     /* Without a line for auth libpam takes the service "other", which is looked at itself. */
     if (stack.n > 0)
         r = judge(l, service, &stack);
@@ -360,7 +361,7 @@ int look_pam(const struct tree *t, struct bypass_report *report)
     for (size_t i = 0; i < ELEMENTS(directories) && r == 0; i++) {
         r = tree_list(t, directories[i], &services[i]);
         if (r < 0 && r != -ENOMEM)
-            r = report_add(report, BYPASS_UNREADABLE, directories[i], 0, NULL, strerror(-r));
+            r = bypass_report_add(report, BYPASS_UNREADABLE, directories[i], 0, NULL, strerror(-r));
     }
     for (size_t i = 0; i < ELEMENTS(directories) && r == 0; i++)
         r = each_service(&l, services, i, note_included);

@@ -26,9 +26,12 @@ static const char *const kind_names[BYPASS_KIND_COUNT_] = {
     [BYPASS_GUEST_LIGHTDM] = "lightdm-guest",
     [BYPASS_SUDO] = "sudo-no-question",
     [BYPASS_UNREADABLE] = "unreadable",
+    [BYPASS_POLICY_NONE] = "policy-none",
     [BYPASS_NOTE_GROUP] = "note-group-empty",
     [BYPASS_NOTE_SSHD] = "note-sshd-not-asked",
     [BYPASS_NOTE_PASSWORD] = "note-sshd-password",
+    [BYPASS_NOTE_SERVICES] = "note-policy-services",
+    [BYPASS_NOTE_POLICY] = "note-policy-not-asked",
 };
 
 static const char *const reason_names[BYPASS_REASON_COUNT_] = {
@@ -50,7 +53,7 @@ const char *bypass_reason_name(enum bypass_reason reason)
 
 bool bypass_is_note(enum bypass_kind kind)
 {
-    return kind == BYPASS_NOTE_GROUP || kind == BYPASS_NOTE_SSHD || kind == BYPASS_NOTE_PASSWORD;
+    return kind >= BYPASS_NOTE_GROUP;
 }
 
 static void finding_done(struct bypass_finding *f)
@@ -68,6 +71,9 @@ void bypass_report_done(struct bypass_report *r)
     for (size_t i = 0; i < r->n_exceptions; i++)
         free(r->exceptions[i].service);
     free(r->exceptions);
+    for (size_t i = 0; i < r->n_closed; i++)
+        free(r->closed[i]);
+    free(r->closed);
     *r = (struct bypass_report){0};
 }
 
@@ -111,8 +117,8 @@ static char *copy_text(const char *text)
     return copy;
 }
 
-int report_add(struct bypass_report *r, enum bypass_kind kind, const char *file, unsigned line, const char *text,
-               const char *subject)
+int bypass_report_add(struct bypass_report *r, enum bypass_kind kind, const char *file, unsigned line, const char *text,
+                      const char *subject)
 {
     struct bypass_finding f = {.kind = kind, .line = line}, *grown;
 
@@ -131,6 +137,20 @@ int report_add(struct bypass_report *r, enum bypass_kind kind, const char *file,
         return -ENOMEM;
     }
     r->findings[r->n_findings++] = f;
+    return 0;
+}
+
+int report_closed(struct bypass_report *r, const char *service)
+{
+    char **grown = reallocarray(r->closed, r->n_closed + 1, sizeof(*grown));
+
+    if (!grown)
+        return -ENOMEM;
+    r->closed = grown;
+    grown[r->n_closed] = strdup(service);
+    if (!grown[r->n_closed])
+        return -ENOMEM;
+    r->n_closed++;
     return 0;
 }
 
@@ -158,7 +178,7 @@ int report_read(struct bypass_report *r, const struct tree *t, const char *path,
     *ret = text;
     if (code == 0 || code == -ENOENT || code == -ENOTDIR)
         return 0;
-    return report_add(r, BYPASS_UNREADABLE, path, 0, NULL, strerror(-code));
+    return bypass_report_add(r, BYPASS_UNREADABLE, path, 0, NULL, strerror(-code));
 }
 
 static int compare_findings(const void *a, const void *b)

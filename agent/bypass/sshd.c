@@ -285,7 +285,7 @@ static bool is(const struct config *c, enum keyword keyword, size_t block, const
 
 static int tell(struct config *c, enum bypass_kind kind, const struct setting *s, const char *subject)
 {
-    return report_add(c->report, kind, s ? s->file : SSHD_CONFIG, s ? s->line : 0, s ? s->text : NULL, subject);
+    return bypass_report_add(c->report, kind, s ? s->file : SSHD_CONFIG, s ? s->line : 0, s ? s->text : NULL, subject);
 }
 
 /* Does this list of methods, "publickey,keyboard-interactive:pam", hold one that PAM's auth stack answers? */
@@ -414,14 +414,14 @@ int look_sshd(const struct tree *t, const char *effective, struct bypass_report 
     if (r == 0 && effective)
         r = take_effective(&c, effective);
     else if (r == 0)
-        r = report_add(report, BYPASS_NOTE_SSHD, SSHD_CONFIG, 0, NULL, "");
+        r = bypass_report_add(report, BYPASS_NOTE_SSHD, SSHD_CONFIG, 0, NULL, "");
     for (size_t block = 0; block <= c.blocks && r == 0; block++)
         if (block == 0 || has_own(&c, block))
             r = judge_block(&c, block, &open);
     if (r == 0)
         r = judge_questions(&c);
     if (r == 0 && c.unclear)
-        r = report_add(report, BYPASS_SSHD_UNCLEAR, SSHD_CONFIG, 0, NULL, "");
+        r = bypass_report_add(report, BYPASS_SSHD_UNCLEAR, SSHD_CONFIG, 0, NULL, "");
     config_done(&c);
     return r;
 }

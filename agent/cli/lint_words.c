@@ -39,6 +39,8 @@ static const struct {
     [BYPASS_SUDO] = {N_("sudo asks nothing here: who took over the session is root"),
                      N_("remove NOPASSWD or !authenticate; a service account that needs it should have no login")},
     [BYPASS_UNREADABLE] = {N_("this cannot be read: %s"), N_("run it as root; until then take it for open")},
+    [BYPASS_POLICY_NONE] = {N_("policy asks nobody for a code at a login"),
+                            N_("write the section “mfa: login:” (kuraban-policy(5))")},
     [BYPASS_NOTE_GROUP] = {N_("who comes into the group %s will need neither password nor code; nobody is in it now"),
                            N_("better remove the line")},
     [BYPASS_NOTE_SSHD] =
@@ -47,6 +49,9 @@ static const struct {
         {N_("clients that send the password by the method “password” cannot answer the question for a code; each try "
             "counts as a wrong code"),
          N_("write “PasswordAuthentication no”: keyboard-interactive asks for the password as well")},
+    [BYPASS_NOTE_SERVICES] = {N_("policy asks nobody for a code at these services: %s"),
+                              N_("name them in “mfa: login: services:”, or name none for all")},
+    [BYPASS_NOTE_POLICY] = {N_("kuraband was not asked at which services policy wants a code"), ""},
 };
 
 static const char *const reasons[BYPASS_REASON_COUNT_] = {

@@ -218,4 +218,10 @@ code = s.end()
 assert code == 4 and "policy does not permit" in s.shown, (code, s.shown)
 print("  policy that leaves it to root is obeyed")
 PYTHON
+note "lint asks what policy says"
+! holds 'any(.findings[]; .kind == "policy-none" or .kind == "note-policy-not-asked")' mfa lint || fail "policy asks for codes at login"
+write_policy 3 read "" "mfa:
+  enrol: root"
+exits 0 kuraban reload
+holds 'any(.findings[]; .kind == "policy-none" and (.note | not)) and (.ok | not)' mfa lint || fail "a policy without logins is a way round"
 finished

@@ -79,7 +79,10 @@ static char *describe(const struct bypass_report *r)
     }
     for (size_t i = 0; i < r->n_exceptions; i++)
         (void)fprintf(f, "except %s: %s\n", r->exceptions[i].service, bypass_reason_name(r->exceptions[i].reason));
-    (void)fprintf(f, "asked: %zu\n", r->n_services);
+    (void)fputs("closed:", f);
+    for (size_t i = 0; i < r->n_closed; i++)
+        (void)fprintf(f, " %s", r->closed[i]);
+    (void)fputc('\n', f);
     assert_int_equal(fclose(f), 0);
     return text;
 }
