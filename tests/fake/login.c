@@ -62,6 +62,7 @@ static void wait_for_end(int fd)
 
 static void reply_to(int fd, const struct fake_login_reply *reply)
 {
+    (void)poll(NULL, 0, (int)reply->delay_ms);
     switch (reply->manner) {
     case FAKE_LOGIN_ANSWER:
         if (reply->bytes)

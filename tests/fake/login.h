@@ -23,7 +23,8 @@ struct fake_login_reply {
     enum fake_login_manner manner;
     const void *bytes;
     size_t size;
-    const char *code; /* not NULL: to a request with another code the answer is "wrong" instead */
+    unsigned delay_ms; /* before all of it */
+    const char *code;  /* not NULL: to a request with another code the answer is "wrong" instead */
 };
 
 enum {
