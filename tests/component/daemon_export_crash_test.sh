@@ -42,8 +42,9 @@ check() { # what
     # What is finished is there; what is there is finished, or failed with an alarm after it was recorded.
     finished=$(ids export-finished | grep -c . || :)
     unsure=$(journal | jq -r 'select(.event.action == "export-failed" and .event.kind == "alert") | .kuraban.export.id' | sort -u | grep -c . || :)
-    [ "$finished" -le "$whole" ] && [ "$whole" -le $((finished + unsure)) ] ||
+    if [ "$finished" -gt "$whole" ] || [ "$whole" -gt $((finished + unsure)) ]; then
         fail "$1: $whole whole on the stick, $finished finished and $unsure unsure in the journal"
+    fi
 }
 
 stage_make
