@@ -173,6 +173,7 @@ static enum cli_exit tell_refusal(struct cli *c, const struct unlock *u, const j
           {"unknown", N_("it could not be found out whether this device is permitted to you")},
           {"away", N_("it is permitted to people who sit at this machine only")},
           {"factor", N_("a factor is wanted that cannot be shown here")},
+          {"approver", N_("somebody is named who may not approve this, or more people than are asked")},
       };
     const char *reason = value_string(answer, "reason"), *rule = cli_safe(c, value_string(answer, "rule"));
     int64_t approvals = value_number(answer, "approvals");

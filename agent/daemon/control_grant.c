@@ -85,8 +85,16 @@ struct inquiry {
     const struct ctl_call *call;
     const struct unlock_fields *fields;
     struct unlock_target target;
+    struct decide_person approvers[GRANT_APPROVERS_MAX];
+    gid_t *gids[GRANT_APPROVERS_MAX]; /* of the approvers */
     json_t **ret;
 };
+
+static void inquiry_done(struct inquiry *q)
+{
+    for (size_t i = 0; i < ELEMENTS(q->gids); i++)
+        free(q->gids[i]);
+}
 
 static void add(json_t *o, const char *key, json_t *value)
 {
@@ -139,6 +147,9 @@ static enum ctl_code refuse_outcome(const struct inquiry *q, int outcome)
         code = refuse(q, "approval", "too few other people approve, or one of them twice", "approval");
         add(*q->ret, "approvals", json_integer(u ? u->approvals : 0));
         return code;
+    case GRANT_E_APPROVER:
+        return refuse(q, "approver", "somebody is named who may not approve this, or more people than the rule wants",
+                      "approval");
     case GRANT_E_FACTOR:
         return refuse(q, "factor", "the rule wants a factor that cannot be shown here", "factor");
     case GRANT_E_TAKEN:
@@ -220,6 +231,22 @@ static int check_person(const struct inquiry *q, enum ctl_code *ret)
     return 0;
 }
 
+/* Groups that cannot be asked for are none: then a rule that names groups has no approval. */
+static int find_approvers(struct inquiry *q)
+{
+    for (size_t i = 0; i < q->fields->n; i++) {
+        struct decide_person *p = &q->approvers[i];
+        int r;
+
+        p->uid = p->login_uid = q->fields->approvers[i];
+        r = sessions_groups_of(p->uid, &q->gids[i], &p->n_gids, &p->groups_unknown);
+        if (r < 0)
+            return r;
+        p->gids = q->gids[i];
+    }
+    return 0;
+}
+
 /* --- codes --- */
 
 static enum ctl_code refuse_code(const struct inquiry *q, uid_t whose, const struct mfa_result *result)
@@ -273,7 +300,7 @@ static enum ctl_code unlock(struct inquiry *q)
     struct grant_request r = {.uid = q->call->peer->uid,
                               .purpose = GRANT_USE,
                               .rule = q->target.rule,
-                              .approvers = q->fields->approvers,
+                              .approvers = q->approvers,
                               .n_approvers = q->fields->n,
                               .reason = q->fields->reason,
                               .for_us = (int64_t)q->fields->seconds * 1000000};
@@ -287,6 +314,8 @@ static enum ctl_code unlock(struct inquiry *q)
     r.device = q->target.device;
     if (check_person(q, &code) < 0)
         return code;
+    if (find_approvers(q) < 0)
+        return refuse_outcome(q, GRANT_E_APPROVER);
     outcome = grant_check(q->d->grants, rulebook_policy(q->d->rulebook), &r, &now, true);
     if (outcome != 0)
         return refuse_outcome(q, outcome);
@@ -309,6 +338,7 @@ enum ctl_code control_on_unlock(void *context, const struct ctl_call *call, json
     struct inquiry q = {.d = context, .call = call, .fields = &fields, .ret = ret};
     enum ctl_code code = get_fields(call->fields, &fields) < 0 ? CTL_CODE_INVALID : unlock(&q);
 
+    inquiry_done(&q);
     fields_done(&fields);
     return code;
 }

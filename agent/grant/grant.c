@@ -92,13 +92,22 @@ static bool same_device(const struct grant_device *a, const struct grant_device 
 static bool are_distinct(const struct grant_request *r)
 {
     for (size_t i = 0; i < r->n_approvers; i++) {
-        if (r->approvers[i] == r->uid)
+        if (r->approvers[i].uid == r->uid)
             return false;
         for (size_t j = 0; j < i; j++)
-            if (r->approvers[i] == r->approvers[j])
+            if (r->approvers[i].uid == r->approvers[j].uid)
                 return false;
     }
     return true;
+}
+
+/* Everybody who is named helps: the code of whom the rule does not ask is none of the requester's business, and wrong ones would count. */
+static bool may_all_approve(const struct policy_unlock *u, const struct grant_request *r)
+{
+    for (size_t i = 0; i < r->n_approvers; i++)
+        if (!decide_may_approve(&u->approvers, &r->approvers[i]))
+            return false;
+    return r->n_approvers <= u->approvals;
 }
 
 /* The place of one the same person holds, t->n: none. */
@@ -144,6 +153,8 @@ int grant_check(const struct grants *t, const struct policy *p, const struct gra
         return GRANT_E_REASON;
     if (r->n_approvers > GRANT_APPROVERS_MAX || r->n_approvers < u->approvals || !are_distinct(r))
         return GRANT_E_APPROVAL;
+    if (!may_all_approve(u, r))
+        return GRANT_E_APPROVER;
     /* A rule that names no factor is a mistake of ours, not a permission. */
     if (!ahead && (u->factors == 0 || (u->factors & ~r->factors) != 0))
         return GRANT_E_FACTOR;
@@ -174,7 +185,7 @@ int grant_give(struct grants *t, const struct policy *p, const struct grant_requ
         return GRANT_E_RULE;
     g.n_approvers = r->n_approvers;
     for (size_t i = 0; i < r->n_approvers; i++)
-        g.approvers[i] = r->approvers[i];
+        g.approvers[i] = r->approvers[i].uid;
     memcpy(g.rule, r->rule, strlen(r->rule) + 1);
     memcpy(g.reason, r->reason, strlen(r->reason) + 1);
     g.warned = length <= GRANT_WARNING_US; /* its end is near from the beginning */
@@ -308,13 +319,27 @@ static void shorten(struct grant *g, const struct policy_unlock *u)
         g->end.wall_us = wall_us;
 }
 
+/* Of those who approved, how many the rule would ask now. */
+static size_t count_approvers(const struct grant *g, const struct policy_unlock *u, const struct grant_view *view)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < g->n_approvers; i++) {
+        struct decide_person person = {0};
+
+        n += !u->approvers.restricted ||
+             (view->person(view->context, g->approvers[i], &person) >= 0 && decide_may_approve(&u->approvers, &person));
+    }
+    return n;
+}
+
 static enum grant_end verdict_on(const struct grant *g, const struct policy *p, const struct grant_view *view,
                                  const struct decide_time *calendar)
 {
     const struct policy_unlock *u = grant_unlock_of(p, g->rule);
     struct decide_person person = {0};
 
-    if (!u || u->factors == 0 || (u->factors & ~g->factors) != 0 || g->n_approvers < u->approvals)
+    if (!u || u->factors == 0 || (u->factors & ~g->factors) != 0 || count_approvers(g, u, view) < u->approvals)
         return GRANT_END_POLICY;
     if (view->person(view->context, g->uid, &person) < 0 || grant_permits(p, g->rule, &person, calendar) != REASON_RULE)
         return GRANT_END_PERSON;

@@ -76,6 +76,7 @@ enum {
     GRANT_E_RULE = 1, /* the rule is not there, or unlocks nothing */
     GRANT_E_FACTOR,   /* not every factor that it wants */
     GRANT_E_APPROVAL, /* too few approvers, one of them twice, or the person themselves */
+    GRANT_E_APPROVER, /* one who may not approve by this rule, or more than it wants */
     GRANT_E_TAKEN,    /* somebody else holds it */
     GRANT_E_MANY,     /* this person holds as many as one may */
     GRANT_E_FULL,     /* the table is full */
@@ -95,7 +96,7 @@ struct grant_request {
     struct grant_device device;
     const char *rule; /* id of a USB or media rule */
     uint8_t factors;
-    const uid_t *approvers;
+    const struct decide_person *approvers; /* as policy knows them: with their groups */
     size_t n_approvers;
     const char *reason;
     int64_t for_us; /* wanted; 0: as long as the rule permits. Longer ones are cut to what it permits */

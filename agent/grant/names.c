@@ -35,6 +35,7 @@ const char *grant_outcome_name(int outcome)
         [GRANT_E_RULE] = "rule",
         [GRANT_E_FACTOR] = "factor",
         [GRANT_E_APPROVAL] = "approval",
+        [GRANT_E_APPROVER] = "approver",
         [GRANT_E_TAKEN] = "taken",
         [GRANT_E_MANY] = "many",
         [GRANT_E_FULL] = "full",

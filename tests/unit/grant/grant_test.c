@@ -14,7 +14,7 @@
 static const struct grant_time start = {.boottime_us = BOOT, .wall_us = WALL};
 static const struct decide_time office = {.wall_us = WALL, .weekday = 0, .minute = 600};
 
-static uid_t tanaka_only[] = {1001};
+static uid_t tanaka_only[] = {1001}, suzuki_only[] = {1002};
 
 /* Of unlock, who and when; the rest of a rule is decide's. */
 struct fixture {
@@ -214,10 +214,56 @@ static void test_same_device_only(void **state)
     (void)grants_free(f.grants);
 }
 
+#define REFUSED(outcome, ...)                                                                                          \
+    do {                                                                                                               \
+        bad = r;                                                                                                       \
+        __VA_ARGS__;                                                                                                   \
+        assert_int_equal(give_at(&f, &bad, &start, &g), outcome);                                                      \
+    } while (0)
+
+/* The rule says who approves: others do not, whatever codes they give, and nobody is asked whom it does not ask. */
+static void test_who_approves(void **state)
+{
+    static uid_t heads[] = {1002};
+    static gid_t board[] = {500};
+    static const gid_t of_1003[] = {100, 500}, of_1004[] = {100};
+    static const struct decide_person head = {.uid = 1002}, member = {.uid = 1003, .gids = of_1003, .n_gids = 2},
+                                      colleague = {.uid = 1004, .gids = of_1004, .n_gids = 1},
+                                      unknown = {.uid = 1003, .groups_unknown = true};
+    const struct decide_person mixed[] = {head, colleague}, both[] = {head, member};
+    struct grant_request r = ask_for("a@1-2"), bad;
+    struct fixture f;
+    struct grant g;
+
+    (void)state;
+    set_up(&f);
+    f.usb[0].unlock.approvals = 1;
+    f.usb[0].unlock.approvers =
+        (struct policy_who){.restricted = true, .uids = heads, .n_uids = 1, .gids = board, .n_gids = 1};
+    REFUSED(GRANT_E_APPROVER, bad.approvers = &colleague; bad.n_approvers = 1);
+    REFUSED(GRANT_E_APPROVER, bad.approvers = &unknown; bad.n_approvers = 1);
+    REFUSED(GRANT_E_APPROVER, bad.approvers = mixed; bad.n_approvers = 2);
+    REFUSED(GRANT_E_APPROVER, bad.approvers = both; bad.n_approvers = 2);
+    /* Before anybody's code is looked at. */
+    bad = r;
+    bad.approvers = &colleague;
+    bad.n_approvers = 1;
+    assert_int_equal(grant_check(f.grants, &f.policy, &bad, &start, true), GRANT_E_APPROVER);
+    REFUSED(0, bad.approvers = &head; bad.n_approvers = 1);
+    REFUSED(0, bad.approvers = &member; bad.n_approvers = 1);
+    f.usb[0].unlock.approvals = 2;
+    REFUSED(GRANT_E_APPROVER, bad.approvers = mixed; bad.n_approvers = 2);
+    REFUSED(0, bad.approvers = both; bad.n_approvers = 2);
+    f.usb[0].unlock.approvals = 0;
+    REFUSED(GRANT_E_APPROVER, bad.approvers = &head; bad.n_approvers = 1);
+    (void)grants_free(f.grants);
+}
+
 static void test_refused(void **state)
 {
-    static const uid_t self[] = {1002, 1001}, twice[] = {1002, 1002}, two[] = {1002, 1003},
-                       four[] = {1002, 1003, 1004, 1005};
+    static const struct decide_person self[] = {{.uid = 1002}, {.uid = 1001}}, twice[] = {{.uid = 1002}, {.uid = 1002}},
+                                      two[] = {{.uid = 1002}, {.uid = 1003}},
+                                      four[] = {{.uid = 1002}, {.uid = 1003}, {.uid = 1004}, {.uid = 1005}};
     char long_reason[GRANT_REASON_MAX + 2];
     struct grant_request r = ask_for("a@1-2"), bad;
     struct fixture f;
@@ -227,12 +273,6 @@ static void test_refused(void **state)
     set_up(&f);
     memset(long_reason, 'x', sizeof(long_reason) - 1);
     long_reason[sizeof(long_reason) - 1] = '\0';
-#define REFUSED(outcome, ...)                                                                                          \
-    do {                                                                                                               \
-        bad = r;                                                                                                       \
-        __VA_ARGS__;                                                                                                   \
-        assert_int_equal(give_at(&f, &bad, &start, &g), outcome);                                                      \
-    } while (0)
     REFUSED(GRANT_E_RULE, bad.rule = "nobody's");
     REFUSED(GRANT_E_RULE, bad.rule = NULL);
     REFUSED(GRANT_E_RULE, bad.rule = "open"); /* permits without */
@@ -408,7 +448,7 @@ static bool decides(void *context, const struct grant *g)
 static enum grant_end after(void (*change)(struct fixture *f, struct people *p, struct decide_time *t),
                             int64_t *ret_left)
 {
-    static const uid_t approver[] = {1002};
+    static const struct decide_person approver[] = {{.uid = 1002}};
     struct people people = {.known = true, .decides = true};
     const struct grant_view view = {.context = &people, .person = person_of, .decides = decides};
     const struct grant_time now = later(5 * MINUTE);
@@ -450,6 +490,10 @@ CHANGE(too_short, f->usb[0].unlock.for_us = 5 * MINUTE)
 CHANGE(none, f->usb[0].unlock.for_us = 0)
 CHANGE(more_approvals, f->usb[0].unlock.approvals = 2)
 CHANGE(fewer_approvals, f->usb[0].unlock.approvals = 0)
+CHANGE(approver_no_more,
+       f->usb[0].unlock.approvers = (struct policy_who){.restricted = true, .uids = tanaka_only, .n_uids = 1})
+CHANGE(approver_still,
+       f->usb[0].unlock.approvers = (struct policy_who){.restricted = true, .uids = suzuki_only, .n_uids = 1})
 CHANGE(more_factors, f->usb[0].unlock.factors = POLICY_FACTOR_TOTP | POLICY_FACTOR_PASSWORD)
 CHANGE(no_factors, f->usb[0].unlock.factors = 0)
 CHANGE(unknown_person, p->known = false)
@@ -477,6 +521,8 @@ static void test_new_policy(void **state)
         {none, GRANT_END_POLICY, 0},
         {more_approvals, GRANT_END_POLICY, 0},
         {fewer_approvals, GRANT_END_NONE, 10 * MINUTE},
+        {approver_no_more, GRANT_END_POLICY, 0},
+        {approver_still, GRANT_END_NONE, 10 * MINUTE},
         {more_factors, GRANT_END_POLICY, 0},
         {no_factors, GRANT_END_POLICY, 0},
         {unknown_person, GRANT_END_PERSON, 0},
@@ -536,19 +582,13 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_given_and_over),
-        cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_clock_jumps),
-        cmocka_unit_test(test_there_and_back),
-        cmocka_unit_test(test_same_device_only),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_renewed_and_taken),
-        cmocka_unit_test(test_deadlines),
-        cmocka_unit_test(test_device_leaves),
-        cmocka_unit_test(test_new_policy),
-        cmocka_unit_test(test_media_rules),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_given_and_over),    cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_clock_jumps),       cmocka_unit_test(test_there_and_back),
+        cmocka_unit_test(test_same_device_only),  cmocka_unit_test(test_who_approves),
+        cmocka_unit_test(test_refused),           cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_renewed_and_taken), cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_device_leaves),     cmocka_unit_test(test_new_policy),
+        cmocka_unit_test(test_media_rules),       cmocka_unit_test(test_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
