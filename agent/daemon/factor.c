@@ -23,6 +23,7 @@ enum {
     BOOT_ID_SIZE = 64,
     FAILURES = 10, /* where no policy says more */
     LOCK_US = 15 * 60 * 1000000,
+    OTHERS_MAX = 3, /* failures in a row that programs of other people may cause */
 };
 
 struct mfa_now factor_now(void)
@@ -51,30 +52,53 @@ static bool lets_in(enum mfa_outcome outcome)
     return outcome == MFA_ACCEPTED || outcome == MFA_GRACE;
 }
 
+static bool is_counted(enum mfa_outcome outcome)
+{
+    return outcome == MFA_WRONG || outcome == MFA_USED || outcome == MFA_SKEW;
+}
+
 /* The failure after which nothing is looked at any more. */
 static bool is_locking(struct daemon *d, uid_t uid, const struct mfa_result *result)
 {
     const struct mfa_now now = factor_now();
     struct mfa_result after;
 
-    if (result->outcome != MFA_WRONG && result->outcome != MFA_USED && result->outcome != MFA_SKEW)
+    if (!is_counted(result->outcome))
         return false;
     mfa_ask(d->mfa, uid, &now, &after);
     return after.outcome == MFA_LOCKED;
 }
 
+static bool is_of_another(const struct factor_attempt *a)
+{
+    return a->peer->uid != a->uid && a->peer->uid != 0;
+}
+
+/* Who names a colleague as approver sends what is said to be their code. That may cost the colleague a few tries, never their login. */
+static unsigned others_share(const struct daemon *d)
+{
+    const struct policy_mfa *p = &rulebook_policy(d->rulebook)->mfa;
+    unsigned half = (p->failures > 0 ? p->failures : FAILURES) / 2;
+
+    return half < OTHERS_MAX ? half : OTHERS_MAX;
+}
+
 void factor_record(struct daemon *d, const struct factor_attempt *a, const struct mfa_result *result)
 {
     bool locking = is_locking(d, a->uid, result);
+    bool spent = is_of_another(a) && is_counted(result->outcome) && result->failures >= others_share(d);
     struct audit_event e;
+    char sender[32] = "";
 
     begin_event(d, a->peer, a->uid, lets_in(result->outcome) ? AUDIT_MFA_VERIFIED : AUDIT_MFA_REFUSED, &e);
-    e.alarm = locking || result->outcome == MFA_ROLLBACK || result->outcome == MFA_UNAVAILABLE;
+    e.alarm = locking || spent || result->outcome == MFA_ROLLBACK || result->outcome == MFA_UNAVAILABLE;
     audit_set(e.reason, sizeof(e.reason), mfa_outcome_name(result->outcome));
-    (void)snprintf(e.message, sizeof(e.message), "%s%s%.140s%s%s%s", a->purpose, a->about && *a->about ? ": " : "",
+    if (is_of_another(a))
+        (void)snprintf(sender, sizeof(sender), "; sent by user %u", a->peer->uid);
+    (void)snprintf(e.message, sizeof(e.message), "%s%s%.120s%s%s%s%s", a->purpose, a->about && *a->about ? ": " : "",
                    a->about ? a->about : "", result->recovery ? "; by a recovery code" : "",
-                   locking ? "; locked from now on" : "",
-                   a->peer->uid != a->uid && a->peer->uid != 0 ? "; sent by another person" : "");
+                   locking ? "; locked from now on" : "", sender,
+                   spent ? "; no more from others before a right code" : "");
     recorder_add(d->recorder, &e);
 }
 
@@ -148,6 +172,20 @@ void factor_apply_policy(struct daemon *d)
         mfa_set_limits(d->mfa, &limits);
 }
 
+/* Until the person gives a right code themselves, at a login or wherever: that starts the count anew. */
+static bool is_spent(struct daemon *d, const struct factor_attempt *a, const struct mfa_now *now,
+                     struct mfa_result *ret)
+{
+    if (!is_of_another(a))
+        return false;
+    mfa_ask(d->mfa, a->uid, now, ret);
+    if (ret->outcome != MFA_NEEDED || ret->failures < others_share(d))
+        return false;
+    ret->outcome = MFA_LOCKED;
+    ret->number = 0;
+    return true;
+}
+
 void factor_verify(struct daemon *d, const struct factor_attempt *a, struct mfa_result *ret)
 {
     const struct mfa_now now = factor_now();
@@ -155,7 +193,8 @@ void factor_verify(struct daemon *d, const struct factor_attempt *a, struct mfa_
     *ret = (struct mfa_result){.outcome = MFA_UNAVAILABLE};
     if (!d->mfa)
         return;
-    mfa_verify(d->mfa, a->uid, a->code, &now, ret);
+    if (!is_spent(d, a, &now, ret))
+        mfa_verify(d->mfa, a->uid, a->code, &now, ret);
     factor_tick(d);
     factor_record(d, a, ret);
 }

@@ -11,8 +11,8 @@ struct daemon;
 /* The verifier in the daemon: policy's limits, and the journal. */
 
 /* One attempt with a code, whatever it is for: in the journal as mfa-verified or mfa-refused (never the code). Also for grants and exports:
- * an approver's code is asked only after the one who asks has shown their own, so that nobody can use up another person's tries without
- * one. */
+ * an approver's code is asked only after the one who asks has shown their own, and what people send of others is looked at as long as those
+ * have few failures: locked else, so that nobody locks a colleague out of their login. */
 struct factor_attempt {
     const struct ctl_peer *peer; /* who sent it */
     uid_t uid;                   /* whose code it is */

@@ -213,8 +213,47 @@ exits 0 kuraban reload
 exits 1 as nobody unlock --reason x
 said 'unlocking does not help'
 
+# Who approves: whom the rule names for it, and nobody beyond; said before a code of theirs is looked at.
+policy 5 '{factors: [totp], approvals: 1, approvers: {users: [bin]}, for: 10m}'
+exits 0 kuraban reload
+enrol nobody
+enrol daemon
+enrol bin
+exits 4 as nobody unlock --reason x --approver daemon
+said 'who may not approve this'
+locked || fail "open by the approval of somebody whom the rule does not name"
+exits 0 typing "$(code nobody)" "$(code bin)" -- nobody unlock --reason x --approver bin
+open_for 65534 || fail "not open with the right approval"
+policy 6 '{factors: [totp], approvals: 1, approvers: {users: [root]}, for: 10m}'
+exits 0 kuraban reload
+locked || fail "open though who approved may not approve any more"
+policy 7 '{factors: [totp], for: 15m}'
+exits 0 kuraban reload
+exits 4 as nobody unlock --reason x --approver daemon
+said 'than are asked'
+note "who approves"
+
+# Wrong codes in a colleague's name: a few tries, never the colleague's login.
+policy 8 '{factors: [totp], approvals: 1, for: 10m}'
+exits 0 kuraban reload
+enrol daemon
+for try in 1 2 3 4; do
+    enrol nobody
+    exits 1 typing "$(code nobody)" 000000 -- nobody unlock --reason x --approver daemon
+done
+said 'locked'
+holds 'any(.[]; .name == "daemon" and .failures == 3 and .state == "needed")' mfa list || fail "failures in somebody else's name: $(kuraban mfa list)"
+exits 1 typing "$(code nobody)" "$(code daemon)" -- nobody unlock --reason x --approver daemon
+locked || fail "open by an approval that was guessed at"
+kuraban sync > /dev/null
+kuraban audit show --json | jq -s -e 'any(.[]; .event.action == "mfa-refused" and .event.kind == "alert" and .user.id == "1" and (.message | test("sent by user 65534")))' \
+    > /dev/null || fail "guessing in somebody else's name is no alarm"
+factor check daemon "$stage" "$stage/run" || fail "their own code is not taken"
+exits 0 typing "$(code nobody)" "$(code daemon)" -- nobody unlock --reason x --approver daemon
+note "nobody locks a colleague"
+
 # TERM and kill -9: nothing is unlocked any more.
-policy 5 '{factors: [totp], for: 15m}'
+policy 9 '{factors: [totp], for: 15m}'
 exits 0 kuraban reload
 unlocks
 plug
@@ -234,7 +273,7 @@ note "TERM and kill -9 end it"
 
 # The unlock is lifted: open for everybody.
 unlocks
-write_policy 6 read
+write_policy 10 read
 exits 0 kuraban reload
 expect "no grant" '. == []' unlock --status
 plug

@@ -3,6 +3,7 @@
 
 factor.py enrol USER DIRECTORY RUN-DIRECTORY   a new second factor for USER, in place of the old one: by root, over the control socket
 factor.py code USER DIRECTORY                  a code of USER that was not given before; waits for it
+factor.py check USER DIRECTORY RUN-DIRECTORY   gives a code of USER to kuraband, by root; fails unless it is accepted
 factor.py type CODE… -- COMMAND…               COMMAND on a terminal of its own; each CODE when it is asked for. Its output, its exit status
 
 The directory remembers secrets, and which codes were given. Periods are 10 s; a code of the step before and after is good as well, none twice:
@@ -11,7 +12,7 @@ after an enrolment three come without waiting.
 import base64, hashlib, hmac, os, pwd, pty, select, signal, socket, struct, sys, termios, time
 
 PERIOD, DIGITS = 10, 6
-REMOVE, IMPORT, ANSWER_FIELDS = 19, 22, 0x8001
+VERIFY, REMOVE, IMPORT, ANSWER_FIELDS = 15, 19, 22, 0x8001
 DEADLINE = 60
 
 
@@ -65,6 +66,12 @@ def enrol(user, directory, run):
         f.write(f"{secret.hex()} 0")
 
 
+def check(user, directory, run):
+    _, answer = ask(run, VERIFY, struct.pack("<I", pwd.getpwnam(user).pw_uid) + text(code(user, directory)))
+    if b'"accepted"' not in answer:
+        sys.exit(f"not accepted: {answer!r}")
+
+
 def type_codes(codes, command):
     """A prompt is taken for one when it ends in ": " and the terminal does not echo."""
     pid, master = pty.fork()
@@ -100,6 +107,8 @@ def main():
         enrol(*words)
     elif what == "code":
         print(code(*words))
+    elif what == "check":
+        check(*words)
     elif what == "type":
         at = words.index("--")
         type_codes(words[:at], words[at + 1:])
