@@ -2,37 +2,113 @@
 #include "cli/qr.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <png.h>
 #include <qrencode.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 
 #define COLOURS "\033[0;30;107m"
 #define END "\033[0m\n"
 
-int qr_make(const char *text, enum qr_use use, struct qr *ret)
+/* --- encoding, in a child: libqrencode frees its copies of the text as they are, and a child takes its memory with it --- */
+
+enum {
+    TOO_LONG = 1, /* the child's exit status */
+    FAILED,
+    SIDE_MAX = 177, /* version 40 */
+};
+
+static int encode(const char *text, enum qr_use use, int fd)
 {
     QRcode *code = QRcode_encodeString8bit(text, 0, use == QR_SCREEN ? QR_ECLEVEL_L : QR_ECLEVEL_M);
-    struct qr q = {0};
-    size_t size;
+    size_t size, done = 0;
+    uint8_t side;
 
     if (!code)
-        return errno == ERANGE || errno == EINVAL ? -EMSGSIZE : -ENOMEM;
-    q.width = (unsigned)code->width;
-    size = (size_t)q.width * q.width;
-    q.dark = malloc(size);
-    for (size_t i = 0; q.dark && i < size; i++)
-        q.dark[i] = code->data[i] & 1;
-    OPENSSL_cleanse(code->data, size);
-    QRcode_free(code);
-    if (!q.dark)
-        return -ENOMEM;
+        return errno == ERANGE || errno == EINVAL ? TOO_LONG : FAILED;
+    side = (uint8_t)code->width;
+    size = (size_t)side * side;
+    if (write(fd, &side, 1) != 1)
+        return FAILED;
+    while (done < size) {
+        ssize_t n = write(fd, code->data + done, size - done);
+
+        if (n <= 0)
+            return FAILED;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+static int read_all(int fd, uint8_t *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = read(fd, bytes, size);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        bytes += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+static int receive(int fd, struct qr *ret)
+{
+    struct qr q = {0};
+    uint8_t side = 0;
+    int r = read_all(fd, &side, 1);
+
+    if (r == 0 && (side == 0 || side > SIDE_MAX))
+        r = -EIO;
+    if (r < 0)
+        return r;
+    q.width = side;
+    q.dark = malloc((size_t)side * side);
+    r = q.dark ? read_all(fd, q.dark, (size_t)side * side) : -ENOMEM;
+    if (r < 0) {
+        qr_wipe(&q);
+        return r;
+    }
+    for (size_t i = 0; i < (size_t)side * side; i++)
+        q.dark[i] &= 1;
     *ret = q;
     return 0;
+}
+
+int qr_make(const char *text, enum qr_use use, struct qr *ret)
+{
+    int fds[2], status = 0, r;
+    pid_t pid;
+
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -errno;
+    pid = fork();
+    if (pid == 0) {
+        (void)close(fds[0]);
+        _exit(encode(text, use, fds[1]));
+    }
+    r = pid < 0 ? -errno : 0;
+    (void)close(fds[1]);
+    if (r == 0)
+        r = receive(fds[0], ret);
+    (void)close(fds[0]);
+    if (pid > 0) {
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            continue;
+        if (r == -EIO && WIFEXITED(status) && WEXITSTATUS(status) == TOO_LONG)
+            r = -EMSGSIZE;
+    }
+    return r;
 }
 
 void qr_wipe(struct qr *q)

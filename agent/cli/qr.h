@@ -16,7 +16,7 @@ enum {
     QR_SCALE = 8, /* pixels of a module */
 };
 
-/* 0, -ENOMEM, -EMSGSIZE when it is too long for a code. */
+/* 0, -EMSGSIZE when it is too long for a code, other -errno. Forks: libqrencode leaves copies of the text behind. */
 enum qr_use {
     QR_SCREEN = 1, /* small, so that it fits: nothing damages a screen (error correction L) */
     QR_PAPER,      /* error correction M */
