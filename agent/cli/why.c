@@ -63,6 +63,10 @@ static void tell_what(struct cli *c, const json_t *refusal)
         tell_file(c, refusal);
     else if (text_starts(action, "mount"))
         (void)fprintf(c->out, _("Mounting %s was refused."), cli_safe(c, path));
+    else if (text_starts(action, "export") && *path)
+        (void)fprintf(c->out, _("Taking out %s was refused."), cli_safe(c, path));
+    else if (text_starts(action, "export"))
+        (void)fputs(_("Taking files out was refused."), c->out);
     else if (text_starts(action, "grant"))
         (void)fputs(_("Unlocking a device was refused."), c->out);
     else if (json_is_object(device))

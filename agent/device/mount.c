@@ -286,9 +286,8 @@ static int take_exec_away(struct mount_manager *mm, struct known *k, const struc
 static int keep_off_export(struct mount_manager *mm, struct known *k, const struct mount_entry *e, pid_t pid,
                            const struct medium *m)
 {
-    const struct verdict v = {.rule = m->rule, .reason = REASON_WRITE, .allow = m->verdict.allow};
-
-    return detach(mm, k, e, pid, m, &v, MOUNT_REPORT_DETACHED, "an export writes to the medium; detached");
+    /* No verdict: nobody was refused anything. */
+    return detach(mm, k, e, pid, m, NULL, MOUNT_REPORT_DETACHED, "an export writes to the medium; detached");
 }
 
 static int handle_medium(struct mount_manager *mm, const struct mount_entry *e, pid_t pid, const struct medium *m,

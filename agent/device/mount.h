@@ -28,8 +28,8 @@ enum mount_class {
 enum mount_class mount_classify(const struct mount_entry *e, bool own_namespace);
 
 enum mount_report {
-    MOUNT_REPORT_DECIDED,  /* AUDIT_MOUNT_DECIDED: a network or FUSE mount; when v->kind denies, it has been detached */
-    MOUNT_REPORT_DETACHED, /* AUDIT_MOUNT_DECIDED: a mount of a refused medium has been detached */
+    MOUNT_REPORT_DECIDED, /* AUDIT_MOUNT_DECIDED: a network or FUSE mount; when v->kind denies, it has been detached */
+    MOUNT_REPORT_DETACHED, /* AUDIT_MOUNT_DECIDED: a mount of a refused medium has been detached; v NULL: of one under export */
     MOUNT_REPORT_READ_ONLY, /* AUDIT_MEDIUM_REASSERTED, alarm: an exit was mounted writable; now it is not, or is detached */
     MOUNT_REPORT_FAILED, /* AUDIT_MOUNT_DECIDED, alarm: could not be detached or made read-only, tried again at each tick */
     MOUNT_REPORT_UNREAD, /* AUDIT_MOUNT_DECIDED, alarm, once: a namespace whose mounts cannot be read; the entry is empty */

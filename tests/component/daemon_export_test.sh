@@ -99,6 +99,9 @@ is_refused_for limit 'in one day' take_out "$stage/outside/a.txt" "$stage/outsid
 rule 'from: [juki, elsewhere], container: plain, file-max: 100K'
 is_refused_for unreadable 'permissions' take_out "$stage/outside/secret" "$stage/outside/a.txt"
 head -c 200K /dev/urandom > "$stage/outside/large.bin"
+is_refused_for size 'larger' take_out "$stage/outside/large.bin"
+( as_user "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" why ) > "$stage/out"
+grep -q 'Taking out large.bin was refused' "$stage/out" || { cat "$stage/out"; fail "why does not tell of it"; }
 is_refused_for size 'larger' take_out "$stage/outside/a.txt" "$stage/outside/large.bin"
 rule 'from: [elsewhere], container: plain'
 is_refused_for source 'rule\|taken out' take_out "$stage/outside/a.txt" "$store/residents.csv"
