@@ -120,6 +120,7 @@ const char *factor_error_words(uint8_t error)
         [MFA_E_SECRET] = N_("the secret is no base32, or has less than 128 or more than 512 bits"),
         [MFA_E_SETTINGS] = N_("algorithm, digits or period are not supported"),
         [MFA_E_NAME] = N_("this name cannot be used: too long, not printable, or with a colon"),
+        [MFA_E_SHARED] = N_("this secret is another person's here: one authenticator cannot speak for two"),
     };
 
     return error > 0 && error < MFA_E_COUNT_ ? _(words[error]) : NULL;

@@ -216,12 +216,43 @@ int mfa_enrol_confirm(struct mfa *m, uid_t uid, const char *first, const char *s
 
 /* --- changes --- */
 
+struct compared {
+    const struct mfa *m;
+    const uint8_t *
+        secret; /* TOTP_SECRET_MAX bytes, zeros behind it: HMAC takes a key with zeros behind it for the same (RFC 2104) */
+    bool equal;
+};
+
+static int compare_one(void *context, const struct record *r)
+{
+    struct compared *c = context;
+    struct seal_place place = mfa_place(r);
+    uint8_t secret[TOTP_SECRET_MAX] = {0};
+    size_t size = 0;
+    int e = unseal(&c->m->key, &place, &r->secret, secret, &size);
+
+    /* One that does not open can give no code either. */
+    if (e >= 0)
+        c->equal |= CRYPTO_memcmp(secret, c->secret, sizeof(secret)) == 0;
+    OPENSSL_cleanse(secret, sizeof(secret));
+    return e < 0 && e != -EBADMSG ? e : 0;
+}
+
+/* 0, MFA_E_SHARED, MFA_E_UNAVAILABLE. */
+static int check_unshared(struct mfa *m, const uint8_t secret[static TOTP_SECRET_MAX])
+{
+    struct compared c = {.m = m, .secret = secret};
+    int e = store_each(m->store, compare_one, &c);
+
+    return e < 0 ? mfa_failed(m, e) : c.equal ? MFA_E_SHARED : 0;
+}
+
 int mfa_import(struct mfa *m, uid_t uid, const char *name, const char *base32, const struct totp_settings *settings,
                uint64_t step, const struct mfa_now *now, struct mfa_recovery *recovery)
 {
     struct record r = {
         .uid = uid, .settings = *settings, .seen_us = now->wall_us, .created_us = now->wall_us, .imported = true};
-    uint8_t secret[TOTP_SECRET_MAX];
+    uint8_t secret[TOTP_SECRET_MAX] = {0};
     size_t size = 0;
     int e;
 
@@ -235,7 +266,9 @@ int mfa_import(struct mfa *m, uid_t uid, const char *name, const char *base32, c
     r.step = step != 0 ? step : totp_step(settings, now->wall_us);
     (void)snprintf(r.name, sizeof(r.name), "%s", name);
     e = totp_base32_read(base32, secret, &size);
-    e = e < 0 ? MFA_E_SECRET : add(m, &r, secret, size, recovery);
+    e = e < 0 ? MFA_E_SECRET : check_unshared(m, secret);
+    if (e == 0)
+        e = add(m, &r, secret, size, recovery);
     OPENSSL_cleanse(secret, sizeof(secret));
     return e;
 }
@@ -294,12 +327,27 @@ int mfa_remove(struct mfa *m, uid_t uid)
     return end_change(m, r);
 }
 
+/* Of somebody without a credential, only a grace that begins in the future can be lifted: it begins anew. */
+static int lift_grace(struct mfa *m, uid_t uid, const struct mfa_now *now)
+{
+    int64_t since = 0, seen = 0;
+    int r = store_grace_load(m->store, uid, &since, &seen);
+
+    if (r == 0 || (r > 0 && since <= now->wall_us))
+        return MFA_E_UNKNOWN;
+    if (r > 0)
+        r = store_begin(m->store);
+    return end_change(m, r < 0 ? r : store_grace_forget(m->store, uid));
+}
+
 int mfa_lift(struct mfa *m, uid_t uid, const struct mfa_now *now)
 {
     struct record record;
     uint64_t step;
     int r = begin_change(m, uid, now, &record);
 
+    if (r == MFA_E_UNKNOWN)
+        return lift_grace(m, uid, now);
     if (r != 0)
         return r;
     step = totp_step(&record.settings, now->wall_us);

@@ -37,7 +37,7 @@ static const char *const outcome_names[MFA_OUTCOME_COUNT_] = {
 };
 static const char *const error_names[MFA_E_COUNT_] = {
     "done", "unavailable", "enrolled", "unknown",  "not-begun", "codes",
-    "skew", "too-many",    "secret",   "settings", "name",
+    "skew", "too-many",    "secret",   "settings", "name",      "shared",
 };
 static const char *const condition_names[] = {"damaged", "good", "no-key", "closed"};
 

@@ -57,6 +57,7 @@ enum mfa_error {
     MFA_E_SECRET,    /* not base32, shorter than 128 or longer than 512 bits */
     MFA_E_SETTINGS,  /* digits, period or algorithm out of range */
     MFA_E_NAME,      /* empty, too long, not printable, or with a colon */
+    MFA_E_SHARED,    /* the secret is another person's here already */
     MFA_E_COUNT_,
 };
 const char *mfa_error_name(enum mfa_error error); /* stable: "unavailable" "enrolled" "unknown" … */
@@ -140,7 +141,8 @@ void mfa_verify(struct mfa *m, uid_t uid, const char *code, const struct mfa_now
 /* What mfa_verify() would say without a code: NEEDED (it would look at one), WAIT, LOCKED, ROLLBACK, NOT_ENROLLED, UNAVAILABLE. */
 void mfa_ask(struct mfa *m, uid_t uid, const struct mfa_now *now, struct mfa_result *ret);
 /* Days of grace for somebody who is not enrolled: counted from the first call for this uid, which is stored. GRACE with days left, else
- * NOT_ENROLLED or UNAVAILABLE; a clock set back gives no time back. grace_us 0: none. */
+ * NOT_ENROLLED or UNAVAILABLE; a clock set back gives no time back, and ROLLBACK when it is more than a day behind that first call.
+ * grace_us 0: none. */
 void mfa_grace(struct mfa *m, uid_t uid, int64_t grace_us, const struct mfa_now *now, struct mfa_result *ret);
 
 /* --- enrolment --- */
@@ -165,13 +167,13 @@ int mfa_enrol_begin(struct mfa *m, uid_t uid, const char *name, const char *issu
 int mfa_enrol_confirm(struct mfa *m, uid_t uid, const char *first, const char *second, const struct mfa_now *now,
                       struct mfa_recovery *ret, int *ret_minutes);
 /* A ready secret of another verifier, in base32 (any case, spaces and padding do not matter). step: the last one used there, 0 unknown: then
- * every step up to now counts as used. recovery NULL: none are made. */
+ * every step up to now counts as used. recovery NULL: none are made. A code opens once (H6): two people cannot have one secret. */
 int mfa_import(struct mfa *m, uid_t uid, const char *name, const char *base32, const struct totp_settings *settings,
                uint64_t step, const struct mfa_now *now, struct mfa_recovery *recovery);
 /* Ten new codes; the old ones are void. */
 int mfa_reissue(struct mfa *m, uid_t uid, struct mfa_recovery *ret);
 int mfa_remove(struct mfa *m, uid_t uid);
-/* Ends a lock, a wait and a rollback: failures are 0, the clock's reading now is believed. Used steps stay used, unless the clock had been
+/* Ends a lock, a wait and a rollback, that of somebody's grace too: failures are 0, the clock's reading now is believed. Used steps stay used, unless the clock had been
  * far ahead: a last step in the future becomes now's. */
 int mfa_lift(struct mfa *m, uid_t uid, const struct mfa_now *now);
 

@@ -17,6 +17,8 @@ enum {
 };
 
 #define DAY_US (INT64_C(86400) * 1000000)
+#define MINUTE_US (INT64_C(60) * 1000000)
+#define GRACE_SLACK_US DAY_US /* a clock that took local time for UTC */
 
 /* What a code turned out to be. */
 struct finding {
@@ -274,6 +276,13 @@ void mfa_grace(struct mfa *m, uid_t uid, int64_t grace_us, const struct mfa_now 
         (void)save_grace(m, uid, since, now->wall_us);
     if (e < 0) {
         (void)mfa_failed(m, e);
+        return;
+    }
+    /* Begun by a clock that was ahead: it would not end before that time comes. */
+    if (now->wall_us < since - GRACE_SLACK_US) {
+        ret->outcome = MFA_ROLLBACK;
+        ret->number = (uint32_t)((since - now->wall_us) / MINUTE_US > UINT32_MAX ? UINT32_MAX
+                                                                                 : (since - now->wall_us) / MINUTE_US);
         return;
     }
     seen = now->wall_us > seen ? now->wall_us : seen;

@@ -237,7 +237,7 @@ note "who approves"
 policy 8 '{factors: [totp], approvals: 1, for: 10m}'
 exits 0 kuraban reload
 enrol daemon
-for try in 1 2 3 4; do
+for _ in 1 2 3 4; do
     enrol nobody
     exits 1 typing "$(code nobody)" 000000 -- nobody unlock --reason x --approver daemon
 done

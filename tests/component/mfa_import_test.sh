@@ -124,20 +124,22 @@ PYTHON
 note "pam_oath's file for many"
 cat > "$stage/users.oath" << OATH
 # users
-HOTP/T30 daemon - $hex
-HOTP/T30/8 bin secretpin $hex 0 12345678 2026-11-22T10:00:00L
+HOTP/T30 daemon - ${hex:2}11
+HOTP/T30/8 bin secretpin ${hex:2}22 0 12345678 2026-11-22T10:00:00L
 HOTP sys - $hex 5
 HOTP/T30 no-such-person - $hex
 HOTP/T30 $user - $hex
 nonsense
+HOTP/T30 lp - $hex
 OATH
 chmod 600 "$stage/users.oath"
 exits 1 import pam-oath "$stage/users.oath" --recovery --json
 says '"outcome": "no-person"'
-never "$hex"
+never "${hex:2}"
 never "$secret"
 never secretpin
-jq -e '([.lines[] | select(.outcome == "carried") | .user] == ["daemon", "bin"]) and ([.lines[] | select(.refused) | .line] == [4, 5, 6, 7])
+jq -e '([.lines[] | select(.outcome == "carried") | .user] == ["daemon", "bin"]) and ([.lines[] | select(.refused) | .line] == [4, 5, 6, 7, 8])
+    and (.lines[-1].outcome == "shared")
     and (.recovery | map(.codes | length) == [10, 10])' "$stage/out" > /dev/null || { cat "$stage/out"; fail "pam-oath --json"; }
 { has daemon && has bin; } || fail "not imported"
 holds 'any(.[]; .name == "bin" and .digits == 8)' mfa list || fail "eight digits"

@@ -544,6 +544,28 @@ static void test_import(void **state)
     assert_int_equal(verify(f, recovery.codes[9], NULL), MFA_ACCEPTED);
 }
 
+/* One authenticator for two people: a code would open twice, and its owner approve their own request. */
+static void test_import_shared(void **state)
+{
+    static const char base32[] = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+    const struct totp_settings other = {.algorithm = TOTP_SHA1, .digits = 8, .period = 60};
+    struct fixture *f = *state;
+
+    assert_int_equal(mfa_import(f->mfa, TANAKA, "tanaka", base32, &totp_default, 0, &f->now, NULL), 0);
+    assert_int_equal(mfa_import(f->mfa, SUZUKI, "suzuki", base32, &totp_default, 0, &f->now, NULL), MFA_E_SHARED);
+    assert_int_equal(mfa_import(f->mfa, SUZUKI, "suzuki", base32, &other, 0, &f->now, NULL), MFA_E_SHARED);
+    /* HMAC takes it for the same with five zero bytes behind it. */
+    assert_int_equal(mfa_import(f->mfa, SUZUKI, "suzuki", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQAAAAAAAA", &totp_default, 0,
+                                &f->now, NULL),
+                     MFA_E_SHARED);
+    assert_int_equal(
+        mfa_import(f->mfa, SUZUKI, "suzuki", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJR", &totp_default, 0, &f->now, NULL), 0);
+    assert_int_equal(mfa_remove(f->mfa, TANAKA), 0);
+    assert_int_equal(mfa_remove(f->mfa, SUZUKI), 0);
+    assert_int_equal(mfa_import(f->mfa, SUZUKI, "suzuki", base32, &totp_default, 0, &f->now, NULL), 0);
+    assert_string_equal(mfa_error_name(MFA_E_SHARED), "shared");
+}
+
 static int no_random(void *context, void *bytes, size_t size)
 {
     (void)context;
@@ -590,6 +612,7 @@ int main(void)
         CASE(test_enrol_skew),
         CASE(test_algorithms),
         CASE(test_import),
+        CASE(test_import_shared),
         CASE(test_no_randomness),
     };
 

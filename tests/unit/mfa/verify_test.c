@@ -359,6 +359,35 @@ static void test_grace(void **state)
     assert_int_equal(r.number, 7);
 }
 
+/* The first login stood under a clock that was years ahead: without an end that clock was to bring, the grace has none. */
+static void test_grace_begun_ahead(void **state)
+{
+    struct fixture *f = *state;
+    const int64_t week = 7 * 86400 * SECOND, years = 3 * 365 * 86400 * SECOND;
+    struct mfa_result r;
+
+    f->now.wall_us += years;
+    mfa_grace(f->mfa, TANAKA, week, &f->now, &r);
+    assert_int_equal(r.number, 7);
+    f->now.wall_us -= years;
+    mfa_grace(f->mfa, TANAKA, week, &f->now, &r);
+    assert_int_equal(r.outcome, MFA_ROLLBACK);
+    assert_int_equal(r.number, 3 * 365 * 24 * 60);
+    assert_int_equal(mfa_lift(f->mfa, SUZUKI, &f->now), MFA_E_UNKNOWN);
+    assert_int_equal(mfa_lift(f->mfa, TANAKA, &f->now), 0);
+    mfa_grace(f->mfa, TANAKA, week, &f->now, &r);
+    assert_int_equal(r.outcome, MFA_GRACE);
+    assert_int_equal(r.number, 7);
+    /* What runs is not begun anew. */
+    assert_int_equal(mfa_lift(f->mfa, TANAKA, &f->now), MFA_E_UNKNOWN);
+    f->now.wall_us -= 9 * 3600 * SECOND; /* local time was taken for UTC */
+    mfa_grace(f->mfa, TANAKA, week, &f->now, &r);
+    assert_int_equal(r.number, 7);
+    pass(f, 8 * 86400);
+    mfa_grace(f->mfa, TANAKA, week, &f->now, &r);
+    assert_int_equal(r.outcome, MFA_NOT_ENROLLED);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -380,6 +409,7 @@ int main(void)
         CASE(test_recovery),
         CASE(test_far_future),
         CASE(test_grace),
+        CASE(test_grace_begun_ahead),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
