@@ -190,7 +190,7 @@ static void test_watch(void **state)
         size++;
     line[size] = 0;
     json = json_loads(line, 0, NULL);
-    assert_int_equal(json_array_size(json), 4);
+    assert_int_equal(json_array_size(json), 6);
     json_decref(json);
     assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
     assert_int_equal(fake_ctl_stop(&server), 0);
