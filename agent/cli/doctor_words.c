@@ -74,6 +74,12 @@ static const struct check_words words[] = {
     {"journal.written", N_("the journal can be written"), N_("the journal cannot be written"), false},
     {"journal.unrecorded", N_("everything could be recorded"), N_("decisions could not be recorded for want of space"),
      true},
+    {"mfa.store", N_("one-time codes can be verified"),
+     N_("one-time codes cannot be verified: nobody gets in who needs one"), false},
+    {"mfa.store.state", N_("the store of second factors is whole, and its space is reserved"),
+     N_("the store of second factors needs a look"), false},
+    {"mfa.administrator", N_("an administrator has a second factor"),
+     N_("logins ask for a code, and no administrator has a second factor"), true},
     {"kernel.user-namespaces", N_("users cannot make their own namespaces"),
      N_("users can make their own namespaces: there a program can pass for one that a store permits"), false},
     {"kernel.fanotify", N_("the kernel has permission events"),
@@ -100,6 +106,9 @@ const char *doctor_todo(const char *check)
         {"policy.trust",
          N_("put trust.json back from a backup, or at the console: kuraban policy root remove --reason TEXT")},
         {"policy.signed", N_("kuraban policy apply BUNDLE")},
+        {"mfa.store",
+         N_("put mfa.db and its key back from a backup, or make room on the disk; docs/FILEFORMAT.mfa.md")},
+        {"mfa.administrator", N_("kuraban mfa enrol, as an administrator, before the next login")},
     };
 
     for (size_t i = 0; i < ELEMENTS(todos); i++)
