@@ -131,6 +131,17 @@ static void answer_failed(struct exporting *x, const char *reason, const char *d
     json_decref(answer);
 }
 
+/* Read-only first, then to be seen again. */
+void exports_give_back(struct exporting *x)
+{
+    struct block_manager *b = x->daemon->block;
+
+    if (!b)
+        return;
+    (void)block_manager_set_export(b, x->device, MEDIUM_EXPORT_CLOSED, clock_wall_us());
+    (void)block_manager_set_export(b, x->device, MEDIUM_EXPORT_NONE, clock_wall_us());
+}
+
 void exports_end(struct exporting *x, const char *reason, const char *detail)
 {
     struct daemon *d = x->daemon;
@@ -142,11 +153,8 @@ void exports_end(struct exporting *x, const char *reason, const char *detail)
     }
     if (recorder_sync(d->recorder) == 0 && d->exports->ledger)
         (void)ledger_end(d->exports->ledger, x->id);
-    /* Read-only first, then to be seen again. */
-    if (d->block)
-        (void)block_manager_set_export(d->block, x->device, MEDIUM_EXPORT_CLOSED, clock_wall_us());
-    if (d->block)
-        (void)block_manager_set_export(d->block, x->device, MEDIUM_EXPORT_NONE, clock_wall_us());
+    if (x->phase != EXPORTS_ENDED)
+        exports_give_back(x);
     d->exports->now = NULL;
     exporting_free(x);
     daemon_changed(d);
@@ -299,6 +307,8 @@ static int begin(struct daemon *d, const struct exports_request *r)
     char name[64];
     int e;
 
+    if (d->exports->now && d->exports->now->phase == EXPORTS_ENDED)
+        exports_end(d->exports->now, NULL, ""); /* only its process is still there */
     if (d->exports->now)
         return EXPORTS_E_BUSY;
     if (!medium_knows(r->medium->filesystem))

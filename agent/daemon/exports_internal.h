@@ -74,6 +74,8 @@ struct exports {
 /* exports.c */
 struct json_t *exports_record(const struct exporting *x); /* "kuraban"."export" */
 void exports_add_record(struct exporting *x, struct audit_event *e, struct json_t *extra);
+/* The medium is everybody's again, as policy permits. */
+void exports_give_back(struct exporting *x);
 /* Records the end, gives the medium back, frees x. reason NULL: finished. */
 void exports_end(struct exporting *x, const char *reason, const char *detail);
 /* Tells the worker to stop, then exports_end(). */

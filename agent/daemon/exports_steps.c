@@ -427,6 +427,7 @@ static int on_done(struct exporting *x, struct buf_reader *in)
     exports_add_record(x, &e, exports_record(x));
     if (recorder_sync(d->recorder) == 0)
         (void)ledger_end(d->exports->ledger, x->id);
+    exports_give_back(x); /* before the person is told that they may have it */
     x->phase = EXPORTS_ENDED;
     return exports_send(x, EXPORT_RECORDED, "") < 0 ? -EPIPE : 0;
 }
