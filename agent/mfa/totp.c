@@ -75,13 +75,12 @@ static void hmac_close(struct hmac *h)
 
 static int hmac_open(struct hmac *h, enum totp_algorithm algorithm, const uint8_t *secret, size_t size)
 {
-    char digest[8];
-    OSSL_PARAM parameters[2] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-        OSSL_PARAM_construct_end(),
-    };
+    char digest[8] = "";
+    OSSL_PARAM parameters[2];
 
     (void)strcpy(digest, algorithms[algorithm].digest);
+    parameters[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0); /* asks for its length */
+    parameters[1] = OSSL_PARAM_construct_end();
     h->mac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
     h->context = h->mac ? EVP_MAC_CTX_new(h->mac) : NULL;
     if (!h->context || EVP_MAC_init(h->context, secret, size, parameters) != 1)
