@@ -6,14 +6,22 @@
 
 #include <string.h>
 
-static bool is_limited(const struct audit_event *e)
+/* Refusals of what somebody asked kuraband for. Wrong codes are none: how many there can be is the verifier's to limit. */
+static bool is_request(const struct audit_event *e)
 {
-    return e->action == AUDIT_FILE_OPEN && e->has_verdict && !e->alarm && e->has_uid;
+    return e->action == AUDIT_GRANT_REFUSED || e->action == AUDIT_EXPORT_FAILED;
 }
 
-static bool is_refused(const struct audit_event *e)
+static bool is_limited(const struct audit_event *e)
 {
-    return !e->allowed || e->would_refuse;
+    return ((e->action == AUDIT_FILE_OPEN && e->has_verdict) || is_request(e)) && !e->alarm && e->has_uid;
+}
+
+static enum flood_kind kind_of(const struct audit_event *e)
+{
+    if (is_request(e))
+        return FLOOD_REQUESTS;
+    return !e->allowed || e->would_refuse ? FLOOD_REFUSED : FLOOD_ALLOWED;
 }
 
 /* The login uid stays what it is when somebody takes the uids of a namespace of their own, one after the other. */
@@ -34,25 +42,24 @@ static bool has_ended(const struct flood *f, const struct flood_person *p, uint6
 static struct flood_person *find(struct flood *f, const struct audit_event *e, uint64_t now_us)
 {
     struct flood_person *free_place = NULL, *last = &f->persons[FLOOD_PERSONS];
-    bool refused = is_refused(e);
+    enum flood_kind kind = kind_of(e);
 
     for (size_t i = 0; i < FLOOD_PERSONS; i++) {
         struct flood_person *p = &f->persons[i];
 
         if (p->used && has_ended(f, p, now_us))
             p->used = false;
-        if (p->used && p->uid == person_of(e) && p->refused == refused)
+        if (p->used && p->uid == person_of(e) && p->kind == kind)
             return p;
         if (!p->used && !free_place)
             free_place = p;
     }
     if (free_place) {
-        *free_place =
-            (struct flood_person){.used = true, .refused = refused, .uid = person_of(e), .window_start_us = now_us};
+        *free_place = (struct flood_person){.used = true, .kind = kind, .uid = person_of(e), .window_start_us = now_us};
         return free_place;
     }
     if (!last->used || has_ended(f, last, now_us))
-        *last = (struct flood_person){.used = true, .refused = true, .window_start_us = now_us};
+        *last = (struct flood_person){.used = true, .kind = FLOOD_REFUSED, .window_start_us = now_us};
     return last;
 }
 
@@ -63,7 +70,7 @@ bool flood_is_below(struct flood *f, const struct audit_event *e, uint64_t now_u
     if (!is_limited(e))
         return true;
     p = find(f, e, now_us);
-    return p->passed < (p->refused ? f->refused : f->allowed);
+    return p->passed < f->limits[p->kind];
 }
 
 void flood_count(struct flood *f, const struct audit_event *e, uint64_t now_us)
@@ -80,5 +87,7 @@ void flood_summarize(const struct audit_event *e, struct audit_event *ret)
     ret->program_device = ret->program_inode = 0;
     ret->pid = 0;
     ret->start_time = 0;
-    audit_set(ret->message, sizeof(ret->message), "more different opens than are recorded one by one");
+    audit_set(ret->message, sizeof(ret->message),
+              is_request(e) ? "more requests than are recorded one by one"
+                            : "more different opens than are recorded one by one");
 }

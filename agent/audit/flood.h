@@ -7,21 +7,30 @@
 /*
  * How many different opens of one person are recorded each. Who varies the path or the program with every try escapes folding,
  * and would fill the disk, push others' records out of the gate's ring and, with when-full: drop-oldest, what was recorded
- * before. Past the limit of a window the opens are counted in one event without path and program. Pure, no allocation.
+ * before. Past the limit of a window the opens are counted in one event without path and program. So are refused requests for grants and
+ * exports, which hold a text that the person chose. Pure, no allocation.
  */
 enum {
     FLOOD_PERSONS = 64 /* of more at the same time, the rest share one limit */
 };
 
+enum flood_kind {
+    FLOOD_ALLOWED = 0, /* opens */
+    FLOOD_REFUSED,
+    FLOOD_REQUESTS,
+    FLOOD_KINDS
+};
+
 struct flood_person {
-    bool used, refused;
+    bool used;
+    enum flood_kind kind;
     uid_t uid;
     uint64_t window_start_us;
     uint32_t passed;
 };
 
 struct flood {
-    uint32_t refused, allowed; /* limits per window and person */
+    uint32_t limits[FLOOD_KINDS]; /* per window and person */
     uint64_t window_us;
     struct flood_person persons[FLOOD_PERSONS + 1]; /* the last one is shared */
 };

@@ -17,6 +17,7 @@ enum {
     FOLD_WINDOW_US = 10 * 1000 * 1000,
     FOLD_REFUSED = 300,
     FOLD_ALLOWED = 3000,
+    FOLD_REQUESTS = 30,
 };
 
 struct fold_entry {
@@ -50,8 +51,9 @@ int fold_new(const struct fold_limits *limits, fold_emit emit, void *context, st
         f->limits.window_us = FOLD_WINDOW_US;
     if (f->limits.entries == 0)
         f->limits.entries = FOLD_ENTRIES;
-    f->flood.refused = f->limits.refused > 0 ? f->limits.refused : FOLD_REFUSED;
-    f->flood.allowed = f->limits.allowed > 0 ? f->limits.allowed : FOLD_ALLOWED;
+    f->flood.limits[FLOOD_REFUSED] = f->limits.refused > 0 ? f->limits.refused : FOLD_REFUSED;
+    f->flood.limits[FLOOD_ALLOWED] = f->limits.allowed > 0 ? f->limits.allowed : FOLD_ALLOWED;
+    f->flood.limits[FLOOD_REQUESTS] = f->limits.requests > 0 ? f->limits.requests : FOLD_REQUESTS;
     f->flood.window_us = f->limits.window_us;
     f->emit = emit;
     f->context = context;
@@ -264,6 +266,18 @@ int fold_offer(struct fold *f, const struct audit_event *e, uint64_t now_us)
         if (r == FOLD_PASS)
             flood_count(&f->flood, e, now_us);
         return r;
+    }
+    flood_summarize(e, &summary);
+    return offer(f, &summary, event_hash(&summary), 0, now_us);
+}
+
+int fold_offer_whole(struct fold *f, const struct audit_event *e, uint64_t now_us)
+{
+    struct audit_event summary;
+
+    if (flood_is_below(&f->flood, e, now_us)) {
+        flood_count(&f->flood, e, now_us);
+        return FOLD_PASS;
     }
     flood_summarize(e, &summary);
     return offer(f, &summary, event_hash(&summary), 0, now_us);

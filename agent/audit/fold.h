@@ -16,6 +16,7 @@ struct fold_limits {
     size_t entries;     /* different events remembered; 0 = 256 */
     /* Opens of one person that are passed on per window, refused and allowed ones (flood.h); 0 = 300 and 3000. */
     uint32_t refused, allowed;
+    uint32_t requests; /* refused requests of one person; 0 = 30 */
 };
 
 /* Takes an event to be recorded: >= 0, or -errno which is forwarded; a counted event then stays counted. */
@@ -31,6 +32,8 @@ enum {
     FOLD_HELD = 1
 };
 int fold_offer(struct fold *f, const struct audit_event *e, uint64_t now_us);
+/* For one that holds more than the event: the same are not folded, but past a person's limit they are counted like others. */
+int fold_offer_whole(struct fold *f, const struct audit_event *e, uint64_t now_us);
 /* Emits what windows that ended by now_us hold. */
 int fold_expire(struct fold *f, uint64_t now_us);
 /* Emits everything held. */

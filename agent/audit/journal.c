@@ -157,6 +157,9 @@ int journal_append_with(struct journal *j, const struct audit_event *e, const ch
 
     if (r != JOURNAL_OK)
         return r;
+    r = fold_offer_whole(j->fold, e, e->boottime_us);
+    if (r != FOLD_PASS)
+        return r < 0 ? r : JOURNAL_FOLDED;
     r = chain_add(j, e, &(struct record_extra){.name = name, .value = value});
     return r < 0 ? r : JOURNAL_OK;
 }

@@ -74,7 +74,7 @@ enum {
     JOURNAL_E_FULL = 2
 };
 int journal_append(struct journal *j, const struct audit_event *e);
-/* The same for what is rare: never folded, with `value` (borrowed) as "kuraban".name; name must be a literal that stands in
+/* The same for what is rare: folded only when one person asks for too much (flood.h), with `value` (borrowed) as "kuraban".name; name must be a literal that stands in
  * docs/FILEFORMAT.journal.md. */
 int journal_append_with(struct journal *j, const struct audit_event *e, const char *name, struct json_t *value);
 

@@ -237,16 +237,54 @@ static void test_many_persons_cannot_flood(void **state)
     fold_free(f);
 }
 
+/* Requests that are refused hold a text of the person's: another one each time, with or without more beside the event. */
+static void test_requests_cannot_flood(void **state)
+{
+    struct sink sink = {0};
+    struct fold_limits limits = {.requests = 20};
+    struct fold *f = NULL;
+    unsigned int passed = 0;
+    struct audit_event e;
+
+    (void)state;
+    assert_int_equal(fold_new(&limits, take, &sink, &f), 0);
+    for (unsigned int i = 0; i < 1000; i++) {
+        audit_event_init(&e, i % 2 ? AUDIT_GRANT_REFUSED : AUDIT_EXPORT_FAILED);
+        e.has_uid = e.has_verdict = true;
+        e.uid = 1000;
+        audit_set(e.reason, sizeof(e.reason), "approval");
+        (void)snprintf(e.message, sizeof(e.message), "reason: %u", i);
+        passed += (i % 2 ? fold_offer(f, &e, S + i) : fold_offer_whole(f, &e, S + i)) == FOLD_PASS;
+    }
+    assert_int_equal(passed, 20);
+    /* Nothing of others, of what is no refusal, or of opens is held back by it. */
+    e.uid = 1001;
+    assert_int_equal(fold_offer_whole(f, &e, S + 1000), FOLD_PASS);
+    e = event("/a");
+    e.has_uid = true;
+    e.uid = 1000;
+    assert_int_equal(fold_offer(f, &e, S + 1000), FOLD_PASS);
+    audit_event_init(&e, AUDIT_GRANT_GIVEN);
+    e.has_uid = true;
+    e.uid = 1000;
+    assert_int_equal(fold_offer_whole(f, &e, S + 1000), FOLD_PASS);
+    audit_event_init(&e, AUDIT_EXPORT_FAILED);
+    e.has_uid = e.alarm = true;
+    e.uid = 1000;
+    assert_int_equal(fold_offer_whole(f, &e, S + 1000), FOLD_PASS);
+    assert_int_equal(fold_flush(f), 0);
+    assert_int_equal(sink.counted, 980);
+    assert_string_equal(sink.last.message, "more requests than are recorded one by one");
+    fold_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_burst_then_count),
-        cmocka_unit_test(test_what_differs_is_not_folded),
-        cmocka_unit_test(test_full_table_loses_nothing),
-        cmocka_unit_test(test_failed_emit_keeps_the_count),
-        cmocka_unit_test(test_one_person_cannot_flood),
-        cmocka_unit_test(test_many_persons_cannot_flood),
-        cmocka_unit_test(test_clock_going_back_ends_the_window),
+        cmocka_unit_test(test_burst_then_count),         cmocka_unit_test(test_what_differs_is_not_folded),
+        cmocka_unit_test(test_full_table_loses_nothing), cmocka_unit_test(test_failed_emit_keeps_the_count),
+        cmocka_unit_test(test_one_person_cannot_flood),  cmocka_unit_test(test_many_persons_cannot_flood),
+        cmocka_unit_test(test_requests_cannot_flood),    cmocka_unit_test(test_clock_going_back_ends_the_window),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
