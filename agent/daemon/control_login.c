@@ -277,6 +277,22 @@ static int confirm(struct login *l, struct buf *more)
 
 /* --- from outside --- */
 
+/* For the journal. What a person's own program says of itself may be another text each time, and names no place that could be believed. */
+static void tell_about(struct login *l)
+{
+    const struct policy_mfa *p = &rulebook_policy(l->d->rulebook)->mfa;
+    const char *service = "";
+
+    if (l->call->peer->uid == 0) {
+        (void)snprintf(l->about, sizeof(l->about), "%.64s%s%.40s%s%.40s", l->service, l->rhost[0] ? " from " : "",
+                       l->rhost, l->tty[0] ? " at " : "", l->tty);
+        return;
+    }
+    for (size_t i = 0; i < p->services.n; i++)
+        service = text_equal(p->services.items[i], l->service) ? l->service : service;
+    (void)snprintf(l->about, sizeof(l->about), "%s%sa program of their own", service, service[0] ? ", says " : "");
+}
+
 static int run(struct login *l, struct buf *more)
 {
     int r = 0;
@@ -327,7 +343,6 @@ enum ctl_code control_on_mfa_login(void *context, const struct ctl_call *call, s
         return CTL_CODE_INVALID;
     if (call->peer->uid != 0 && l.uid != call->peer->uid)
         return CTL_CODE_DENIED;
-    (void)snprintf(l.about, sizeof(l.about), "%.64s%s%.40s%s%.40s", l.service, l.rhost[0] ? " from " : "", l.rhost,
-                   l.tty[0] ? " at " : "", l.tty);
+    tell_about(&l);
     return answer(&l);
 }

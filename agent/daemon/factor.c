@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -144,6 +145,8 @@ int factor_start(struct daemon *d)
     struct mfa_options options = {.state_directory = d->state_fd, .credentials = getenv("CREDENTIALS_DIRECTORY")};
     int r;
 
+    /* From here on the key of all secrets, and codes, are in this process: it leaves no core file. */
+    (void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
     if (files_read_text_at(d->proc_fd, "sys/kernel/random/boot_id", BOOT_ID_SIZE, &boot) >= 0)
         options.boot_id = boot;
     r = mfa_open(&options, &d->mfa);

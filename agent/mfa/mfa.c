@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "base/cleanup.h"
@@ -181,6 +182,8 @@ int mfa_open(const struct mfa_options *options, struct mfa **ret)
 
     if (!m)
         return -ENOMEM;
+    /* The key and secrets that wait to be confirmed: not to swap space, where that is permitted. */
+    (void)mlock(m, sizeof(*m));
     m->directory = options->state_directory;
     m->ops = options->ops ? *options->ops : (struct mfa_ops){.random = machine_random};
     if (!m->ops.random)
@@ -209,6 +212,7 @@ struct mfa *mfa_free(struct mfa *m)
     (void)store_free(m->store);
     free(m->credentials);
     OPENSSL_cleanse(m, sizeof(*m));
+    (void)munlock(m, sizeof(*m));
     free(m);
     return NULL;
 }

@@ -255,4 +255,49 @@ mv "$stage/key" "$stage/state/mfa.key"
 daemon_start
 [ "$(outcome)" = "used not-enrolled" ] || [ "$(outcome)" = "accepted not-enrolled" ] || fail "whole again: $(outcome)"
 
+note "no core file, whatever limit is set; what a program of the person says of itself is not repeated"
+py << 'PYTHON'
+from mfa import *
+import os
+use(sys.argv[1])
+pid = os.fork()
+if pid == 0:
+    os.setgroups([])
+    os.setresgid(2, 2, 2)
+    os.setresuid(2, 2, 2)
+    for i in range(300):
+        expect("not enrolled", login(2, "bin", "", 0, "login", f"host{i}"), "not-enrolled")
+    os._exit(0)
+if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
+    sys.exit("FAILED: see above")
+PYTHON
+kuraban sync > /dev/null
+kuraban audit show --json > "$stage/journal"
+jq -s -e '[.[] | select(.event.action == "mfa-refused" and .user.id == "2" and (.message | test("program of their own")))] | length > 0 and length < 50' \
+    "$stage/journal" > /dev/null || fail "one person fills the journal"
+! jq -r '.message // empty' "$stage/journal" | grep -q 'host[0-9]' || fail "the journal repeats what anybody says"
+daemon_kill TERM
+/usr/bin/python3 - "$KURABAN_BUILD/bin/kuraband" "$stage" << 'PYTHON'
+import os, resource, signal, socket, subprocess, sys, time
+program, stage = sys.argv[1:]
+os.chdir(stage)
+def aborts(command, ready):
+    p = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while not ready():
+        if time.monotonic() > end:
+            sys.exit(f"FAILED: {command} does not begin")
+        time.sleep(0.05)
+    resource.prlimit(p.pid, resource.RLIMIT_CORE, (1 << 20, 1 << 20))
+    os.kill(p.pid, signal.SIGABRT)
+    return os.WCOREDUMP(os.waitpid(p.pid, 0)[1])
+def answers():
+    with socket.socket(socket.AF_UNIX) as s:
+        return s.connect_ex(stage + "/run/control.sock") == 0
+if not aborts(["sleep", "60"], lambda: True):
+    print("  skipped: this machine writes no core files")
+elif aborts([program, "--config", stage + "/kuraban.yaml"], answers):
+    sys.exit("FAILED: kuraband left its memory in a core file")
+PYTHON
+
 finished

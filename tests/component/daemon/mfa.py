@@ -123,8 +123,8 @@ def enrol(uid, name):
     return secret, recovery
 
 
-def login_frame(uid, user, given, step=1, service="login"):
-    return frame(LOGIN, struct.pack("<BI", step, uid) + text(user) + text(service) + text("") + text("tty9") + text(given))
+def login_frame(uid, user, given, step=1, service="login", tty="tty9"):
+    return frame(LOGIN, struct.pack("<BI", step, uid) + text(user) + text(service) + text("") + text(tty) + text(given))
 
 
 def read_login(got):
@@ -136,9 +136,9 @@ def read_login(got):
     return OUTCOMES[f.number("B")], f.number("I"), f.number("B")
 
 
-def login(uid, user, given, step=1, service="login"):
+def login(uid, user, given, step=1, service="login", tty="tty9"):
     with connect() as s:
-        s.sendall(login_frame(uid, user, given, step, service))
+        s.sendall(login_frame(uid, user, given, step, service, tty))
         return read_login(receive(s))[0]
 
 
