@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/frame.h"
@@ -32,14 +33,14 @@ static int check_peer(int fd)
     return peer.uid == 0 || peer.uid == geteuid() ? 0 : -EPERM;
 }
 
-int ctl_client_open(const char *run_directory, struct ctl_client *ret)
+static int open_socket(const char *run_directory, const char *name, int *ret)
 {
     _cleanup_close_ int fd = -1;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct timeval limit = {.tv_sec = CONNECT_DEADLINE_MS / 1000};
     int n, r;
 
-    n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", run_directory, CTL_SOCKET_NAME);
+    n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", run_directory, name);
     if (n < 0 || (size_t)n >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -53,8 +54,15 @@ int ctl_client_open(const char *run_directory, struct ctl_client *ret)
     r = check_peer(fd);
     if (r < 0)
         return r;
-    ret->socket = TAKE_FD(fd);
+    *ret = TAKE_FD(fd);
     return 0;
+}
+
+int ctl_client_open(const char *run_directory, struct ctl_client *ret)
+{
+    int r = geteuid() == 0 ? open_socket(run_directory, CTL_ROOT_SOCKET_NAME, &ret->socket) : -ENOENT;
+
+    return r < 0 ? open_socket(run_directory, CTL_SOCKET_NAME, &ret->socket) : r;
 }
 
 void ctl_client_close(struct ctl_client *c)

@@ -16,7 +16,6 @@
 #include "base/frame.h"
 #include "ctl/answer.h"
 #include "ctl/internal.h"
-#include "ctl/let_go.h"
 
 enum {
     READ_MAX = FRAME_HEADER_SIZE + FRAME_BODY_MAX,
@@ -30,7 +29,7 @@ void connection_close(struct ctl_server *s, int fd, const struct ctl_peer *peer)
     if (peer->uid == 0)
         close_fd(fd);
     else
-        r = let_go(fd);
+        r = leaving_add(&s->leaving, fd, peer->uid);
     if (r < 0)
         ctl_server_log_peer(s, "control.peer-held", peer, strerrorname_np(-r));
 }

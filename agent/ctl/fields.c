@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -60,18 +61,15 @@ static int connect_before(int fd, const struct sockaddr_un *address, uint64_t de
     }
 }
 
-static int open_socket(const char *directory, uint64_t deadline_us, int *ret)
+static int open_named(const char *directory, const char *name, uint64_t deadline_us, int *ret)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     _cleanup_close_ int fd = -1;
     int n, r;
 
-    n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", directory, CTL_SOCKET_NAME);
+    n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", directory, name);
     if (n < 0 || (size_t)n >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
-    r = check_directory(directory);
-    if (r < 0)
-        return r;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
@@ -82,6 +80,17 @@ static int open_socket(const char *directory, uint64_t deadline_us, int *ret)
         return r;
     *ret = TAKE_FD(fd);
     return 0;
+}
+
+/* Root has a socket that people cannot keep full. */
+static int open_socket(const char *directory, uint64_t deadline_us, int *ret)
+{
+    int r = check_directory(directory);
+
+    if (r < 0)
+        return r;
+    r = geteuid() == 0 ? open_named(directory, CTL_ROOT_SOCKET_NAME, deadline_us, ret) : -ENOENT;
+    return r < 0 ? open_named(directory, CTL_SOCKET_NAME, deadline_us, ret) : r;
 }
 
 /* Moves the body into answer. */

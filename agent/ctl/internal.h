@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "base/buf.h"
+#include "ctl/leaving.h"
 #include "ctl/server.h"
 
 struct sd_event_source;
@@ -33,15 +34,20 @@ struct connection {
     uint64_t ticket; /* of the call whose answer comes later; 0 none */
 };
 
+struct listener {
+    struct ctl_server *server;
+    int fd;
+    struct sd_event_source *accept, *again;
+};
+
 struct ctl_server {
     struct sd_event *loop;
-    int listen_fd;
-    struct sd_event_source *accept_source;
+    struct listener people, root;
     const struct ctl_verb *verbs;
     size_t n_verbs;
     void *context;
     TAILQ_HEAD(, connection) connections;
-    struct sd_event_source *accept_again;
+    struct leaving leaving;
     uint64_t calls;     /* tickets given out */
     uint64_t logged_at; /* 0: never */
     uint64_t unlogged;

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,43 +52,56 @@ static _Noreturn void wait_and_end(int fd, int released)
     _exit(0);
 }
 
-/* Only what is safe after a fork in a process of many threads. The one in the middle leaves nobody to be waited for later. */
+/* Only what is safe after a fork in a process of many threads. */
 static int start_holder(int fd, int released)
 {
-    int status = -1;
     pid_t pid = fork();
+    int pidfd;
 
     if (pid < 0)
         return -errno;
-    if (pid == 0) {
-        pid_t holder = fork();
-
-        if (holder == 0)
-            wait_and_end(fd, released);
-        _exit(holder < 0);
-    }
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EAGAIN;
+    if (pid == 0)
+        wait_and_end(fd, released);
+    pidfd = pidfd_open(pid, 0);
+    if (pidfd >= 0)
+        return pidfd;
+    pidfd = -errno;
+    (void)kill(pid, SIGKILL); /* we hold the connection, so its end waits for nobody */
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    return pidfd;
 }
 
-int let_go(int fd)
+bool let_go_at_once(int fd)
+{
+    (void)shutdown(fd, SHUT_RDWR);
+    if (holds_descriptor(fd))
+        return false;
+    close_fd(fd);
+    return true;
+}
+
+int let_go_later(int fd)
 {
     int released[2];
     int r;
 
-    (void)shutdown(fd, SHUT_RDWR);
-    if (!holds_descriptor(fd)) {
-        close_fd(fd);
-        return 0;
-    }
     if (pipe2(released, O_CLOEXEC) < 0)
         return -errno;
     r = start_holder(fd, released[0]);
-    if (r == 0)
+    if (r >= 0)
         close_fd(fd);
     close_fd(released[0]);
     close_fd(released[1]);
     return r;
+}
+
+bool let_go_is_done(int closer)
+{
+    siginfo_t i = {0};
+
+    if (waitid(P_PIDFD, (id_t)closer, &i, WEXITED | WNOHANG) == 0 && i.si_pid == 0)
+        return false;
+    close_fd(closer);
+    return true;
 }

@@ -59,3 +59,4 @@ enum {
 };
 
 #define CTL_SOCKET_NAME "control.sock"
+#define CTL_ROOT_SOCKET_NAME "root.sock" /* only root may connect; the same protocol */

@@ -1,5 +1,5 @@
 /*
- * The privileged side of the control socket. Owns the listening socket and the list of connections (connection.c). A peer is identified by
+ * The privileged side of the control socket. Owns the listening sockets and the list of connections (connection.c). A peer is identified by
  * SO_PEERCRED once, at accept. It must not: block, or let one uid use up connections, memory, processor time or log lines.
  */
 #include "ctl/server.h"
@@ -29,7 +29,7 @@
 enum {
     CONNECTIONS_MAX = 128,
     CONNECTIONS_PER_UID = 16,  /* root is not counted: an administrator always gets in */
-    ACCEPT_PAUSE_US = 1000000, /* without free descriptors the listening socket would wake the loop for ever */
+    ACCEPT_PAUSE_US = 1000000, /* without free descriptors a listening socket would wake the loop for ever */
     LOG_INTERVAL_US = 1000000, /* one line about misbehaving peers in this time */
 };
 
@@ -67,24 +67,25 @@ static bool has_room(const struct ctl_server *s, uid_t uid)
         all += c->peer.uid != 0;
         own += c->peer.uid == uid;
     }
+    own += leaving_of(&s->leaving, uid);
     return all < CONNECTIONS_MAX && own < CONNECTIONS_PER_UID;
 }
 
 static int on_accept_again(sd_event_source *source, uint64_t usec, void *userdata)
 {
-    struct ctl_server *s = userdata;
+    struct listener *l = userdata;
 
     (void)source;
     (void)usec;
-    return sd_event_source_set_enabled(s->accept_source, SD_EVENT_ON);
+    return sd_event_source_set_enabled(l->accept, SD_EVENT_ON);
 }
 
-static void pause_accepting(struct ctl_server *s)
+static void pause_accepting(struct listener *l, int error)
 {
-    log_warning("control.accept-failed", "error=%s", strerrorname_np(errno));
-    if (sd_event_source_set_time(s->accept_again, ctl_server_now_us(s) + ACCEPT_PAUSE_US) >= 0 &&
-        sd_event_source_set_enabled(s->accept_again, SD_EVENT_ONESHOT) >= 0)
-        (void)sd_event_source_set_enabled(s->accept_source, SD_EVENT_OFF);
+    log_warning("control.accept-failed", "error=%s", strerrorname_np(error));
+    if (sd_event_source_set_time(l->again, ctl_server_now_us(l->server) + ACCEPT_PAUSE_US) >= 0 &&
+        sd_event_source_set_enabled(l->again, SD_EVENT_ONESHOT) >= 0)
+        (void)sd_event_source_set_enabled(l->accept, SD_EVENT_OFF);
 }
 
 /* The process behind a number, so that another one that gets the number later is not taken for it. */
@@ -102,18 +103,24 @@ static int open_peer(int fd, const struct ucred *credentials)
 
 static int on_accept(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-    struct ctl_server *s = userdata;
-    int peer_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct listener *l = userdata;
+    struct ctl_server *s = l->server;
     struct ucred credentials = {.uid = (uid_t)-1};
     struct ctl_peer peer = {.uid = (uid_t)-1, .pidfd = -1};
     socklen_t size = sizeof(credentials);
-    int on = 1;
+    int on = 1, peer_fd;
 
     (void)source;
     (void)events;
+    leaving_tidy(&s->leaving);
+    if (l == &s->people && leaving_is_full(&s->leaving)) {
+        pause_accepting(l, EBUSY);
+        return 0;
+    }
+    peer_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (peer_fd < 0) {
         if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-            pause_accepting(s);
+            pause_accepting(l, errno);
         return 0;
     }
     /* An urgent byte that was passed over would be given up by the kernel, with the fd that came with it. */
@@ -133,6 +140,25 @@ static int on_accept(sd_event_source *source, int fd, uint32_t events, void *use
     return 0;
 }
 
+static int listener_start(struct listener *l, struct ctl_server *s, int fd)
+{
+    int r;
+
+    l->server = s;
+    l->fd = fd;
+    r = sd_event_add_io(s->loop, &l->accept, fd, EPOLLIN, on_accept, l);
+    if (r >= 0)
+        r = sd_event_add_time(s->loop, &l->again, CLOCK_MONOTONIC, 0, 0, on_accept_again, l);
+    return r < 0 ? r : sd_event_source_set_enabled(l->again, SD_EVENT_OFF);
+}
+
+static void listener_stop(struct listener *l)
+{
+    sd_event_source_disable_unref(l->accept);
+    sd_event_source_disable_unref(l->again);
+    close_fd(l->fd);
+}
+
 int ctl_server_new(sd_event *loop, int listen_fd, const struct ctl_verb *verbs, size_t n_verbs, void *context,
                    struct ctl_server **ret)
 {
@@ -144,16 +170,12 @@ int ctl_server_new(sd_event *loop, int listen_fd, const struct ctl_verb *verbs, 
         return -ENOMEM;
     }
     s->loop = sd_event_ref(loop);
-    s->listen_fd = listen_fd;
+    s->root.fd = -1;
     s->verbs = verbs;
     s->n_verbs = n_verbs;
     s->context = context;
     TAILQ_INIT(&s->connections);
-    r = sd_event_add_io(loop, &s->accept_source, listen_fd, EPOLLIN, on_accept, s);
-    if (r >= 0)
-        r = sd_event_add_time(loop, &s->accept_again, CLOCK_MONOTONIC, 0, 0, on_accept_again, s);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(s->accept_again, SD_EVENT_OFF);
+    r = listener_start(&s->people, s, listen_fd);
     if (r < 0) {
         (void)ctl_server_free(s);
         return r;
@@ -162,15 +184,20 @@ int ctl_server_new(sd_event *loop, int listen_fd, const struct ctl_verb *verbs, 
     return 0;
 }
 
+int ctl_server_listen_for_root(struct ctl_server *s, int listen_fd)
+{
+    return listener_start(&s->root, s, listen_fd);
+}
+
 struct ctl_server *ctl_server_free(struct ctl_server *s)
 {
     if (!s)
         return NULL;
     while (!TAILQ_EMPTY(&s->connections))
         connection_drop(TAILQ_FIRST(&s->connections));
-    sd_event_source_disable_unref(s->accept_source);
-    sd_event_source_disable_unref(s->accept_again);
-    close_fd(s->listen_fd);
+    leaving_done(&s->leaving);
+    listener_stop(&s->people);
+    listener_stop(&s->root);
     sd_event_unref(s->loop);
     free(s);
     return NULL;
@@ -219,24 +246,35 @@ bool ctl_server_has_watchers(const struct ctl_server *s)
     return false;
 }
 
-int ctl_listen_at(int run_directory_fd, const char *run_directory)
+static int listen_at(int run_directory_fd, const char *run_directory, const char *name, mode_t mode)
 {
     _cleanup_close_ int fd = -1;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", run_directory, CTL_SOCKET_NAME);
+    int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", run_directory, name);
 
     if (n < 0 || (size_t)n >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
-    if (unlinkat(run_directory_fd, CTL_SOCKET_NAME, 0) < 0 && errno != ENOENT)
+    if (unlinkat(run_directory_fd, name, 0) < 0 && errno != ENOENT)
         return -errno;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
     if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
         return -errno;
-    if (fchmodat(run_directory_fd, CTL_SOCKET_NAME, 0666, 0) < 0)
+    /* Nobody connects before listen(). */
+    if (fchmodat(run_directory_fd, name, mode, 0) < 0)
         return -errno;
     if (listen(fd, 64) < 0)
         return -errno;
     return TAKE_FD(fd);
+}
+
+int ctl_listen_at(int run_directory_fd, const char *run_directory)
+{
+    return listen_at(run_directory_fd, run_directory, CTL_SOCKET_NAME, 0666);
+}
+
+int ctl_listen_for_root_at(int run_directory_fd, const char *run_directory)
+{
+    return listen_at(run_directory_fd, run_directory, CTL_ROOT_SOCKET_NAME, 0600);
 }

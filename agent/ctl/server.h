@@ -54,6 +54,8 @@ struct ctl_server;
 /* listen_fd: a bound, listening AF_UNIX stream socket; taken over. verbs must outlive the server. */
 int ctl_server_new(struct sd_event *loop, int listen_fd, const struct ctl_verb *verbs, size_t n_verbs, void *context,
                    struct ctl_server **ret);
+/* Root comes in here as well, also while people keep the other one full. listen_fd is taken over. Once. */
+int ctl_server_listen_for_root(struct ctl_server *s, int listen_fd);
 struct ctl_server *ctl_server_free(struct ctl_server *s);
 
 /* The answer to a call that was put off. answer is borrowed, NULL: null. fd, borrowed, goes with it; -1: none. 0, -ESTALE: that peer has
@@ -69,3 +71,5 @@ bool ctl_server_has_watchers(const struct ctl_server *s);
 
 /* Creates run_directory_fd/control.sock (0666: SO_PEERCRED decides, not the mode; the directory is root's) and listens. Returns the fd. */
 int ctl_listen_at(int run_directory_fd, const char *run_directory);
+/* The same for run_directory_fd/root.sock (0600). */
+int ctl_listen_for_root_at(int run_directory_fd, const char *run_directory);

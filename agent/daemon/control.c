@@ -239,9 +239,13 @@ static const struct ctl_verb verbs[] = {
 
 int control_start(struct daemon *d)
 {
-    int fd = ctl_listen_at(d->run_fd, d->config->run_directory);
+    int fd = ctl_listen_at(d->run_fd, d->config->run_directory), r;
 
     if (fd < 0)
         return fd;
-    return ctl_server_new(d->loop, fd, verbs, ELEMENTS(verbs), d, &d->control);
+    r = ctl_server_new(d->loop, fd, verbs, ELEMENTS(verbs), d, &d->control);
+    if (r < 0)
+        return r;
+    fd = ctl_listen_for_root_at(d->run_fd, d->config->run_directory);
+    return fd < 0 ? fd : ctl_server_listen_for_root(d->control, fd);
 }

@@ -393,8 +393,10 @@ static int start_parts(struct daemon *d)
 static void stop_parts(struct daemon *d)
 {
     /* Its name goes while the journal's lock and the keeper still say that nobody else is here. */
-    if (d->control)
+    if (d->control) {
         (void)unlinkat(d->run_fd, CTL_SOCKET_NAME, 0);
+        (void)unlinkat(d->run_fd, CTL_ROOT_SOCKET_NAME, 0);
+    }
     exports_stop(d);
     d->control = ctl_server_free(d->control);
     unlock_stop(d);
