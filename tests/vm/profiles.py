@@ -1,7 +1,8 @@
-"""States of the guest that scenarios share, each reached once per run of tests/vm/run.
+"""States of the guest that scenarios share.
 
-A profile is a VM's settings and what is done after its boot. A scenario names its profile; all scenarios of one profile
-run in one boot, in the order of their names (in as many boots as runners take part, see tests/vm/run --jobs).
+A scenario names the profile that it begins with; scenarios of one profile run in one boot, in the order of their names (in as many
+boots as runners take part, see tests/vm/run --jobs). All guests are the same machine: one that has become what another profile asks
+for goes on as that.
 """
 
 import glob
@@ -10,60 +11,41 @@ import os
 from channel import VMError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# An SD card and a SCSI bus for discs, and the usual firmware: the quick one cannot wake the machine from sleep. The last one given counts.
+MACHINE = (
+    *("-device", "virtio-scsi-pci,id=scsi", "-device", "sdhci-pci"),
+    *("-drive", "driver=null-co,size=33554432,read-zeroes=on,if=none,id=card", "-device", "sd-card,drive=card"),
+    *("-bios", "bios-256k.bin"),
+)
 
 
-class Profile:
-    """What a scenario may rely on. Subclasses change the settings and extend prepare."""
-
-    append = ""
-    usb = ("usb-kbd",)
-    extra = ()
-
-    def __init__(self, options):
-        self.options = options
-
-    def payload(self):
-        """Files for the guest's /payload."""
-        return list(self.options.payload)
-
-    def prepare(self, vm):
-        """Bring the booted guest into the profile's state."""
+def payload(options):
+    """Files for the guest's /payload: the package, and packaging/ as it is delivered with it."""
+    return [*options.payload, *options.deb, os.path.join(HERE, "../../packaging")]
 
 
-class Bare(Profile):
-    """Debian 12 as it is, without anything of ours."""
+def install(vm, options):
+    if not options.deb:
+        raise VMError("the agent profile wants a package: --deb FILE")
+    vm.check_run(["dpkg", "--install", *(f"/payload/{os.path.basename(deb)}" for deb in options.deb)], timeout=180)
 
 
-class Delivered(Profile):
-    """Debian 12 with the package and the project's packaging/ in /payload, and nothing installed: before the first command."""
-
-    def payload(self):
-        if not self.options.deb:
-            raise VMError("the delivered profile wants a package: --deb FILE")
-        return super().payload() + self.options.deb + [os.path.join(HERE, "../../packaging")]
+# How a booted guest gets into the state; a guest passes through them in this order.
+#   bare   Debian 12 as it is, with nothing of ours installed
+#   agent  the package installed on the running machine
+TABLE = {"bare": None, "agent": install}
 
 
-class Agent(Profile):
-    """The kuraban-agent package installed on the running machine, which also has an SD card and a SCSI bus for discs."""
-
-    extra = (
-        *("-device", "virtio-scsi-pci,id=scsi", "-device", "sdhci-pci"),
-        *("-drive", "driver=null-co,size=33554432,read-zeroes=on,if=none,id=card", "-device", "sd-card,drive=card"),
-        # The usual firmware: the quick one cannot wake the machine from sleep. The last one given counts.
-        *("-bios", "bios-256k.bin"),
-    )
-
-    def payload(self):
-        if not self.options.deb:
-            raise VMError("the agent profile wants a package: --deb FILE")
-        return super().payload() + self.options.deb
-
-    def prepare(self, vm):
-        names = [f"/payload/{os.path.basename(deb)}" for deb in self.options.deb]
-        vm.check_run(["dpkg", "--install", *names], timeout=180)
+def comes_after(earlier, later):
+    names = list(TABLE)
+    return names.index(earlier) < names.index(later)
 
 
-TABLE = {"bare": Bare, "delivered": Delivered, "agent": Agent}
+def bring(vm, options, later, earlier=None):
+    """Bring a guest that was just booted, or is of an earlier profile, into this one."""
+    for name, prepare in TABLE.items():
+        if prepare is not None and (earlier is None or comes_after(earlier, name)) and not comes_after(later, name):
+            prepare(vm, options)
 
 
 def scenario_files(directory):

@@ -1,13 +1,21 @@
-"""The package, installed by dpkg on a machine that runs: what it brings, a start in monitor mode, and after a switch to
-enforcement a reboot that comes up enforcing, with a keyboard that types."""
+"""packaging/quickstart --install as the one command on a machine that was booted with systemd, has no compiler and no network: the
+package was built elsewhere. What it brings; it watches first; the administrator's edit of the generated policy makes it enforce, also
+after the command is run again and after a reboot, with a keyboard that types."""
 
+import hashlib
+import os
 import re
 
 import keyboard
-from guard import POLICY_FILE, Guard, usb
+import media
+from guard import POLICY_FILE, QEMU_STICK, Guard
 
-PROFILE = "agent"
-SECONDS = 420
+PROFILE = "bare"
+LEAVES = "agent"
+SECONDS = 600
+
+COMMAND = ["packaging/quickstart", "--install", "--package"]
+QEMU_KEYBOARD_ID = "0627:0001"
 
 FILES = {
     "programs": ["/usr/bin/kuraban", "/usr/sbin/kuraband", "/usr/libexec/kuraban/kuraban-keeper"],
@@ -25,6 +33,29 @@ FILES = {
 }
 
 
+def install(t, user=None):
+    package = t.vm.check_run("ls /payload/kuraban-agent*.deb").strip()
+    result = t.vm.run([*COMMAND, package], cwd="/payload", user=user, timeout=240)
+    t.note(result.out + result.err)
+    return result
+
+
+def uncommented(text):
+    return "".join(line for line in text.splitlines(True) if not line.lstrip().startswith("#"))
+
+
+def check_refusals(t):
+    """What the command does not start with: nothing is installed then."""
+    vm = t.vm
+    result = install(t, user="tanaka")
+    t.check("without root it says so", result.rc == 2 and "root" in result.err, result)
+    result = vm.run(["/payload/packaging/quickstart", "--package", "x.deb"], cwd="/run")
+    t.check("--package alone is no installation", result.rc == 2 and "--install" in result.err, result)
+    result = vm.run(["/payload/packaging/quickstart", "--install", "--package", "/etc/hostname"])
+    t.check("a file that is no package is named", result.rc == 1 and "/etc/hostname is no Debian package" in result.err, result)
+    t.check("and nothing is installed by these", vm.run(["test", "-e", "/usr/bin/kuraban"]).rc != 0)
+
+
 def check_files(t):
     for what, paths in FILES.items():
         missing = [path for path in paths if t.vm.run(["test", "-s", path]).rc != 0]
@@ -32,8 +63,9 @@ def check_files(t):
     for page in (["1", "kuraban"], ["5", "kuraban-policy"], ["7", "kuraban"], ["8", "kuraband"]):
         result = t.vm.run(["man", "-w", *page])
         t.check(f"man {' '.join(page)} is found, compressed", result.rc == 0 and result.out.endswith(".gz\n"), result)
-        result = t.vm.run(["man", *page], env={"MANWIDTH": "100"})
-        t.check(f"and shows {page[1]}", result.rc == 0 and page[1] in result.out and "NAME" in result.out, result)
+    # One stands for all: tests/lint formats them.
+    result = t.vm.run(["man", "7", "kuraban"], env={"MANWIDTH": "100"})
+    t.check("and shown", result.rc == 0 and "kuraban" in result.out and "NAME" in result.out, result)
     result = t.vm.run("dpkg --verify kuraban-agent; dpkg -s kuraban-agent | grep ^Status")
     t.check("dpkg finds the package whole", result.out == "Status: install ok installed\n", result)
     result = t.vm.run("stat -c '%a %U' /run/kuraban /var/lib/kuraban /run/kuraban/control.sock /run/kuraban/keeper.sock")
@@ -41,22 +73,90 @@ def check_files(t):
     t.check("its directories and sockets have the right owners", result.out.splitlines() == expected, result)
 
 
-def check_monitor(t, guard):
-    """The policy that the installation made from the devices present."""
-    for unit in ("kuraband.service", "kuraban-keeper.socket", "kuraban-keeper.service"):
-        result = t.vm.run(["systemctl", "is-active", unit])
-        t.check(f"{unit} runs", result.out.strip() == "active", result)
-    text = t.vm.check_run(["cat", POLICY_FILE])
-    t.check("the generated policy only watches", "mode: monitor" in text, text)
-    t.check("and knows the keyboard", "0627:0001" in text, text)
-    result = t.vm.run(["kuraban", "policy", "check", POLICY_FILE])
-    t.check("it passes policy check", result.rc == 0, result)
+def check_installed(t, guard, result):
+    vm = t.vm
+    t.check("the one command installs the package", result.rc == 0, result)
+    for unit in ("kuraband.service", "kuraban-keeper.socket"):
+        state = vm.run(["systemctl", "is-enabled", unit]).out + vm.run(["systemctl", "is-active", unit]).out
+        t.check(f"{unit} is enabled and runs", state.split() == ["enabled", "active"], state)
+    state = vm.run(["systemctl", "is-active", "kuraban-keeper.service"])
+    t.check("kuraban-keeper.service runs", state.out.strip() == "active", state)
     status = guard.status()
-    t.check("status says that nothing is enforced", status["enforcing"] is False and status["mode"] == "monitor", status)
-    result = t.vm.run(["kuraban", "status"], user="tanaka", env={"LANG": "ja_JP.UTF-8"})
-    t.check("an ordinary user may ask, and is answered in Japanese", result.rc == 0 and "ポリシー" in result.out, result)
-    result = t.vm.run(["kuraban", "reload"], user="tanaka")
-    t.check("but may change nothing", result.rc != 0, result)
+    t.check("it watches and enforces nothing", status["enforcing"] is False and status["mode"] == "monitor", status)
+    told = {
+        "where the policy is": f"generated from the devices present: {POLICY_FILE}",
+        "that nothing is refused": "refuses nothing",
+        "how to look at it": "kuraban audit show --verdict would-refuse",
+        "how to enforce": f"kuraban policy check {POLICY_FILE} && kuraban reload",
+    }
+    for what, words in told.items():
+        t.check(f"it tells {what}", words in result.out, result)
+    t.check("it shows the status", result.out.count("Journal") == 1, result)
+    asked = vm.run(["kuraban", "status"], user="tanaka", env={"LANG": "ja_JP.UTF-8"})
+    t.check("an ordinary user may ask, and is answered in Japanese", asked.rc == 0 and "ポリシー" in asked.out, asked)
+    asked = vm.run(["kuraban", "reload"], user="tanaka")
+    t.check("but may change nothing", asked.rc != 0, asked)
+
+
+def check_generated(t):
+    text = t.vm.check_run(["cat", POLICY_FILE])
+    result = t.vm.run(["kuraban", "policy", "check", POLICY_FILE])
+    t.check("the generated policy passes policy check", result.rc == 0, result)
+    t.check("it only watches", "mode: monitor" in text, text)
+    t.check("the policy made from the devices present knows the keyboard", QEMU_KEYBOARD_ID in uncommented(text), text)
+    t.check("a stick that was there stands in it as a comment", QEMU_STICK in text and QEMU_STICK not in uncommented(text), text)
+    mode = t.vm.check_run(["stat", "-c", "%a %U", POLICY_FILE])
+    t.check("it is root's alone", mode.split() == ["600", "root"], mode)
+
+
+def check_watching(t, guard):
+    """An unlisted stick works as on any Debian, and the journal says that the policy would have refused it."""
+    vm = t.vm
+    before = guard.sequence()
+    image = media.make_vfat(os.path.join(t.scratch, "unlisted.img"), {"a": "a"})
+    device = guard.plug(image, "UNLISTED")
+    t.check("an unlisted stick is let in", device["verdict"] == "allow" and device["would_refuse"] is True, device)
+    node = vm.wait_run("readlink -e /dev/disk/by-id/usb-*UNLISTED*-0:0").strip()
+    result = vm.run(f"mount {node} /mnt && echo written >/mnt/b && cat /mnt/b; umount /mnt")
+    t.check("and can be used, for writing too", result.out == "written\n", result)
+    found = guard.since(before, event__action="device-decided", device__serial_number="UNLISTED", kuraban__would_refuse=True)
+    t.check("the journal has what would have been refused", found and found[0]["rule"]["id"] == "default", found)
+    shown = vm.check_run(["kuraban", "audit", "show", "--verdict", "would-refuse"])
+    t.check("the command that was printed shows it and the stick from before", shown.count("device-decided") == 2, shown)
+    t.check("and nothing of the keyboard, which may stay", "Keyboard" not in shown, shown)
+
+
+def check_keyboard(t, when):
+    result = keyboard.press(t.vm)
+    t.check(f"{when}, a key that is pressed arrives (KEY_K is 37)", "key 37" in result.out, result)
+
+
+def enforce(t, guard):
+    """As the text tells: the generated policy, with one word changed."""
+    vm = t.vm
+    vm.check_run(f"sed -i 's/^mode: monitor$/mode: enforce/' {POLICY_FILE}")
+    result = vm.run(f"kuraban policy check {POLICY_FILE} && kuraban reload")
+    t.check("the edited policy is put in force", result.rc == 0, result)
+    t.check("now it enforces", guard.status()["enforcing"] is True, guard.status())
+    device = guard.wait_device(kind="usb", serial="UNLISTED", verdict="deny")
+    t.check("the stick is refused and no longer authorized", device["authorized"] is False, device)
+    vm.wait_run("! ls /dev/sd* 2>/dev/null")
+    t.check("and no stick has a block device", True)
+    check_keyboard(t, "enforcing")
+
+
+def check_again(t, guard):
+    vm = t.vm
+    vm.check_run("echo '# kept by the administrator' >>/etc/kuraban/kuraban.yaml")
+    edited = hashlib.sha256(vm.get(POLICY_FILE)).hexdigest()
+    result = install(t)
+    t.check("run again, the command is harmless", result.rc == 0, result)
+    t.check("the policy is the administrator's", hashlib.sha256(vm.get(POLICY_FILE)).hexdigest() == edited)
+    t.check("and so is the configuration", b"kept by the administrator" in vm.get("/etc/kuraban/kuraban.yaml"))
+    t.check("it does not say that nothing is refused", "refuses nothing" not in result.out and "was there" in result.out, result)
+    t.check("it still enforces", guard.status()["enforcing"] is True, guard.status())
+    device = guard.wait_device(kind="usb", serial="UNLISTED", verdict="deny")
+    t.check("and the stick stays out", device["authorized"] is False, device)
 
 
 def check_shutdown(t):
@@ -71,7 +171,11 @@ def check_enforcing(t, guard):
     """After the reboot."""
     status = guard.status()
     t.check("after a reboot status says enforcing", status["enforcing"] is True, status)
-    t.check("by the policy of the administrator", status["policy"]["name"] == "テスト", status["policy"])
+    t.check("by the policy of the administrator", status["mode"] == "enforce" and status["policy"]["source"] == "file", status)
+    device = guard.wait_device(kind="usb", serial="UNLISTED", verdict="deny")
+    t.check("a stick that stayed plugged in is refused", device["authorized"] is False, device)
+    keys = guard.device(kind="usb", vendor="0627", product="0001")
+    t.check("the keyboard is allowed and authorized", keys and keys["verdict"] == "allow" and keys["authorized"] is True, keys)
     t.check("the gate proved itself", status["gate"]["self_test"]["ok"] is True, status["gate"])
     defaults = t.vm.check_run("cat /sys/bus/usb/devices/usb*/authorized_default /sys/bus/usb/devices/usb*/interface_authorized_default")
     t.check("the root hubs authorize nothing by themselves", set(defaults.split()) == {"0"}, defaults)
@@ -94,21 +198,21 @@ def check_enforcing(t, guard):
     t.check("doctor finds no error", '"severity": "error"' not in result.out or result.rc == 0, result)
 
 
-def check_keyboard(t, guard):
-    device = guard.device(kind="usb", vendor="0627", product="0001")
-    t.check("the keyboard is allowed by its rule", device and device["rule"] == "keyboard", device)
-    t.check("and authorized", device and device["authorized"] is True, device)
-    result = keyboard.press(t.vm)
-    t.check("a key that is pressed arrives (KEY_K is 37)", "key 37" in result.out, result)
-
-
 def run(t):
     guard = Guard(t)
+    check_refusals(t)
+    present = media.make_vfat(os.path.join(t.scratch, "present.img"), {"a": "a"})
+    t.vm.plug_usb_storage(present, serial="PRESENT")
+    t.vm.wait_run("readlink -e /dev/disk/by-id/usb-*PRESENT*-0:0")
+    check_installed(t, guard, install(t))
     check_files(t)
-    check_monitor(t, guard)
-    guard.enforce(usb())
-    t.check("after a reload the same machine enforces", guard.status()["enforcing"] is True, guard.status())
+    check_generated(t)
+    check_watching(t, guard)
+    check_keyboard(t, "watching")
+    enforce(t, guard)
+    check_again(t, guard)
     t.vm.reboot()
     check_shutdown(t)
     check_enforcing(t, guard)
-    check_keyboard(t, guard)
+    check_keyboard(t, "after a reboot")
+    t.check("what was written before is there", b"kept by the administrator" in t.vm.get("/etc/kuraban/kuraban.yaml"))

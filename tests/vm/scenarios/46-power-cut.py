@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import media
 from console import Console
 from guard import Guard, usb
 from vm import HERE
@@ -21,6 +22,7 @@ CUTS = int(os.environ.get("KURABAN_CUTS", "2"))
 STATE = "/var/lib/kuraban"
 SIGN = os.path.join(HERE, "../component/daemon/sign.py")
 SIGNERS = ("tanaka", "suzuki")
+STORE = "stores:\n  - {id: juki, path: /srv/juki, class: 3B, programs: [{path: /usr/local/bin/client}]}\n"
 # One round after the other: apply is started, the daemon is killed after so many seconds, and asked again when it is back.
 # argv: directory of bundles N.json, then the moments. A line for each round.
 KILLER = """
@@ -68,7 +70,7 @@ def prepare(t, guard):
         vm.put("/run/bundles/root.json", file.read())
     for version in range(1, KILLS + CUTS + 3):
         policy, signed, bundle = (os.path.join(directory, f"{version}.{end}") for end in ("yaml", "signed", "json"))
-        text = guard.policy(usb()).replace("matsudo.example", "test.example").splitlines()
+        text = guard.policy(usb(), STORE).replace("matsudo.example", "test.example").splitlines()
         with open(policy, "w") as file:
             file.write("".join(f"version: {version}\n" if line.startswith("version:") else line + "\n" for line in text))
         signer(directory, "policy", signed, policy, *SIGNERS)
@@ -104,9 +106,18 @@ def kill(t, moments):
     judge(t, "kill -9", rounds)
 
 
+def check_closed(t, guard):
+    """The signed policy is not only named: the stick that it does not know and the store stay closed when the power comes back."""
+    device = guard.wait_device(kind="usb", serial="STRANGER")
+    t.check("power cut: the stick stays refused", device["verdict"] == "deny" and not device["authorized"], device)
+    result = t.vm.run(["cat", "/srv/juki/resident.csv"], user="tanaka")
+    t.check("power cut: the store stays closed", result.rc == 1 and result.out == "", result)
+
+
 def cut(t, guard, moments):
     """None is the moment when apply has just said that it rules."""
     rounds = []
+    guard.plug(media.make_vfat(os.path.join(t.scratch, "stranger.img"), {"a": "a"}), "STRANGER")
     for moment in moments:
         before = guard.status()["policy"]["version"]
         job = t.vm.spawn(["kuraban", "policy", "apply", f"/var/lib/bundles/{before + 1}.json"])
@@ -118,6 +129,7 @@ def cut(t, guard, moments):
         told = None if job.running() else job.wait().rc
         status = guard.status()
         rounds.append([moment, before, told, status["policy"]["version"], status["policy"]["source"], status["enforcing"]])
+        check_closed(t, guard)
     judge(t, "power cut", rounds)
 
 
@@ -137,6 +149,7 @@ def clean_up(t):
 
 def run(t):
     guard = Guard(t)
+    t.vm.check_run("mkdir -p /srv/juki; echo resident >/srv/juki/resident.csv; chmod -R a+rX /srv/juki; cp /bin/cat /usr/local/bin/client")
     guard.enforce()
     try:
         whole = prepare(t, guard)

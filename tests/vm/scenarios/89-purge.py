@@ -1,4 +1,5 @@
-"""Removed, the package lets nothing in that it held out before; purged, the machine is as it was. Last of its profile."""
+"""Removed, the package lets nothing in that it held out before; purged, the machine is as it was, and is turned off. Last of its
+profile: it uses the guest up."""
 
 import os
 
@@ -36,3 +37,4 @@ def run(t):
     node = vm.wait_run("readlink -e /dev/disk/by-id/usb-*AFTER*-0:0").strip()
     result = vm.run(f"mount {node} /mnt && echo written >/mnt/b && cat /mnt/b; umount /mnt")
     t.check("a stick works as on any Debian", result.out == "written\n", result)
+    t.check("the machine powers off", vm.power_off())
