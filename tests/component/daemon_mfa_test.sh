@@ -300,4 +300,75 @@ elif aborts([program, "--config", stage + "/kuraban.yaml"], answers):
     sys.exit("FAILED: kuraband left its memory in a core file")
 PYTHON
 
+note "the key from a systemd credential"
+mkdir -m 700 "$stage/credentials"
+dd if=/dev/urandom bs=32 count=1 status=none | install -m 400 /dev/stdin "$stage/credentials/mfa-key"
+key_of() { # of MFA-STATUS, and whether nobody's code is looked at
+    py << 'PYTHON'
+from mfa import *
+use(sys.argv[1])
+status = ask(STATUS)[1]
+print(status["state"], status["key"], login(65534, "nobody", "", 0))
+PYTHON
+}
+CREDENTIALS_DIRECTORY=$stage/credentials daemon_start
+[ "$(key_of)" = "good credential needed" ] || fail "with a credential: $(key_of)"
+[ ! -e "$stage/state/mfa.key" ] || fail "mfa.key is still there"
+daemon_kill TERM
+daemon_start
+[ "$(key_of)" = "no-key none unavailable" ] || fail "without its credential: $(key_of)"
+daemon_kill TERM
+CREDENTIALS_DIRECTORY=$stage/credentials daemon_start
+[ "$(key_of)" = "good credential needed" ] || fail "with it again: $(key_of)"
+
+note "grace, and enrolment at the first login"
+login_policy() { # VERSION GRACE
+    write_policy "$1" read "" "mfa:
+  login: {services: [login], who: {users: [bin, sys]}, grace: $2}
+  enrol: first-login"
+    kuraban reload > /dev/null
+}
+login_policy 3 7d
+py << 'PYTHON'
+from mfa import *
+use(sys.argv[1])
+def full(uid, user, given, at):
+    with connect() as s:
+        s.sendall(login_frame(uid, user, given, at))
+        return receive(s)
+expect("grace", read_login(full(2, "bin", "", 0)), ("grace", 7, 1))
+expect("it does not open for a code", login(2, "bin", "123456"), "not-enrolled")
+expect("who is not named", login(1, "daemon", "", 0), "not-needed")
+PYTHON
+login_policy 4 0
+py << 'PYTHON'
+from mfa import *
+use(sys.argv[1])
+def full(uid, user, given, at):
+    with connect() as s:
+        s.sendall(login_frame(uid, user, given, at))
+        return receive(s)
+expect("no grace", read_login(full(3, "sys", "", 0)), ("not-enrolled", 0, 1))
+expect("nothing is begun", login(3, "sys", "123456 123457", 3), "refused")
+expect("under another name", login(3, "bin", "", 2), "refused")
+expect("not for who is not asked", login(1, "daemon", "", 2), "refused")
+f = Fields(full(3, "sys", "", 2)[1])
+expect("begun", (OUTCOMES[f.number("B")], f.number("I"), f.number("B")), ("accepted", 0, 1))
+secret, uri = f.string(), f.string()
+expect("its address", (uri.startswith("otpauth://totp/"), "secret=" + secret in uri), (True, True))
+expect("one code", login(3, "sys", code(secret), 3), "wrong")
+expect("another clock", login(3, "sys", code(secret, 9) + " " + code(secret, 10), 3), "skew")
+got = full(3, "sys", code(secret, -2) + " " + code(secret, -1), 3)
+f = Fields(got[1])
+expect("confirmed", (OUTCOMES[f.number("B")], f.number("I")), ("accepted", 0))
+f.number("B")
+recovery = f.recovery()
+expect("recovery codes", (len(recovery), f.data), (10, b""))
+expect("asked from now on", login(3, "sys", "", 0), "needed")
+expect("not a second time", login(3, "sys", "", 2), "refused")
+expect("in by a recovery code", login(3, "sys", recovery[4]), "accepted")
+PYTHON
+kuraban audit show --json | jq -s -e 'any(.[]; .event.action == "mfa-verified" and .event.reason == "grace" and .user.id == "2")' > /dev/null ||
+    fail "grace is not in the journal"
+
 finished
