@@ -394,6 +394,16 @@ void exports_end_by_policy(struct daemon *d)
         gate_clear_exporter(d->gate);
 }
 
+/* While the export has it mounted only root can mount it as well, and only by sharing it (6.8 and later): then somebody may have seen, or
+ * changed, what has no name yet. Called by the mount manager, so this only remembers it. */
+void exports_note_mount(struct daemon *d, dev_t device)
+{
+    struct exporting *x = d->exports ? d->exports->now : NULL;
+
+    if (x && x->device == device && x->phase == EXPORTS_DATA)
+        x->intruded = true;
+}
+
 void exports_stop(struct daemon *d)
 {
     if (!d->exports)

@@ -21,6 +21,9 @@ void exports_stop(struct daemon *d);
 /* Before another policy is set: what began under the old one ends, unless it may have its name already. */
 void exports_end_by_policy(struct daemon *d);
 
+/* A mount of that medium was seen, and detached. */
+void exports_note_mount(struct daemon *d, dev_t device);
+
 struct exports_request {
     const struct medium *medium;
     uid_t uid;

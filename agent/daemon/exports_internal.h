@@ -63,7 +63,8 @@ struct exporting {
     char name[EXPORT_NAME_MAX + 1]; /* on the medium */
     uint64_t size;                  /* there */
     char sha256[DIGEST_HEX_SIZE];
-    uint64_t hiding_since_us;
+    uint64_t hiding_since_us, hidden_since_us; /* hidden: 0 not yet */
+    bool intruded;                             /* somebody else had it mounted while it was written */
 };
 
 struct exports {

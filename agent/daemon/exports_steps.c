@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
 #include "audit/audit.h"
 #include "base/cleanup.h"
@@ -22,9 +23,12 @@
 #include "gate/gate.h"
 #include "policy/policy.h"
 
+#define UDEVD_CONTROL "/run/udev/control" /* udevd's socket: it runs */
+
 enum {
     HIDE_POLL_US = 100 * 1000,
     HIDE_MAX_US = 20 * 1000 * 1000,
+    HIDE_REST_US = 500 * 1000, /* udisks and desktops hear of it after udev has it in its database */
 };
 
 static struct policy *policy_of(const struct exporting *x)
@@ -296,6 +300,18 @@ static int on_staged_end(struct exporting *x, struct buf_reader *in)
 
 /* --- the medium --- */
 
+/* Where no udevd runs nobody is told of media, and nobody has to be told that one is gone. */
+static bool is_out_of_sight(struct exporting *x)
+{
+    if (!block_manager_is_hidden(x->daemon->block, x->device))
+        return false;
+    if (access(UDEVD_CONTROL, F_OK) < 0)
+        return true;
+    if (x->hidden_since_us == 0)
+        x->hidden_since_us = clock_boottime_us();
+    return clock_boottime_us() - x->hidden_since_us >= HIDE_REST_US;
+}
+
 static int on_hide_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct exporting *x = userdata;
@@ -306,7 +322,7 @@ static int on_hide_timer(sd_event_source *source, uint64_t usec, void *userdata)
         exports_stop_by(x, "removed", "the medium is gone");
         return 0;
     }
-    if (!block_manager_is_hidden(d->block, x->device)) {
+    if (!is_out_of_sight(x)) {
         if (clock_boottime_us() - x->hiding_since_us > HIDE_MAX_US) {
             exports_stop_by(x, "busy", "udev does not take the medium away from others");
             return 0;
@@ -398,6 +414,10 @@ static int on_written(struct exporting *x, struct buf_reader *in)
 
     if (r < 0)
         return r;
+    if (x->intruded) {
+        exports_stop_by(x, "busy", "somebody else mounted the medium while it was written");
+        return 1;
+    }
     for (size_t i = 0; i < x->n_files; i++)
         record_file(x, &x->files[i], NULL);
     if (recorder_sync(x->daemon->recorder) < 0) {

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "daemon/daemon.h"
+#include "daemon/exports.h"
 #include "daemon/recorder.h"
 #include "daemon/rulebook.h"
 #include "daemon/unlock.h"
@@ -70,6 +71,8 @@ static void on_mount_report(void *context, enum mount_report what, const struct 
     struct daemon *d = context;
     struct audit_event e;
 
+    if (m && !v)
+        exports_note_mount(d, m->device);
     audit_event_init(&e, what == MOUNT_REPORT_READ_ONLY ? AUDIT_MEDIUM_REASSERTED : AUDIT_MOUNT_DECIDED);
     if (m)
         wire_media_fill(&e, m);
