@@ -169,6 +169,8 @@ static enum pam_can can_of_group(const struct look *l, const struct pam_module *
 /* pam_rootok.so lets through who is root already. */
 static enum pam_can can_of(const struct look *l, const struct pam_module *m)
 {
+    if (m->elsewhere)
+        return PAM_CAN_ALL;
     if (text_equal(m->name, "pam_deny.so") || text_equal(m->name, "pam_rootok.so") || !is_installed(l, m->name))
         return PAM_CAN_FAIL;
     if (text_equal(m->name, "pam_kuraban.so"))

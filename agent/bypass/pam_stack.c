@@ -269,11 +269,17 @@ struct place {
     unsigned line, level;
 };
 
+/* libpam looks for a name without "/" in its own directory. */
+static bool is_elsewhere(const char *path)
+{
+    return strchr(path, '/') && (strstr(path, "..") || (!text_starts(path, "/lib") && !text_starts(path, "/usr/lib")));
+}
+
 static int add(struct reading *r, enum pam_entry entry, const struct place *at, const int *actions, const char *path,
                const char *arguments)
 {
     const char *slash = strrchr(path, '/');
-    struct pam_module m = {.entry = entry, .level = at->level, .line = at->line};
+    struct pam_module m = {.entry = entry, .level = at->level, .line = at->line, .elsewhere = is_elsewhere(path)};
 
     for (size_t i = 0; i < PAM_STACK_RETURNS; i++)
         m.actions[i] = actions ? actions[i] : PAM_ACTION_BAD;

@@ -43,6 +43,7 @@ struct pam_module {
     unsigned level; /* of substacks */
     int actions[PAM_STACK_RETURNS];
     char *name;      /* "pam_unix.so", without a directory; "" for other entries */
+    bool elsewhere;  /* its line names a directory that is not the system's own: what it is, nobody knows */
     char *arguments; /* joined by one space */
     char *file;
     unsigned line;
