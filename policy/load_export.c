@@ -140,7 +140,7 @@ static int begin_rule(struct doc *d, const struct yaml_node_s *node, void *objec
     rule->at = doc_position(node);
     rule->to.op = rule->from.op = rule->classes.op = POLICY_SET_ONE_OF;
     /* What the zone sets; kuraban-policy(5) has the same table. */
-    rule->factors = text_equal(name, "internet") ? 0 : POLICY_FACTOR_TOTP;
+    rule->factors = POLICY_FACTOR_TOTP; /* nothing leaves without a code unless the rule says so */
     rule->approvals = text_equal(name, "internet") || text_equal(name, "lgwan") ? 0 : 1;
     return 0;
 }
