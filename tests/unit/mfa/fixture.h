@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/files.h"
 #include "mfa/mfa.h"
 
 #define SECOND INT64_C(1000000)
@@ -145,6 +146,17 @@ static inline void enrol(struct fixture *f, uid_t uid, const char *name)
     pass(f, 30);
 }
 
+/* The same at once and without recovery codes, which are slow to make. Nobody has another's secret. */
+static inline void bring(struct fixture *f, uid_t uid, const char *name)
+{
+    (void)strcpy(f->base32, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJA");
+    f->base32[30] = (char)('A' + uid / 26 % 26);
+    f->base32[31] = (char)('A' + uid % 26);
+    assert_int_equal(mfa_import(f->mfa, uid, name, f->base32, &totp_default,
+                                totp_step(&totp_default, f->now.wall_us) - 2, &f->now, NULL),
+                     0);
+}
+
 static inline enum mfa_outcome verify(struct fixture *f, const char *code, struct mfa_result *ret)
 {
     struct mfa_result result;
@@ -159,4 +171,54 @@ static inline unsigned failures(struct fixture *f)
 
     assert_int_equal(mfa_find(f->mfa, TANAKA, &f->now, &c), 0);
     return c.failures;
+}
+
+/* --- the store from outside --- */
+
+static inline void put_key(const char *path, const char *name, int fill, size_t size)
+{
+    char full[256];
+    uint8_t bytes[64];
+    int fd;
+
+    memset(bytes, fill, sizeof(bytes));
+    (void)snprintf(full, sizeof(full), "%s/%s", path, name);
+    (void)unlink(full);
+    fd = open(full, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, size), size);
+    close_fd(fd);
+}
+
+static inline bool exists(const struct fixture *f, const char *name)
+{
+    return faccessat(f->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static inline void assert_unavailable(struct fixture *f, enum mfa_condition condition)
+{
+    struct mfa_credential c;
+    struct mfa_result r;
+
+    assert_int_equal(mfa_condition(f->mfa), condition);
+    assert_true(strlen(mfa_complaint(f->mfa)) > 0);
+    assert_int_equal(verify(f, "123456", &r), MFA_UNAVAILABLE);
+    mfa_verify(f->mfa, SUZUKI, "123456", &f->now, &r);
+    assert_int_equal(r.outcome, MFA_UNAVAILABLE);
+    mfa_grace(f->mfa, SUZUKI, 86400 * SECOND, &f->now, &r);
+    assert_int_equal(r.outcome, MFA_UNAVAILABLE);
+    assert_int_equal(mfa_find(f->mfa, SUZUKI, &f->now, &c), MFA_E_UNAVAILABLE);
+    assert_int_equal(mfa_remove(f->mfa, TANAKA), MFA_E_UNAVAILABLE);
+}
+
+static inline bool holds(const struct fixture *f, const char *name, const void *bytes, size_t size)
+{
+    uint8_t *data = NULL;
+    size_t n = 0;
+    bool found;
+
+    assert_int_equal(files_read_at(f->fd, name, 1 << 20, &data, &n), 0);
+    found = memmem(data, n, bytes, size) != NULL;
+    free(data);
+    return found;
 }

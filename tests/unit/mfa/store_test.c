@@ -1,31 +1,7 @@
-/* The store and its key: what is on disk, what is refused, and what a change that was cut short leaves. */
+/* The store: what is on disk, what is refused, and how people come into it. */
 #include "unit/mfa/fixture.h"
 
 #include <sqlite3.h>
-
-#include "base/files.h"
-
-/* --- helpers --- */
-
-static void put_key(const char *path, const char *name, int fill, size_t size)
-{
-    char full[256];
-    uint8_t bytes[64];
-    int fd;
-
-    memset(bytes, fill, sizeof(bytes));
-    (void)snprintf(full, sizeof(full), "%s/%s", path, name);
-    (void)unlink(full);
-    fd = open(full, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, bytes, size), size);
-    close_fd(fd);
-}
-
-static bool exists(const struct fixture *f, const char *name)
-{
-    return faccessat(f->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
 
 /* With the verifier closed: SQL as somebody with root's rights may run it. */
 static void change(struct fixture *f, const char *sql)
@@ -39,34 +15,6 @@ static void change(struct fixture *f, const char *sql)
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
     reopen(f);
-}
-
-static void assert_unavailable(struct fixture *f, enum mfa_condition condition)
-{
-    struct mfa_credential c;
-    struct mfa_result r;
-
-    assert_int_equal(mfa_condition(f->mfa), condition);
-    assert_true(strlen(mfa_complaint(f->mfa)) > 0);
-    assert_int_equal(verify(f, "123456", &r), MFA_UNAVAILABLE);
-    mfa_verify(f->mfa, SUZUKI, "123456", &f->now, &r);
-    assert_int_equal(r.outcome, MFA_UNAVAILABLE);
-    mfa_grace(f->mfa, SUZUKI, 86400 * SECOND, &f->now, &r);
-    assert_int_equal(r.outcome, MFA_UNAVAILABLE);
-    assert_int_equal(mfa_find(f->mfa, SUZUKI, &f->now, &c), MFA_E_UNAVAILABLE);
-    assert_int_equal(mfa_remove(f->mfa, TANAKA), MFA_E_UNAVAILABLE);
-}
-
-static bool holds(const struct fixture *f, const char *name, const void *bytes, size_t size)
-{
-    uint8_t *data = NULL;
-    size_t n = 0;
-    bool found;
-
-    assert_int_equal(files_read_at(f->fd, name, 1 << 20, &data, &n), 0);
-    found = memmem(data, n, bytes, size) != NULL;
-    free(data);
-    return found;
 }
 
 /* --- what is on disk --- */
@@ -114,10 +62,10 @@ static void test_record_numbers(void **state)
     struct fixture *f = *state;
     struct mfa_credential c;
 
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     assert_int_equal(mfa_remove(f->mfa, TANAKA), 0);
     assert_int_equal(mfa_remove(f->mfa, TANAKA), MFA_E_UNKNOWN);
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     assert_int_equal(mfa_find(f->mfa, TANAKA, &f->now, &c), 0);
     assert_int_equal(c.record, 2);
 }
@@ -130,8 +78,8 @@ static void test_others_untouched(void **state)
     size_t n = 0;
 
     for (uid_t uid = 1010; uid > 1000; uid--)
-        enrol(f, uid, "somebody");
-    enrol(f, 999, "other");
+        bring(f, uid, "somebody");
+    bring(f, 999, "other");
     assert_int_equal(verify(f, "000", NULL), MFA_WRONG);
     assert_int_equal(mfa_list(f->mfa, &f->now, &list, &n), 0);
     assert_int_equal(n, 11);
@@ -148,7 +96,7 @@ static void test_missing(void **state)
 {
     struct fixture *f = *state;
 
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     assert_int_equal(renameat(f->fd, "mfa.db", f->fd, "aside"), 0);
     /* Also while it is open: what would be counted there nobody would find again. */
     assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_UNAVAILABLE);
@@ -171,7 +119,7 @@ static void test_foreign_files(void **state)
     struct fixture *f = *state;
     int fd;
 
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     f->mfa = mfa_free(f->mfa);
     assert_int_equal(fchmodat(f->fd, "mfa.db", 0640, 0), 0);
     reopen(f);
@@ -199,7 +147,7 @@ static void test_journal_link(void **state)
     struct fixture *f = *state;
     struct stat st;
 
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     f->mfa = mfa_free(f->mfa);
     assert_int_equal(unlinkat(f->fd, "mfa.db-journal", 0), 0);
     assert_int_equal(symlinkat("elsewhere", f->fd, "mfa.db-journal"), 0);
@@ -230,7 +178,7 @@ static void test_values(void **state)
 
         (void)setup(&own);
         f = own;
-        enrol(f, TANAKA, "tanaka");
+        bring(f, TANAKA, "tanaka");
         change(f, damage[i]);
         assert_unavailable(f, MFA_DAMAGED);
         (void)teardown(&own);
@@ -241,7 +189,7 @@ static void test_later_version(void **state)
 {
     struct fixture *f = *state;
 
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     change(f, "PRAGMA user_version = 2");
     assert_unavailable(f, MFA_CLOSED);
 }
@@ -254,7 +202,7 @@ static void test_busy(void **state)
     char path[256];
     sqlite3 *db = NULL;
 
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     f->mfa = mfa_free(f->mfa);
     (void)snprintf(path, sizeof(path), "%s/mfa.db", f->path);
     assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
@@ -286,161 +234,14 @@ static void test_moved_secret(void **state)
 
         (void)setup(&own);
         f = own;
-        enrol(f, 999, "other");
-        enrol(f, TANAKA, "tanaka");
+        bring(f, 999, "other");
+        bring(f, TANAKA, "tanaka");
         change(f, moves[i]);
         assert_true(strlen(mfa_complaint(f->mfa)) > 0);
         mfa_verify(f->mfa, i == 0 ? SUZUKI : TANAKA, code_at(f, 0), &f->now, &r);
         assert_int_equal(r.outcome, MFA_UNAVAILABLE);
         (void)teardown(&own);
     }
-}
-
-/* --- the key --- */
-
-static void test_rotation(void **state)
-{
-    struct fixture *f = *state;
-    uint8_t *before = NULL, *after = NULL;
-    size_t n = 0;
-
-    assert_int_equal(mfa_rotate(f->mfa), 0); /* nothing there yet */
-    enrol(f, TANAKA, "tanaka");
-    assert_int_equal(mfa_key_source(f->mfa), MFA_KEY_FILE);
-    assert_int_equal(files_read_at(f->fd, "mfa.key", 64, &before, &n), 0);
-    assert_int_equal(mfa_rotate(f->mfa), 0);
-    assert_int_equal(files_read_at(f->fd, "mfa.key", 64, &after, &n), 0);
-    assert_int_equal(n, MFA_KEY_SIZE);
-    assert_memory_not_equal(before, after, MFA_KEY_SIZE);
-    assert_false(exists(f, "mfa.key.next"));
-    assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_ACCEPTED);
-    reopen(f);
-    pass(f, 30);
-    assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_ACCEPTED);
-    /* The old key opens nothing any more. */
-    f->mfa = mfa_free(f->mfa);
-    assert_int_equal(files_write_atomic_at(f->fd, "mfa.key", before, n, 0600), 0);
-    reopen(f);
-    assert_unavailable(f, MFA_NO_KEY);
-    free(before);
-    free(after);
-}
-
-/* Cut short before the transaction, and between it and the renaming. */
-static void test_rotation_cut_short(void **state)
-{
-    struct fixture *f = *state;
-    uint8_t *old = NULL, *now = NULL;
-    size_t n = 0;
-
-    enrol(f, TANAKA, "tanaka");
-    assert_int_equal(files_read_at(f->fd, "mfa.key", 64, &old, &n), 0);
-    f->mfa = mfa_free(f->mfa);
-    put_key(f->path, "mfa.key.next", 7, MFA_KEY_SIZE);
-    reopen(f);
-    assert_int_equal(mfa_condition(f->mfa), MFA_GOOD);
-    assert_false(exists(f, "mfa.key.next"));
-    assert_int_equal(mfa_rotate(f->mfa), 0);
-    f->mfa = mfa_free(f->mfa);
-    assert_int_equal(files_read_at(f->fd, "mfa.key", 64, &now, &n), 0);
-    assert_int_equal(renameat(f->fd, "mfa.key", f->fd, "mfa.key.next"), 0);
-    assert_int_equal(files_write_atomic_at(f->fd, "mfa.key", old, n, 0600), 0);
-    reopen(f);
-    assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_ACCEPTED);
-    assert_false(exists(f, "mfa.key.next"));
-    assert_true(holds(f, "mfa.key", now, n));
-    free(old);
-    free(now);
-}
-
-static void make_credentials(struct fixture *f, char *path, size_t size)
-{
-    (void)snprintf(path, size, "%s/credentials-XXXXXX", "/tmp");
-    assert_non_null(mkdtemp(path));
-    f->options.credentials = path;
-}
-
-static void remove_credentials(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    remove_all(fd);
-    close_fd(fd);
-    assert_int_equal(rmdir(path), 0);
-}
-
-static void test_credential(void **state)
-{
-    struct fixture *f = *state;
-    char path[64];
-
-    make_credentials(f, path, sizeof(path));
-    put_key(path, "mfa-key", 1, MFA_KEY_SIZE);
-    reopen(f);
-    enrol(f, TANAKA, "tanaka");
-    assert_int_equal(mfa_key_source(f->mfa), MFA_KEY_CREDENTIAL);
-    assert_false(exists(f, "mfa.key"));
-    assert_int_equal(mfa_rotate(f->mfa), MFA_E_SETTINGS);
-    f->options.credentials = NULL;
-    reopen(f);
-    assert_unavailable(f, MFA_NO_KEY);
-    assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_UNAVAILABLE);
-    f->options.credentials = path;
-    put_key(path, "mfa-key", 1, MFA_KEY_SIZE - 1);
-    reopen(f);
-    assert_unavailable(f, MFA_NO_KEY);
-    /* Another key, with the old one beside it; then without. */
-    put_key(path, "mfa-key", 2, MFA_KEY_SIZE);
-    put_key(path, "mfa-key-old", 1, MFA_KEY_SIZE);
-    reopen(f);
-    assert_int_equal(mfa_condition(f->mfa), MFA_GOOD);
-    put_key(path, "mfa-key-old", 9, MFA_KEY_SIZE);
-    reopen(f);
-    assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_ACCEPTED);
-    remove_credentials(path);
-}
-
-/* A malformed credential is no reason to make a key of our own. */
-static void test_credential_malformed(void **state)
-{
-    struct fixture *f = *state;
-    struct mfa_offer offer;
-    char path[64];
-
-    make_credentials(f, path, sizeof(path));
-    put_key(path, "mfa-key", 1, 5);
-    reopen(f);
-    assert_int_equal(mfa_condition(f->mfa), MFA_NO_KEY);
-    assert_int_equal(mfa_enrol_begin(f->mfa, TANAKA, "tanaka", "x", NULL, &f->now, &offer), MFA_E_UNAVAILABLE);
-    remove_credentials(path);
-}
-
-static void test_file_to_credential(void **state)
-{
-    struct fixture *f = *state;
-    char path[64];
-
-    enrol(f, TANAKA, "tanaka");
-    assert_true(exists(f, "mfa.key"));
-    make_credentials(f, path, sizeof(path));
-    put_key(path, "mfa-key", 3, MFA_KEY_SIZE);
-    reopen(f);
-    assert_int_equal(mfa_key_source(f->mfa), MFA_KEY_CREDENTIAL);
-    assert_false(exists(f, "mfa.key"));
-    assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_ACCEPTED);
-    remove_credentials(path);
-    reopen(f);
-    assert_unavailable(f, MFA_NO_KEY);
-}
-
-static void test_key_readable(void **state)
-{
-    struct fixture *f = *state;
-
-    enrol(f, TANAKA, "tanaka");
-    assert_int_equal(fchmodat(f->fd, "mfa.key", 0644, 0), 0);
-    reopen(f);
-    assert_unavailable(f, MFA_NO_KEY);
 }
 
 /* --- enrolment --- */
@@ -602,12 +403,6 @@ int main(void)
         CASE(test_later_version),
         CASE(test_busy),
         cmocka_unit_test(test_moved_secret),
-        CASE(test_rotation),
-        CASE(test_rotation_cut_short),
-        CASE(test_credential),
-        CASE(test_credential_malformed),
-        CASE(test_file_to_credential),
-        CASE(test_key_readable),
         CASE(test_enrol_refused),
         CASE(test_enrol_skew),
         CASE(test_algorithms),

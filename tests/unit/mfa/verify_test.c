@@ -22,7 +22,7 @@ static void test_window(void **state)
 {
     struct fixture *f = *state;
 
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     pass(f, 600);
     assert_int_equal(verify(f, code_at(f, -2), NULL), MFA_WRONG);
     assert_int_equal(verify(f, code_at(f, 2), NULL), MFA_WRONG);
@@ -41,7 +41,7 @@ static void test_window_zero_and_two(void **state)
     struct fixture *f = *state;
     struct mfa_limits l = usual_limits;
 
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     pass(f, 600);
     l.window = 0;
     mfa_set_limits(f->mfa, &l);
@@ -71,7 +71,7 @@ static void test_nonsense(void **state)
     char longest[600];
     struct mfa_result r;
 
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     assert_int_equal(verify(f, NULL, &r), MFA_REFUSED);
     assert_int_equal(verify(f, "", &r), MFA_REFUSED);
     assert_int_equal(failures(f), 0);
@@ -92,7 +92,7 @@ static void test_not_enrolled(void **state)
     struct fixture *f = *state;
 
     assert_int_equal(verify(f, "123456", NULL), MFA_NOT_ENROLLED);
-    enrol(f, SUZUKI, "suzuki");
+    bring(f, SUZUKI, "suzuki");
     assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_NOT_ENROLLED);
 }
 
@@ -101,7 +101,7 @@ static void test_lock_and_lift(void **state)
     struct fixture *f = *state;
     struct mfa_result r;
 
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     for (unsigned i = 1; i <= 10; i++) {
         assert_int_equal(verify(f, wrong_code(f), &r), MFA_WRONG);
         assert_int_equal(r.failures, i);
@@ -126,7 +126,7 @@ static void test_lock_until_root(void **state)
     struct mfa_limits l = {.failures = 2, .lock_us = 0, .window = 1};
     struct mfa_result r;
 
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     mfa_set_limits(f->mfa, &l);
     (void)verify(f, wrong_code(f), NULL);
     (void)verify(f, wrong_code(f), NULL);
@@ -144,7 +144,7 @@ static void test_hundred(void **state)
     struct mfa_limits l = {.failures = 4000, .lock_us = 1, .window = 1};
     struct mfa_result r;
 
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     mfa_set_limits(f->mfa, &l);
     for (int i = 0; i < 100; i++)
         assert_int_equal(verify(f, "000", &r), MFA_WRONG);
@@ -164,7 +164,7 @@ static void test_waits(void **state)
     struct mfa_limits l = {.failures = 100, .delay = true, .lock_us = 0, .window = 1};
     struct mfa_result r;
 
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     mfa_set_limits(f->mfa, &l);
     for (unsigned i = 1; i <= 20; i++) {
         unsigned wait = i >= 13 ? 3600 : 1u << (i - 1) > 3600 ? 3600 : 1u << (i - 1);
@@ -191,7 +191,7 @@ static void test_waits_over_restarts(void **state)
     struct mfa_limits l = {.failures = 100, .delay = true, .lock_us = 0, .window = 1};
     struct mfa_result r;
 
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     mfa_set_limits(f->mfa, &l);
     for (int i = 0; i < 6; i++) {
         assert_int_equal(verify(f, "000", &r), MFA_WRONG);
@@ -244,7 +244,7 @@ static void test_skew(void **state)
     struct fixture *f = *state;
     struct mfa_result r;
 
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     pass(f, 3600);
     assert_int_equal(verify(f, code_at(f, 10), &r), MFA_WRONG); /* one says nothing */
     pass(f, 30);
@@ -272,7 +272,7 @@ static void test_skew_is_no_oracle(void **state)
     struct mfa_limits l = usual_limits;
 
     l.failures = 100;
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     mfa_set_limits(f->mfa, &l);
     pass(f, 7200);
     assert_int_equal(verify(f, code_at(f, 5), NULL), MFA_WRONG);
@@ -323,7 +323,7 @@ static void test_far_future(void **state)
     struct fixture *f = *state;
 
     f->now.wall_us = INT64_C(2147483640) * SECOND; /* eight seconds before 2038-01-19T03:14:08Z */
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_ACCEPTED);
     f->now.wall_us = INT64_C(253402300799) * SECOND;
     assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_ACCEPTED);
@@ -351,7 +351,7 @@ static void test_grace(void **state)
     pass(f, 6 * 86400);
     mfa_grace(f->mfa, TANAKA, week, &f->now, &r);
     assert_int_equal(r.outcome, MFA_NOT_ENROLLED);
-    enrol(f, TANAKA, "tanaka");
+    bring(f, TANAKA, "tanaka");
     mfa_grace(f->mfa, TANAKA, week, &f->now, &r);
     assert_int_equal(r.outcome, MFA_NEEDED);
     assert_int_equal(mfa_remove(f->mfa, TANAKA), 0);
