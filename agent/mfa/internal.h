@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/digest.h"
 #include "mfa/mfa.h"
 #include "mfa/seal.h"
 #include "mfa/store.h"
@@ -32,6 +33,9 @@ struct mfa {
     enum mfa_condition condition;
     char complaint[160];
     uint64_t tried_us; /* boottime of the last try to open */
+    /* What the store held that another file took the place of. Until one with the same is there, nothing is believed. */
+    bool exchanged;
+    struct digest held;
 
     struct key key; /* in force */
     struct key_id key_id;

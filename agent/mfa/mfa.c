@@ -165,6 +165,59 @@ static int open_all(struct mfa *m)
     return r == -ENOMEM ? r : 0;
 }
 
+/* All that counts of a record; what is next to it is fixed by its number. */
+static int add_record(void *context, const struct record *r)
+{
+    const uint64_t numbers[] = {r->record,
+                                r->uid,
+                                r->step,
+                                r->failures,
+                                r->failed_boottime_us,
+                                (uint64_t)r->seen_us,
+                                r->skew_step,
+                                (uint64_t)r->used_us,
+                                r->recovery_left};
+    int e = digest_fields_add(context, numbers, sizeof(numbers));
+
+    return e < 0 ? e : digest_fields_add(context, r->secret.bytes, r->secret.size);
+}
+
+static int digest_store(struct mfa *m, struct digest *ret)
+{
+    struct digest_fields *fields = NULL;
+    int r = digest_fields_new(&fields);
+
+    if (r >= 0)
+        r = store_each(m->store, add_record, fields);
+    if (r >= 0)
+        r = digest_fields_finish(fields, ret);
+    (void)digest_fields_free(fields);
+    return r;
+}
+
+/* Another file has the store's name. An older copy would bring back codes and tries that are used up, another store other secrets. */
+static void expect_same(struct mfa *m)
+{
+    if (m->store && !m->exchanged)
+        m->exchanged = digest_store(m, &m->held) >= 0;
+}
+
+static void check_same(struct mfa *m)
+{
+    struct digest found;
+    int r;
+
+    if (m->condition != MFA_GOOD || !m->exchanged)
+        return;
+    r = digest_store(m, &found);
+    if (r < 0)
+        close_store(m, MFA_CLOSED, "mfa.db cannot be read or written");
+    else if (digest_equal(&found, &m->held))
+        m->exchanged = false;
+    else
+        close_store(m, MFA_DAMAGED, "mfa.db was exchanged for another one; restart kuraband if that was meant");
+}
+
 bool mfa_ready(struct mfa *m, const struct mfa_now *now)
 {
     if (m->condition == MFA_GOOD && store_is_in_place(m->store))
@@ -172,7 +225,9 @@ bool mfa_ready(struct mfa *m, const struct mfa_now *now)
     if (m->condition != MFA_GOOD && now && now->boottime_us - m->tried_us < AGAIN_US)
         return false;
     m->tried_us = now ? now->boottime_us : m->tried_us;
+    expect_same(m);
     (void)open_all(m);
+    check_same(m);
     return m->condition == MFA_GOOD;
 }
 

@@ -22,6 +22,7 @@
 #define DB "mfa.db"
 #define JOURNAL "mfa.db-journal"
 #define MARK "mfa.installed"
+#define KEY "mfa.key" /* made with the first secret: where it is, there was a store */
 
 enum {
     APPLICATION_ID = 0x6b6d6661, /* "kmfa" */
@@ -274,7 +275,7 @@ static int find_files(int directory, bool *ret_there, const char **ret_complaint
     if (there < 0 || marked < 0)
         return there < 0 ? there : marked;
     *ret_complaint = "mfa.db is missing, and there was one";
-    if (!there && marked)
+    if (!there && (marked || faccessat(directory, KEY, F_OK, AT_SYMLINK_NOFOLLOW) == 0))
         return -EUCLEAN;
     *ret_complaint = "mfa.db is cut short";
     if (there && marked && db.st_size < PAGE)
