@@ -4,7 +4,7 @@
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 
-rounds=${KURABAN_EXPORT_ROUNDS-3}
+rounds=${KURABAN_EXPORT_ROUNDS-2}
 take_out() { as_user "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" export --to "$loop" --reason crash "$@"; }
 begin_export() { # in the background
     take_out "$stage/outside/f.bin" > "$stage/out" 2>&1 < /dev/null &
