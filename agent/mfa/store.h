@@ -31,8 +31,8 @@ struct record {
     uint64_t failed_boottime_us; /* of the boot in failed_boot */
     char failed_boot[BOOT_ID_MAX + 1];
     int64_t seen_us;    /* latest wall clock of an attempt */
-    uint64_t skew_step; /* of the last attempt, when its code was right for another time; 0 it was not */
-    uint64_t skew_from; /* … and the step at which that was */
+    uint64_t skew_step; /* of the last code that was right for another time; 0 none */
+    uint64_t skew_from; /* the step at which that was, when it was the last attempt; 0 it was not */
     int64_t created_us, used_us;
     bool imported;
     unsigned recovery_left;

@@ -55,7 +55,7 @@ static enum mfa_outcome judge_skew(const struct record *r, uint64_t found, uint6
 {
     int64_t before = offset_of(r->skew_step, r->skew_from), now = offset_of(found, step);
 
-    if (r->skew_step == 0 || found <= r->skew_step)
+    if (r->skew_from == 0 || found <= r->skew_step)
         return MFA_WRONG;
     return now - before >= -1 && now - before <= 1 ? MFA_SKEW : MFA_WRONG;
 }
@@ -153,11 +153,12 @@ static int keep_finding(struct mfa *m, struct record *r, const struct finding *f
                         const struct mfa_now *now)
 {
     bool skewed = (f->outcome == MFA_WRONG || f->outcome == MFA_SKEW) && f->step != 0;
-    bool changed = f->outcome == MFA_ACCEPTED || skewed || (r->skew_step != 0 && f->outcome != MFA_USED);
+    bool changed = f->outcome == MFA_ACCEPTED || skewed || (r->skew_from != 0 && f->outcome != MFA_USED);
 
     if (!changed)
         return 0;
-    r->skew_step = skewed ? f->step : 0;
+    /* The step stays: whoever saw the code could send it when its time comes. */
+    r->skew_step = skewed ? f->step : r->skew_step;
     r->skew_from = skewed ? step : 0;
     if (f->outcome == MFA_ACCEPTED) {
         r->failures = 0;

@@ -32,7 +32,7 @@ static void test_window(void **state)
     assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_USED);
     pass(f, 30);
     assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_USED);
-    pass(f, 30);
+    pass(f, 60); /* the one between was shown too early */
     assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_ACCEPTED);
 }
 
@@ -265,6 +265,29 @@ static void test_skew(void **state)
     assert_false(r.ahead);
 }
 
+/* A code shown too early is known to whoever saw it: neither a wrong one behind it nor a right one makes it good when its time comes. */
+static void test_shown_early(void **state)
+{
+    struct fixture *f = *state;
+    char seen[TOTP_CODE_SIZE];
+
+    bring(f, TANAKA, "tanaka");
+    pass(f, 600);
+    (void)strcpy(seen, code_at(f, 3));
+    assert_int_equal(verify(f, seen, NULL), MFA_WRONG);
+    assert_int_equal(verify(f, wrong_code(f), NULL), MFA_WRONG);
+    pass(f, 90);
+    assert_int_equal(verify(f, seen, NULL), MFA_USED);
+    pass(f, 600);
+    (void)strcpy(seen, code_at(f, 3));
+    assert_int_equal(verify(f, seen, NULL), MFA_WRONG);
+    assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_ACCEPTED);
+    pass(f, 90);
+    assert_int_equal(verify(f, seen, NULL), MFA_USED);
+    pass(f, 30);
+    assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_ACCEPTED);
+}
+
 /* Two guesses that are right for different times, the same code twice, a wrong one in between, more than ten minutes: nothing is told. */
 static void test_skew_is_no_oracle(void **state)
 {
@@ -405,6 +428,7 @@ int main(void)
         CASE(test_waits_over_restarts),
         CASE(test_rollback),
         CASE(test_skew),
+        CASE(test_shown_early),
         CASE(test_skew_is_no_oracle),
         CASE(test_recovery),
         CASE(test_far_future),
