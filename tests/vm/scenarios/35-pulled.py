@@ -12,9 +12,9 @@ PROFILE = "agent"
 SECONDS = 420
 
 ROUNDS = int(os.environ.get("KURABAN_ROUNDS", "15"))  # a campaign takes more
-# From the plug to the pull, one step more each time: the guest needs about half a second to know a stick, and usb-storage waits
-# for one more before it looks for the medium (delay_use).
-STEPS = {"permitted": 3 / ROUNDS, "refused": 1.2 / ROUNDS}
+# From the plug to the pull, one step more each time, up to this many times what a medium needed to come: a refused stick is known by
+# the guest long before, and usb-storage waits for a second before it looks for the medium (delay_use).
+LONGEST = {"permitted": 1.5, "refused": 0.6}
 FULL_ROUNDS = 4
 HUB_EVERY = 3
 
@@ -71,11 +71,11 @@ def check_pairs(t, what, records):
     return sum(came.values()), len(decided)
 
 
-def check_rounds(t, guard, what, serial):
+def check_rounds(t, guard, what, serial, arrival):
     image = media.make_vfat(os.path.join(t.scratch, f"{serial}.img"), {"a": "a"}, partition=True)
     before, found = guard.sequence(), known(t)
     for i in range(ROUNDS):
-        pull_at(t, image, serial, i * STEPS[what])
+        pull_at(t, image, serial, i * arrival * LONGEST[what] / ROUNDS)
         if i % HUB_EVERY == 0:
             wait_hub(t)
     wait_for(lambda: is_quiet(t, guard), "the last stick's leaving", 60, every=0.5)
@@ -93,16 +93,18 @@ def check_rounds(t, guard, what, serial):
 
 
 def check_full(t, guard, serial):
-    """Left in long enough to be a medium, all are in the journal."""
+    """Left in long enough to be a medium, all are in the journal. The seconds that the slowest medium needed."""
     image = media.make_vfat(os.path.join(t.scratch, "full.img"), {"a": "a"}, partition=True)
-    before = guard.sequence()
+    before, arrival = guard.sequence(), 0.0
     for _ in range(FULL_ROUNDS):
+        start = time.monotonic()
         name = t.vm.plug_usb_storage(image, serial=serial)
         # The partition: a disk that holds nothing else is listed and not told.
         wait_for(
             lambda: any(d["node"].endswith("1") for d in guard.devices(kind="medium", serial=serial, verdict="allow")),
             "its medium", 60, every=0.1,
         )
+        arrival = max(arrival, time.monotonic() - start)
         t.vm.unplug(name)
         # The next one has the same serial number: not to be taken for it.
         wait_for(lambda: not guard.devices(kind="medium", serial=serial), "its medium's leaving", 30, every=0.1)
@@ -112,13 +114,15 @@ def check_full(t, guard, serial):
     t.check("pulled as soon as the medium is there: no alarm", alarms == [], alarms)
     pairs = check_pairs(t, "pulled with a medium", records)
     t.check("every plug and pull is in the journal", pairs == (FULL_ROUNDS, FULL_ROUNDS), pairs)
+    t.note(f"a medium comes within {arrival:.1f} s")
+    return arrival
 
 
 def run(t):
     guard = Guard(t)
     guard.enforce(usb(stick("PULLED")))
-    check_rounds(t, guard, "permitted", "PULLED")
-    check_rounds(t, guard, "refused", "STRANGER")
-    check_full(t, guard, "PULLED")
+    arrival = check_full(t, guard, "PULLED")
+    check_rounds(t, guard, "permitted", "PULLED", arrival)
+    check_rounds(t, guard, "refused", "STRANGER", arrival)
     t.check("the guard still enforces", guard.status()["enforcing"] is True, guard.status())
     t.check("the journal verifies", guard.verify()["ok"] is True, guard.verify())
