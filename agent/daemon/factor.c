@@ -4,6 +4,7 @@
  */
 #include "daemon/factor.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "base/log.h"
 #include "ctl/server.h"
 #include "daemon/daemon.h"
+#include "daemon/names.h"
 #include "daemon/recorder.h"
 #include "daemon/rulebook.h"
 #include "kern/proc.h"
@@ -175,18 +177,31 @@ void factor_apply_policy(struct daemon *d)
         mfa_set_limits(d->mfa, &limits);
 }
 
-/* Until the person gives a right code themselves, at a login or wherever: that starts the count anew. */
-static bool is_spent(struct daemon *d, const struct factor_attempt *a, const struct mfa_now *now,
-                     struct mfa_result *ret)
+/* Is the account still that of who was enrolled? Somebody who has left approves nothing, nor for who has their number now. */
+static enum mfa_outcome find_approver(const char *name, uid_t uid)
 {
-    if (!is_of_another(a))
-        return false;
+    uid_t found = UINT32_MAX;
+    int r = names_of_machine.user(names_of_machine.context, name, &found);
+
+    if (r == 0 && found == uid)
+        return MFA_NEEDED;
+    return r == 0 || r == -ENOENT ? MFA_NOT_ENROLLED : MFA_UNAVAILABLE;
+}
+
+/* Of another person's code. Tries that others have used up come back when the person gives a right code themselves, at a login or wherever. */
+static bool is_looked_at(struct daemon *d, const struct factor_attempt *a, const struct mfa_now *now,
+                         struct mfa_result *ret)
+{
+    if (a->peer->uid == a->uid || strcmp(a->purpose, "approve") != 0)
+        return true;
     mfa_ask(d->mfa, a->uid, now, ret);
-    if (ret->outcome != MFA_NEEDED || ret->failures < others_share(d))
-        return false;
-    ret->outcome = MFA_LOCKED;
-    ret->number = 0;
-    return true;
+    if (ret->outcome == MFA_NEEDED)
+        ret->outcome = find_approver(ret->name, a->uid);
+    if (ret->outcome == MFA_NEEDED && is_of_another(a) && ret->failures >= others_share(d)) {
+        ret->outcome = MFA_LOCKED;
+        ret->number = 0;
+    }
+    return ret->outcome == MFA_NEEDED;
 }
 
 void factor_verify(struct daemon *d, const struct factor_attempt *a, struct mfa_result *ret)
@@ -196,7 +211,7 @@ void factor_verify(struct daemon *d, const struct factor_attempt *a, struct mfa_
     *ret = (struct mfa_result){.outcome = MFA_UNAVAILABLE};
     if (!d->mfa)
         return;
-    if (!is_spent(d, a, &now, ret))
+    if (is_looked_at(d, a, &now, ret))
         mfa_verify(d->mfa, a->uid, a->code, &now, ret);
     factor_tick(d);
     factor_record(d, a, ret);

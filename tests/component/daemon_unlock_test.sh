@@ -252,6 +252,19 @@ factor check daemon "$stage" "$stage/run" || fail "their own code is not taken"
 exits 0 typing "$(code nobody)" "$(code daemon)" -- nobody unlock --reason x --approver daemon
 note "nobody locks a colleague"
 
+# Who was enrolled has left, and somebody else has the number: that authenticator approves nothing.
+exits 0 kuraban unlock --end
+daemon_kill TERM
+/usr/bin/python3 -c 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute("UPDATE credential SET name = ? WHERE uid = 1", ("who-left",)); c.commit()' \
+    "$stage/state/mfa.db"
+daemon_start
+exits 1 typing "$(code nobody)" "$(code daemon)" -- nobody unlock --reason x --approver daemon
+said 'no second factor'
+locked || fail "open by the approval of somebody who has left"
+enrol daemon
+exits 0 typing "$(code nobody)" "$(code daemon)" -- nobody unlock --reason x --approver daemon
+note "who has left approves nothing"
+
 # TERM and kill -9: nothing is unlocked any more.
 policy 9 '{factors: [totp], for: 15m}'
 exits 0 kuraban reload
