@@ -178,6 +178,7 @@ PYTHON
 note "kill -9 between attempt and answer"
 mfa_policy 2 self 100 none
 kuraban reload > /dev/null
+: > "$stage/answered"
 py << 'PYTHON' > "$stage/answered" &
 from mfa import *
 use(sys.argv[1])
@@ -198,7 +199,7 @@ with connect() as s:
 print("sent", sent, flush=True)
 PYTHON
 helpers+=("$!")
-some() { [ "$(grep -c '^[0-9]' "$stage/answered")" -ge 20 ]; }
+some() { [ "$(grep -c '^[0-9]' "$stage/answered" || :)" -ge 20 ]; }
 eventually "twenty answers" 30 some
 daemon_kill KILL
 wait "${helpers[-1]}" || fail "the client"
@@ -231,7 +232,9 @@ kuraban audit show --json | jq -s -e 'any(.[]; .event.action == "mfa-changed" an
     fail "the journal does not say it"
 mv "$stage/aside" "$stage/state/mfa.db"
 pause 1.2
-[ "$(outcome)" = "accepted not-enrolled" ] || fail "with the store again: $(outcome)"
+# A fast run is still in the step whose code was used above.
+whole=$(outcome)
+[ "$whole" = "accepted not-enrolled" ] || [ "$whole" = "used not-enrolled" ] || fail "with the store again: $whole"
 daemon_kill TERM
 cp "$stage/state/mfa.db" "$stage/aside"
 for damage in truncate garbage empty link; do
@@ -253,7 +256,8 @@ daemon_start
 daemon_kill TERM
 mv "$stage/key" "$stage/state/mfa.key"
 daemon_start
-[ "$(outcome)" = "used not-enrolled" ] || [ "$(outcome)" = "accepted not-enrolled" ] || fail "whole again: $(outcome)"
+whole=$(outcome)
+[ "$whole" = "used not-enrolled" ] || [ "$whole" = "accepted not-enrolled" ] || fail "whole again: $whole"
 
 note "no core file, whatever limit is set; what a program of the person says of itself is not repeated"
 py << 'PYTHON'
