@@ -33,6 +33,7 @@ enum bypass_kind {
     BYPASS_NOTE_PASSWORD, /* note: PasswordAuthentication beside a code */
     BYPASS_NOTE_SERVICES, /* note: services at which policy asks nobody; subject: they */
     BYPASS_NOTE_POLICY,   /* note: kuraband was not asked what policy says */
+    BYPASS_NOTE_EARLY,    /* note: it is asked of who has not shown the password; subject: the services */
     BYPASS_KIND_COUNT_
 };
 /* "pam-none"; stable, for JSON. */

@@ -222,6 +222,43 @@ static int tell_ways(const struct look *l, const char *service, const struct pam
     return r;
 }
 
+/* Who somebody is, is theirs to find out; all others are let do what they like. */
+static bool takes_password(const struct pam_module *m)
+{
+    static const char *const names[] = {"pam_unix.so",    "pam_sss.so",    "pam_ldap.so",   "pam_krb5.so",
+                                        "pam_winbind.so", "pam_userdb.so", "pam_pkcs11.so", "pam_systemd_home.so",
+                                        "pam_fprintd.so", "pam_u2f.so"};
+
+    for (size_t i = 0; i < ELEMENTS(names); i++)
+        if (text_equal(m->name, names[i]))
+            return true;
+    return false;
+}
+
+/* Is the code asked though none of those said yes? Then anybody who reaches the prompt can use up the tries of others. Changes can. */
+static int look_early(const struct look *l, const char *service, const struct pam_stack *s, enum pam_can *can)
+{
+    struct pam_ways ways = {0};
+    const struct pam_module *code = NULL;
+    bool denied = false;
+    int r;
+
+    for (size_t i = 0; i < s->n; i++) {
+        code = can[i] == PAM_CAN_CODE ? &s->modules[i] : code;
+        if (!takes_password(&s->modules[i]))
+            continue;
+        can[i] = PAM_CAN_FAIL;
+        denied = true;
+    }
+    if (!code || !denied)
+        return 0;
+    r = pam_walk(s, can, &ways);
+    if (r == 0 && ways.asks)
+        r = bypass_report_add(l->report, BYPASS_NOTE_EARLY, code->file, code->line, code->text, service);
+    pam_ways_done(&ways);
+    return r == -E2BIG ? 0 : r;
+}
+
 static int judge(const struct look *l, const char *service, const struct pam_stack *s)
 {
     struct pam_ways ways = {0};
@@ -240,6 +277,8 @@ static int judge(const struct look *l, const char *service, const struct pam_sta
         r = report_closed(l->report, service);
     else if (r == 0)
         r = tell_ways(l, service, s, &ways);
+    if (r == 0)
+        r = look_early(l, service, s, can);
     pam_ways_done(&ways);
     free(can);
     return r;

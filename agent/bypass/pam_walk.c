@@ -298,8 +298,10 @@ static int collect(struct walk *w, struct pam_ways *ret)
             r = add_way(ret, w->states[e->from].at, e->way);
     }
     ret->opens = w->n_states > 0 && w->states[0].opens;
-    for (size_t i = 0; i < w->stack->n; i++)
+    for (size_t i = 0; i < w->stack->n; i++) {
         asked |= w->can[i] == PAM_CAN_CODE;
+        ret->asks |= w->can[i] == PAM_CAN_CODE && w->first[i] != NO_STATE;
+    }
     return r == 0 && ret->opens && !asked ? add_way(ret, 0, PAM_WAY_NONE) : r;
 }
 

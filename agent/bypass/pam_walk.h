@@ -26,6 +26,7 @@ struct pam_ways {
     } * ways;
     size_t n;
     bool opens; /* somebody can get in at all */
+    bool asks;  /* pam_kuraban.so can be reached */
 };
 void pam_ways_done(struct pam_ways *w);
 

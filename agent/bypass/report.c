@@ -32,6 +32,7 @@ static const char *const kind_names[BYPASS_KIND_COUNT_] = {
     [BYPASS_NOTE_PASSWORD] = "note-sshd-password",
     [BYPASS_NOTE_SERVICES] = "note-policy-services",
     [BYPASS_NOTE_POLICY] = "note-policy-not-asked",
+    [BYPASS_NOTE_EARLY] = "note-pam-early",
 };
 
 static const char *const reason_names[BYPASS_REASON_COUNT_] = {

@@ -11,7 +11,7 @@ static const struct {
          N_("“pam-auth-update --enable kuraban” puts it into common-auth; a service that does not include that file "
             "needs the line “auth required pam_kuraban.so” at the end of its auth lines")},
     [BYPASS_PAM_SUFFICIENT] = {N_("%s: when this module says yes, the stack ends before the code is asked for"),
-                               N_("remove the line, make it “required”, or put pam_kuraban.so before it")},
+                               N_("remove the line, or make it “requisite” with pam_kuraban.so behind it")},
     [BYPASS_PAM_JUMP] = {N_("%s: when this module answers so, it jumps over pam_kuraban.so"),
                          N_("correct the number: count the modules below it, a substack as one")},
     [BYPASS_PAM_WEAK] = {N_("%s: a wrong code does not stop the login here"),
@@ -51,6 +51,10 @@ static const struct {
          N_("write “PasswordAuthentication no”: keyboard-interactive asks for the password as well")},
     [BYPASS_NOTE_SERVICES] = {N_("policy asks nobody for a code at these services: %s"),
                               N_("name them in “mfa: login: services:”, or name none for all")},
+    [BYPASS_NOTE_EARLY] =
+        {N_("%s: the code is asked of people who have not given the right password: anybody can use up "
+            "the tries of others and lock them out"),
+         N_("make the password's module “requisite”, and put pam_kuraban.so behind it")},
     [BYPASS_NOTE_POLICY] = {N_("kuraband was not asked at which services policy wants a code"), ""},
 };
 
