@@ -293,12 +293,12 @@ plug
 allowed as_user cat "$mount/notice.txt"
 allowed cat "$mount/notice.txt"
 
-# No code anywhere.
+# No code anywhere. Digests and fractions of a second are left out: among so many digits any six are found sooner or later.
 kuraban sync > /dev/null
 for secret in "$used" "$mine" "$theirs" "$others"; do
-    if grep -rqs "[^0-9]${secret}[^0-9]" "$stage/state/journal" "$log"; then
-        fail "a code is in the journal or the log"
-    fi
+    [ "${#secret}" = 6 ] || fail "no code to look for: '$secret'"
+    found=$(cat "$stage"/state/journal/* "$log" | sed -E 's/[0-9a-f]{16,}//g; s/\.[0-9]{6}Z//g' | grep -a "[^0-9]${secret}[^0-9]") || true
+    [ -z "$found" ] || fail "the code $secret is in the journal or the log: $found"
 done
 exits 0 kuraban audit verify
 finished
