@@ -110,9 +110,6 @@ why() { as_user env LC_ALL=C.UTF-8 LANGUAGE="$1" "$KURABAN_BUILD/bin/kuraban" --
 ( why "" --json ) | jq -e '.[0] | .reason == "who" and .rule == "juki"' > /dev/null || fail "the reason is not who"
 ( why "" ) > "$stage/why.en"
 grep -q "juki" "$stage/why.en" || { cat "$stage/why.en"; fail "why does not name the rule"; }
-if [ -e "$KURABAN_BUILD/po/ja/LC_MESSAGES/kuraban.mo" ] || locale -a 2> /dev/null | grep -qi '^ja_JP'; then
-    note "Japanese: see component/ctl_cli, the programs of a build tree have no catalogue to find"
-fi
 # A medium's who asks for the people at the machine; nobody sits at this one.
 stick_further=', who: {users: [nobody]}'
 write_policy 9 read

@@ -182,10 +182,6 @@ enrol nobody
 enrol daemon
 exits 1 as nobody unlock --reason x
 said 'needs the approval of 1 colleague'
-if [ -e "$KURABAN_BUILD/po/ja/LC_MESSAGES/kuraban.mo" ] || locale -a 2> /dev/null | grep -qi '^ja_JP'; then
-    language=ja exits 1 as nobody unlock --reason x
-    said '承認'
-fi
 mine=$(code nobody)
 exits 1 typing "$mine" 000000 -- nobody unlock --reason x --approver daemon
 said 'the code of daemon was not accepted'
