@@ -1,6 +1,7 @@
 #!/bin/bash
 # Every key of the policy's section mfa does in a running kuraband what kuraban-policy(5) says of it: who is asked where, who may enrol,
 # how long people get in without, and what wrong codes cost. unit/decide/keys names these lines.
+# Runs beside others.
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # The second factor in a running kuraband: who may enrol, ask and change what; a thousand attempts at once; an attempt outlives kill -9; a
 # store that is gone or damaged lets nobody in; and neither the journal nor the daemon's memory holds a secret or a code.
+# Runs beside others.
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # An enrolment as a person goes through it, on a terminal, against a running kuraband: the QR code read as a camera reads it (zbar), wrong
 # codes, codes that never show, interruption, lost telephone, recovery codes; and what every terminal makes of it.
+# Runs beside others.
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 

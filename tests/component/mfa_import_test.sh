@@ -1,6 +1,7 @@
 #!/bin/bash
 # Moving over from google-authenticator and pam_oath, against a running kuraband: what is carried over opens, once; and root is not tricked
 # by what somebody puts into their home (CVE-2024-47191): no link is followed, nothing waits, nothing of another file is shown.
+# Runs beside others.
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 

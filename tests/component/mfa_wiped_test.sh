@@ -1,6 +1,7 @@
 #!/bin/bash
 # What an enrolment leaves in the memory of its program: the whole address space is read in the moment it ends (ptrace), and neither the key nor
 # a code nor a recovery code may stand anywhere in it. Something harmless that must be there shows that the search can find.
+# Runs beside others.
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 

@@ -2,6 +2,7 @@
 # Runs every command of docs/SIGNING.md in its order: those of the signing machine in a directory without a daemon, those "on the
 # terminal" against a kuraband of its own. Passphrases and "yes" come from here; nothing else is added. Then what the guide promises
 # must be true of what came out.
+# Runs beside others.
 set -euo pipefail
 # shellcheck source=../component/daemon/stage.sh
 . "${0%/*}/../component/daemon/stage.sh"
