@@ -255,6 +255,28 @@ static int check_codes(const struct inquiry *q, enum ctl_code *ret)
 
 /* --- the whole --- */
 
+/* Before a code is looked at. That somebody is there whom the medium's rule means makes nobody else one of them. */
+static int check_person(const struct inquiry *q, enum ctl_code *ret)
+{
+    struct decide_person person = {.uid = q->call->peer->uid, .login_uid = q->call->peer->uid};
+    _cleanup_free_ gid_t *gids = NULL;
+    enum verdict_reason reason = REASON_UNKNOWN;
+    gid_t *all;
+    size_t n = 0;
+
+    if (ctl_call_groups(q->call, &gids, &n) >= 0 && (all = reallocarray(gids, n + 1, sizeof(*all)))) {
+        gids = all;
+        gids[n] = q->call->peer->gid;
+        person.gids = gids;
+        person.n_gids = n + 1;
+        reason = exports_target_reason(q->d, q->medium, &person);
+    }
+    if (reason == REASON_RULE)
+        return 0;
+    *ret = refuse(q, "target", "the medium's rule does not mean this person, or not now", verdict_reason_name(reason));
+    return -EPERM;
+}
+
 static enum ctl_code begin(struct inquiry *q, bool shown)
 {
     struct exports_request r = {.medium = q->medium,
@@ -290,6 +312,8 @@ static enum ctl_code take_out(struct inquiry *q)
                                                                : verdict_reason_name(q->medium->verdict.reason));
     if (!verdict_is_for(&q->medium->verdict, q->call->peer->uid))
         return refuse(q, "locked", "somebody else has unlocked this medium", verdict_reason_name(REASON_LOCKED));
+    if (check_person(q, &code) < 0)
+        return code;
     find_wanted(q, &wanted);
     if (!wanted.any)
         return refuse(q, "target", "no rule exports to this medium", verdict_reason_name(REASON_DEFAULT));

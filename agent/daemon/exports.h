@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "decide/decide.h"
 #include "grant/grant.h"
 
 struct daemon;
@@ -20,6 +21,10 @@ int exports_start(struct daemon *d);
 void exports_stop(struct daemon *d);
 /* Before another policy is set: what began under the old one ends, unless it may have its name already. */
 void exports_end_by_policy(struct daemon *d);
+
+/* May this person export to the medium now? REASON_RULE: yes. */
+enum verdict_reason exports_target_reason(const struct daemon *d, const struct medium *m,
+                                          const struct decide_person *person);
 
 /* A mount of that medium was seen, and detached. */
 void exports_note_mount(struct daemon *d, dev_t device);

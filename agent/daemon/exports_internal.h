@@ -82,6 +82,9 @@ void exports_end(struct exporting *x, const char *reason, const char *detail);
 /* Tells the worker to stop, then exports_end(). */
 void exports_stop_by(struct exporting *x, const char *reason, const char *detail);
 
+/* exports_target.c: why this medium may not be exported to now by who asks; NULL: it may. */
+const char *exports_target_refused(const struct exporting *x);
+
 /* exports_worker.c */
 int exports_spawn(struct exporting *x, gid_t gid, const char *filesystem, const char *name);
 int exports_send(struct exporting *x, uint16_t type, const char *picture, ...);
