@@ -107,7 +107,8 @@ const char *doctor_todo(const char *check)
          N_("put trust.json back from a backup, or at the console: kuraban policy root remove --reason TEXT")},
         {"policy.signed", N_("kuraban policy apply BUNDLE")},
         {"mfa.store",
-         N_("put mfa.db and its key back from a backup, or make room on the disk; docs/FILEFORMAT.mfa.md")},
+         N_("a key that is sealed: systemctl status kuraban-key; else put mfa.db and its key back from a backup, or make "
+            "room on the disk; docs/MFA.md")},
         {"mfa.administrator", N_("kuraban mfa enrol, as an administrator, before the next login")},
     };
 

@@ -172,6 +172,14 @@ static int no_key(struct mfa *m, const char *complaint)
     return MFA_NO_KEY;
 }
 
+/* Beside a sealed key a file that anybody finds on the disk seals nothing; a change that was cut short, or the same key sealed, leaves one. */
+static void drop_file(struct mfa *m)
+{
+    if (unlinkat(m->directory, KEY_FILE, 0) < 0)
+        mfa_complain(m, "mfa.key is no longer needed and could not be removed");
+    (void)fsync(m->directory);
+}
+
 static int take_key(struct mfa *m, const struct keys *k)
 {
     struct key_id id;
@@ -196,12 +204,12 @@ static int take_key(struct mfa *m, const struct keys *k)
     if (r < 0)
         return r;
     tidy_files(m, k, in_force);
-    if (k->there[CREDENTIAL] <= 0 || in_force == CREDENTIAL)
+    if (k->there[CREDENTIAL] <= 0)
         return MFA_GOOD;
-    if (change_key(m, &k->key[CREDENTIAL], CREDENTIAL) < 0)
+    if (in_force != CREDENTIAL && change_key(m, &k->key[CREDENTIAL], CREDENTIAL) < 0)
         mfa_complain(m, "the secrets could not be put under the new credential; the old key is still in force");
-    else if (unlinkat(m->directory, KEY_FILE, 0) < 0 && errno != ENOENT)
-        mfa_complain(m, "mfa.key is no longer needed and could not be removed");
+    else if (k->there[FILE_NOW] != 0)
+        drop_file(m);
     return MFA_GOOD;
 }
 

@@ -136,6 +136,33 @@ static void test_file_to_credential(void **state)
     assert_unavailable(f, MFA_NO_KEY);
 }
 
+/* The key of the file itself, sealed: the file has to go all the same. */
+static void test_file_sealed(void **state)
+{
+    struct fixture *f = *state;
+    char path[64];
+
+    make_credentials(f, path, sizeof(path));
+    put_key(path, "mfa-key", 4, MFA_KEY_SIZE);
+    reopen(f);
+    bring(f, TANAKA, "tanaka");
+    put_key(f->path, "mfa.key", 4, MFA_KEY_SIZE);
+    reopen(f);
+    assert_int_equal(mfa_key_source(f->mfa), MFA_KEY_CREDENTIAL);
+    assert_false(exists(f, "mfa.key"));
+    assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_ACCEPTED);
+    /* And back from the copy in the safe, when the machine no longer gives it. */
+    f->options.credentials = "/nonexistent";
+    reopen(f);
+    assert_unavailable(f, MFA_NO_KEY);
+    put_key(f->path, "mfa.key", 4, MFA_KEY_SIZE);
+    reopen(f);
+    assert_int_equal(mfa_key_source(f->mfa), MFA_KEY_FILE);
+    pass(f, 30);
+    assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_ACCEPTED);
+    remove_credentials(path);
+}
+
 static void test_key_readable(void **state)
 {
     struct fixture *f = *state;
@@ -152,7 +179,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_rotation),           CASE(test_rotation_cut_short),
         CASE(test_credential),         CASE(test_credential_malformed),
-        CASE(test_file_to_credential), CASE(test_key_readable),
+        CASE(test_file_to_credential), CASE(test_file_sealed),
+        CASE(test_key_readable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
