@@ -131,17 +131,6 @@ static void answer_failed(struct exporting *x, const char *reason, const char *d
     json_decref(answer);
 }
 
-/* Read-only first, then to be seen again. */
-void exports_give_back(struct exporting *x)
-{
-    struct block_manager *b = x->daemon->block;
-
-    if (!b)
-        return;
-    (void)block_manager_set_export(b, x->device, MEDIUM_EXPORT_CLOSED, clock_wall_us());
-    (void)block_manager_set_export(b, x->device, MEDIUM_EXPORT_NONE, clock_wall_us());
-}
-
 void exports_end(struct exporting *x, const char *reason, const char *detail)
 {
     struct daemon *d = x->daemon;
@@ -153,8 +142,7 @@ void exports_end(struct exporting *x, const char *reason, const char *detail)
     }
     if (recorder_sync(d->recorder) == 0 && d->exports->ledger)
         (void)ledger_end(d->exports->ledger, x->id);
-    if (x->phase != EXPORTS_ENDED)
-        exports_give_back(x);
+    exports_let_go(x);
     d->exports->now = NULL;
     exporting_free(x);
     daemon_changed(d);
@@ -309,7 +297,7 @@ static int begin(struct daemon *d, const struct exports_request *r)
 
     if (d->exports->now && d->exports->now->phase == EXPORTS_ENDED)
         exports_end(d->exports->now, NULL, ""); /* only its process is still there */
-    if (d->exports->now)
+    if (d->exports->now || d->exports->leaving)
         return EXPORTS_E_BUSY;
     if (!medium_knows(r->medium->filesystem))
         return EXPORTS_E_FILESYSTEM;
@@ -360,6 +348,7 @@ static void record_unfinished(void *context, const struct ledger_export *e)
               e->phase == LEDGER_COMMITTED ? "kuraband ended while it was being named: it may be whole on the medium"
                                            : "kuraband ended before it was finished: nothing whole is on the medium");
     recorder_add_with(d->recorder, &event, "export", json_pack("{s:s}", "id", e->id));
+    exports_hold_unfinished(d, e->device);
 }
 
 static void forget_unfinished(void *context, const struct ledger_export *e)
@@ -413,6 +402,7 @@ void exports_stop(struct daemon *d)
                         d->exports->now->phase < EXPORTS_NAME
                             ? "kuraband ends"
                             : "kuraband ends while it was being named: it may be whole on the medium");
+    exports_leave_stop(d);
     d->exports->ledger = ledger_free(d->exports->ledger);
     free(d->exports);
     d->exports = NULL;

@@ -64,19 +64,19 @@ struct exporting {
     uint64_t size;                  /* there */
     char sha256[DIGEST_HEX_SIZE];
     uint64_t hiding_since_us, hidden_since_us; /* hidden: 0 not yet */
+    bool said_end;                             /* the worker: it has closed the medium before */
     bool intruded;                             /* somebody else had it mounted while it was written */
 };
 
 struct exports {
-    struct ledger *ledger; /* NULL: it cannot be opened; tried again at the next export */
-    struct exporting *now; /* NULL: none */
+    struct ledger *ledger;           /* NULL: it cannot be opened; tried again at the next export */
+    struct exporting *now;           /* NULL: none */
+    struct exports_leaving *leaving; /* exports_leave.c; NULL: none */
 };
 
 /* exports.c */
 struct json_t *exports_record(const struct exporting *x); /* "kuraban"."export" */
 void exports_add_record(struct exporting *x, struct audit_event *e, struct json_t *extra);
-/* The medium is everybody's again, as policy permits. */
-void exports_give_back(struct exporting *x);
 /* Records the end, gives the medium back, frees x. reason NULL: finished. */
 void exports_end(struct exporting *x, const char *reason, const char *detail);
 /* Tells the worker to stop, then exports_end(). */
@@ -84,6 +84,13 @@ void exports_stop_by(struct exporting *x, const char *reason, const char *detail
 
 /* exports_target.c: why this medium may not be exported to now by who asks; NULL: it may. */
 const char *exports_target_refused(const struct exporting *x);
+
+/* exports_leave.c: the medium is everybody's again, as policy permits: at once, or when the worker has closed it. */
+void exports_show(struct daemon *d, dev_t device);
+void exports_let_go(struct exporting *x);
+/* Somebody has the medium of an export of which another kuraband was in charge: hidden until they have not. */
+void exports_hold_unfinished(struct daemon *d, const char *medium_id);
+void exports_leave_stop(struct daemon *d);
 
 /* exports_worker.c */
 int exports_spawn(struct exporting *x, gid_t gid, const char *filesystem, const char *name);

@@ -461,7 +461,7 @@ static int on_done(struct exporting *x, struct buf_reader *in)
     exports_add_record(x, &e, exports_record(x));
     if (recorder_sync(d->recorder) == 0)
         (void)ledger_end(d->exports->ledger, x->id);
-    exports_give_back(x); /* before the person is told that they may have it */
+    exports_show(d, x->device); /* before the person is told that they may have it */
     x->phase = EXPORTS_ENDED;
     return exports_send(x, EXPORT_RECORDED, "") < 0 ? -EPIPE : 0;
 }
@@ -477,6 +477,7 @@ static int on_failed(struct exporting *x, struct buf_reader *in)
         r = buf_get_end(in);
     if (r < 0 || x->phase == EXPORTS_ENDED || !text_is_printable_utf8(reason))
         return -EBADMSG;
+    x->said_end = true;
     exports_end(x, reason, detail);
     return 1;
 }

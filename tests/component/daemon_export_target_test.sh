@@ -1,6 +1,6 @@
 #!/bin/bash
 # The medium of an export belongs to whom its own rule means, from the request to the last moment before it has its name: somebody else at the
-# machine opens it for nobody, and who is gone gets nothing.
+# machine opens it for nobody, and who is gone gets nothing. And nobody is shown it while a process that was stopped still has it mounted.
 set -euo pipefail
 # Sessions are files of logind's; these are ours alone. kuraband sees the mounts that we see.
 if [ -z "${in_namespace-}" ]; then
@@ -27,7 +27,12 @@ same() { # what expected got
     [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"
 }
 on_stick() { unshare -m sh -c "mount -o ro,noload '$stage/stick.img' '$stage/look' && ls -A '$stage/look'"; }
-workers() { grep -lx kuraban-export /proc/[0-9]*/comm 2> /dev/null | sed 's,/comm$,,; s,.*/,,' || :; }
+workers() { # ours: others may test at the same time
+    local file
+    while read -r file; do
+        [ "$(readlink "${file%/comm}/exe")" != "$KURABAN_BUILD/bin/kuraban-export" ] || basename "${file%/comm}"
+    done < <(grep -lx kuraban-export /proc/[0-9]*/comm 2> /dev/null)
+}
 no_worker() { [ -z "$(workers)" ]; }
 stopped_export() { # begins one and stops its process while it writes
     local begun pid
@@ -36,12 +41,21 @@ stopped_export() { # begins one and stops its process while it writes
     take_out "$stage/outside/large.bin" > "$stage/typed" 2>&1 < /dev/null &
     client_pid=$!
     eventually "the first writes" 60 writes
-    for pid in $(workers); do kill -STOP "$pid" 2> /dev/null || :; done
+    for pid in $(workers); do
+        kill -STOP "$pid" 2> /dev/null || :
+    done
     [ -n "$(workers)" ] || fail "it was quicker than the test"
 }
+shown() { compgen -G "$stage/run/media/${loop#/dev/}-*" > /dev/null; } # what udev goes by
+ended_for() { [ "$(last export-failed .event.reason)" = "\"$1\"" ]; }
 sectors() { awk '{print $7}' "/sys/class/block/${loop#/dev/}/stat"; }
 writes() { [ "$(sectors)" -gt $((begun + 2048)) ]; }
 goes_on() { for pid in $(workers); do kill -CONT "$pid" 2> /dev/null || :; done; }
+fail() { # nobody stays behind who waits for ever
+    goes_on
+    echo "FAILED: $*" >&2
+    exit 1
+}
 
 mkdir -p /run/systemd
 mount -t tmpfs -o mode=0755 tmpfs /run/systemd
@@ -86,4 +100,30 @@ eventually "the worker's end" 20 no_worker
 same "what is on the stick" "$before" "$(on_stick)"
 same "the end in the journal" '"who"' "$(last export-failed .event.reason)"
 note "who leaves while it is written"
+
+# Another policy, and another kuraband, while the exporting process cannot hear of it: nobody is shown the medium before it has closed it.
+at_machine nobody
+eventually "the stick of who is there" 20 is allow
+stopped_export
+stick_further=', who: {users: [nobody]}' write_policy 3 export '' "$export_rules"
+exits 0 kuraban reload
+eventually "the end in the journal" 20 ended_for policy
+shown && fail "shown while a stopped export has it mounted"
+exits 0 kuraban reload
+shown && fail "shown by a reload while a stopped export has it mounted"
+goes_on
+wait "$client_pid" && fail "exported under another policy"
+eventually "it is shown again" 20 shown
+stopped_export
+daemon_kill KILL
+daemon_start
+eventually "the end in the journal" 20 ended_for interrupted
+shown && fail "shown by the next kuraband while an export of the last one has it mounted"
+goes_on
+wait "$client_pid" && fail "exported without kuraband"
+eventually "it is shown again" 20 shown
+same "what is on the stick" "$before" "$(on_stick)"
+plug
+exits 0 take_out "$stage/outside/a.txt"
+note "not shown before it is closed"
 finished

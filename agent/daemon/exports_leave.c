@@ -1,0 +1,159 @@
+/*
+ * Giving the medium back. Owns: that nobody is shown a medium which a worker may still have mounted. Must not: wait for it, but at kuraband's own
+ * end and then for seconds only.
+ *
+ * A worker that was stopped may be in the middle of an fsync that takes as long as the stick takes. Until it has unmounted, who mounts
+ * the medium for a person would share the writable filesystem (6.8 and later), whatever the flag says.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "daemon/exports_internal.h"
+#include "device/block.h"
+#include "export/link.h"
+#include "kern/block.h"
+
+enum {
+    POLL_US = 100 * 1000,
+    STOP_PATIENCE_US = 5 * 1000 * 1000, /* less than systemd's for us */
+};
+
+struct exports_leaving {
+    struct daemon *daemon;
+    dev_t device;
+    char medium_id[EXIT_ID_SIZE];
+    int control; /* to the worker: it ends when that has ended; -1: it was another kuraband's */
+    struct sd_event_source *timer;
+};
+
+static struct exports_leaving *leaving_free(struct exports_leaving *l)
+{
+    if (l) {
+        (void)sd_event_source_disable_unref(l->timer);
+        close_fd(l->control);
+    }
+    free(l);
+    return NULL;
+}
+
+static const struct medium *find(const struct daemon *d, dev_t device, const char *id)
+{
+    const struct medium *m = d->block ? block_manager_find(d->block, device) : NULL;
+
+    return m && strcmp(m->id, id) == 0 ? m : NULL;
+}
+
+/* Read-only first, then to be seen again. */
+void exports_show(struct daemon *d, dev_t device)
+{
+    if (!d->block)
+        return;
+    (void)block_manager_set_export(d->block, device, MEDIUM_EXPORT_CLOSED, clock_wall_us());
+    (void)block_manager_set_export(d->block, device, MEDIUM_EXPORT_NONE, clock_wall_us());
+}
+
+/* The kernel refuses it while a filesystem holds the device, also one that has no place in any namespace. */
+static bool is_free(const struct daemon *d, const struct medium *m)
+{
+    _cleanup_close_ int fd = -1;
+    char node[BLOCK_NAME_SIZE];
+
+    block_node(m->name, node);
+    fd = openat(d->dev_fd, node, O_RDONLY | O_EXCL | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    return fd >= 0;
+}
+
+/* It is gone, or nobody has it any more. */
+static bool has_left(void *context)
+{
+    const struct exports_leaving *l = context;
+    const struct medium *m = find(l->daemon, l->device, l->medium_id);
+
+    return !m || ((l->control < 0 || link_is_gone(l->control)) && is_free(l->daemon, m));
+}
+
+static void finish(struct daemon *d)
+{
+    struct exports_leaving *l = d->exports->leaving;
+
+    if (find(d, l->device, l->medium_id))
+        exports_show(d, l->device);
+    d->exports->leaving = leaving_free(l);
+    daemon_changed(d);
+}
+
+static int on_poll(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct exports_leaving *l = userdata;
+
+    (void)usec;
+    if (has_left(l)) {
+        finish(l->daemon);
+        return 0;
+    }
+    (void)sd_event_source_set_time(source, clock_boottime_us() + POLL_US);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* Without memory or a timer it stays hidden until it is plugged in anew. */
+static void begin(struct daemon *d, dev_t device, const char *medium_id, int control)
+{
+    struct exports_leaving *l = calloc(1, sizeof(*l));
+
+    if (d->block)
+        (void)block_manager_set_export(d->block, device, MEDIUM_EXPORT_CLOSED, clock_wall_us());
+    if (!l) {
+        close_fd(control);
+        return;
+    }
+    *l = (struct exports_leaving){.daemon = d, .device = device, .control = control};
+    memcpy(l->medium_id, medium_id, strnlen(medium_id, sizeof(l->medium_id) - 1));
+    (void)leaving_free(d->exports->leaving);
+    d->exports->leaving = l;
+    if (control >= 0)
+        (void)shutdown(control, SHUT_WR); /* for the worker kuraband is gone */
+    if (has_left(l))
+        finish(d);
+    else if (sd_event_add_time(d->loop, &l->timer, CLOCK_BOOTTIME, clock_boottime_us() + POLL_US, 1000, on_poll, l) < 0)
+        log_error("export.leaving", "device=%s", l->medium_id);
+}
+
+void exports_let_go(struct exporting *x)
+{
+    if (x->phase < EXPORTS_HIDING)
+        return; /* nobody has noticed yet */
+    if (x->phase < EXPORTS_MOUNT || x->said_end)
+        exports_show(x->daemon, x->device);
+    else if (x->phase < EXPORTS_ENDED)
+        begin(x->daemon, x->device, x->medium_id, TAKE_FD(x->control));
+}
+
+void exports_hold_unfinished(struct daemon *d, const char *medium_id)
+{
+    for (size_t i = 0; d->block && !d->exports->leaving && i < block_manager_count(d->block); i++) {
+        const struct medium *m = block_manager_at(d->block, i);
+
+        if (strcmp(m->id, medium_id) == 0 && !is_free(d, m)) {
+            begin(d, m->device, medium_id, -1);
+            return;
+        }
+    }
+}
+
+void exports_leave_stop(struct daemon *d)
+{
+    int64_t patience_us = STOP_PATIENCE_US;
+
+    if (d->exports->leaving && clock_wait_until(&patience_us, has_left, d->exports->leaving))
+        finish(d);
+    d->exports->leaving = leaving_free(d->exports->leaving); /* it stays hidden */
+}
