@@ -145,8 +145,12 @@ class People:
         lines = "".join(f"{p.name} {p.uid} {p.password}\n" for p in self.people)
         vm.put("/run/add", ADDER)
         vm.check_run(["python3", "/run/add", group], stdin=lines.encode())
-        vm.put("/run/talk", TALKER)
-        vm.put("/run/import", IMPORTER)
+        self.put_programs()
+
+    def put_programs(self):
+        """Gone with each boot."""
+        self.vm.put("/run/talk", TALKER)
+        self.vm.put("/run/import", IMPORTER)
 
     def enrol(self, who):
         self.vm.check_run(["python3", "/run/import", str(who.uid), who.name, who.secret])

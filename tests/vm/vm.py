@@ -55,9 +55,9 @@ def wait_for(condition, what, seconds=30, every=0.1):
 class VM:
     """payload: files and directories that the guest finds, read-only, in /payload.
     append: words for the kernel's command line. usb: QEMU devices that are plugged in from the start.
-    extra: arguments for QEMU."""
+    extra: arguments for QEMU. tpm: with a TPM 2.0 (swtpm)."""
 
-    def __init__(self, kernel="6.1", payload=(), append="", usb=("usb-kbd",), extra=(), memory=1024, cpus=2):
+    def __init__(self, kernel="6.1", payload=(), append="", usb=("usb-kbd",), extra=(), memory=1024, cpus=2, tpm=False):
         self.kernel = kernel
         self.payload = list(payload)
         self.append = append
@@ -65,6 +65,7 @@ class VM:
         self.extra = list(extra)
         self.memory = memory
         self.cpus = cpus
+        self.tpm = tpm
         self.process = None
         self.qmp = None
         self.agent = None
@@ -112,14 +113,39 @@ class VM:
             *("-chardev", f"socket,id=qmp,path={self.path('qmp')}", "-mon", "chardev=qmp,mode=control"),
             *("-device", "virtio-rng-pci", "-device", "qemu-xhci,id=xhci,p2=8,p3=8"),
             *(word for n, device in enumerate(self.usb) for word in ("-device", f"{device},id=boot{n},bus=xhci.0")),
+            *(self.tpm_arguments() if self.tpm else ()),
             *self.extra,
         ]
+
+    def tpm_arguments(self):
+        return (
+            *("-chardev", f"socket,id=tpm,path={self.path('tpm.sock')}", "-tpmdev", "emulator,id=tpm,chardev=tpm"),
+            *("-device", "tpm-tis,tpmdev=tpm"),
+        )
+
+    def start_tpm(self):
+        """swtpm, which ends with QEMU. Its state is made when there is none."""
+        os.makedirs(self.path("tpm"), exist_ok=True)
+        channel, log = self.path("tpm.sock"), self.path("tpm.log")
+        argv = ["swtpm", "socket", "--tpm2", "--terminate", "--tpmstate", f"dir={self.path('tpm')}"]
+        argv += ["--ctrl", f"type=unixio,path={channel}", "--log", f"file={log}", "--daemon"]
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            raise VMError(f"swtpm: {done.stdout}{self.log('tpm.log')}")
+        wait_for(lambda: os.path.exists(channel), "swtpm's socket", 10)
+
+    def replace_tpm(self):
+        """Another TPM from the next reset or reboot on: other seeds, so that what was sealed to this one stays closed."""
+        shutil.rmtree(self.path("tpm"))
+        os.mkdir(self.path("tpm"))
 
     def boot(self, seconds=BOOT_SECONDS):
         """Start the machine and wait until it answers and its clerk is logged in."""
         media.make_ext4(self.path("payload.img"), self.payload, label="payload")
         self.qmp = QMP(self.path("qmp"))
         self.agent = Agent(self.path("agent"))
+        if self.tpm:
+            self.start_tpm()
         libc = ctypes.CDLL(None, use_errno=True)
 
         def die_with_parent():
