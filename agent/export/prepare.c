@@ -25,6 +25,7 @@
 #include "export/worker_internal.h"
 
 enum {
+    CLIENT_MS = 30 * 1000,
     CHILD_FAILED = 100, /* exit status of a child for -errno; an outcome of its own is its number */
 };
 
@@ -65,8 +66,11 @@ static _Noreturn void child_exit(int r)
 
 static _Noreturn void stager_main(struct worker *w, int list)
 {
-    const struct stage_options options = {
-        .client = EXPORT_FD_CLIENT, .control = EXPORT_FD_CONTROL, .staged = w->staged, .size_max = w->size_max};
+    const struct stage_options options = {.client = EXPORT_FD_CLIENT,
+                                          .control = EXPORT_FD_CONTROL,
+                                          .staged = w->staged,
+                                          .size_max = w->size_max,
+                                          .client_ms = CLIENT_MS};
     struct export_members members = {0};
     int r = identity_take(&w->id);
 

@@ -18,12 +18,12 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "export/hash.h"
 #include "export/link.h"
 #include "export/protocol.h"
 
 enum {
-    CLIENT_MS = 30 * 1000,
     CHUNK = 256 * 1024,
 };
 
@@ -83,7 +83,7 @@ static int add_file(struct stager *s, const char *name, int *fd)
 }
 
 /* 1 when that was the last. */
-static int take_frame(struct stager *s)
+static int take_frame(struct stager *s, int deadline_ms)
 {
     _cleanup_free_ char *name = NULL;
     struct buf_reader in;
@@ -91,7 +91,7 @@ static int take_frame(struct stager *s)
     int r;
 
     frame_init(&f);
-    r = frame_receive(&f, s->options->client, CLIENT_MS);
+    r = frame_receive(&f, s->options->client, deadline_ms);
     in = (struct buf_reader){.data = f.body.data, .size = f.body.size};
     if (r >= 0 && f.flags != 0)
         r = -EBADMSG;
@@ -111,11 +111,14 @@ static int take_frame(struct stager *s)
 
 static int take_files(struct stager *s)
 {
+    const uint64_t begun_us = clock_boottime_us(), patience_us = (uint64_t)s->options->client_ms * 1000;
     int r;
 
-    do
-        r = take_frame(s);
-    while (r == 0);
+    do {
+        uint64_t used_us = clock_boottime_us() - begun_us;
+
+        r = used_us < patience_us ? take_frame(s, (int)((patience_us - used_us) / 1000)) : -ETIMEDOUT;
+    } while (r == 0);
     if (r > 0 && s->n == 0)
         r = -EBADMSG;
     return r < 0 ? from_client(r) : 0;

@@ -13,6 +13,7 @@ struct stage_options {
     int client, control; /* sockets of docs/PROTOCOL.export.md */
     int staged;          /* empty, open for writing */
     uint64_t size_max;   /* of all files together */
+    int client_ms;       /* in which the client has passed all of them: others wait for their turn */
 };
 
 enum {

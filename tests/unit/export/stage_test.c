@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,11 +15,13 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "export/link.h"
 #include "export/protocol.h"
 
 enum {
-    STAGER_ERROR = 99
+    STAGER_ERROR = 99,
+    CLIENT_MS = 3000,
 };
 
 struct fixture {
@@ -43,7 +46,7 @@ static int setup(void **state)
     x->pid = fork();
     assert_true(x->pid >= 0);
     if (x->pid == 0) {
-        const struct stage_options o = {client[1], control[1], x->staged, 1 << 20};
+        const struct stage_options o = {client[1], control[1], x->staged, 1 << 20, CLIENT_MS};
         struct export_members m = {0};
         int r;
 
@@ -364,6 +367,33 @@ static void test_bad_name(void **state)
     assert_int_equal(result(x), STAGE_E_CLIENT);
 }
 
+/* One export runs at a time: who sends a file now and then would keep everybody else from theirs. */
+static void test_client_takes_its_time(void **state)
+{
+    struct fixture *x = *state;
+    uint64_t begun_us;
+    struct buf b;
+    int r = 0;
+
+    make(x, "one", "first");
+    begin(x);
+    pass(x, "a", "one");
+    begun_us = clock_boottime_us();
+    buf_init(&b, 1024);
+    assert_int_equal(buf_add_string(&b, "b"), 0);
+    while (r == 0 && clock_boottime_us() - begun_us < 5 * (uint64_t)CLIENT_MS * 1000) {
+        struct pollfd p = {.fd = x->client, .events = POLLRDHUP};
+        int fd = memfd_create("file", MFD_CLOEXEC);
+
+        (void)poll(&p, 1, CLIENT_MS / 4); /* the other end closes, or a part of its patience is over */
+        r = frame_send(x->client, EXPORT_FILE, 0, &b, fd, 1000);
+        close_fd(fd);
+    }
+    buf_done(&b);
+    assert_true(r < 0);
+    assert_int_equal(result(x), STAGE_E_CLIENT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -377,6 +407,7 @@ int main(void)
         TEST(test_too_much_for_this_machine),
         TEST(test_kuraband_is_asked_first),
         TEST(test_kuraband_stops_it),
+        TEST(test_client_takes_its_time),
         TEST(test_client_leaves),
         TEST(test_client_says_something_else),
         TEST(test_file_without_descriptor),
