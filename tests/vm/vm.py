@@ -135,7 +135,7 @@ class VM:
         wait_for(lambda: os.path.exists(channel), "swtpm's socket", 10)
 
     def replace_tpm(self):
-        """Another TPM from the next reset or reboot on: other seeds, so that what was sealed to this one stays closed."""
+        """Another TPM from the next reset on, to be called right before it: other seeds, so that what was sealed to this one stays closed."""
         shutil.rmtree(self.path("tpm"))
         os.mkdir(self.path("tpm"))
 
