@@ -205,10 +205,15 @@ def check_ends(t, guard, image):
 def check_pulled(t, guard, image):
     vm = t.vm
     name = vm.plug_usb_storage(image, serial="OUT")
-    medium = guard.medium("OUT", verdict="allow")
+
+    def stat_of_it():  # the stick that was there before has the same serial, and may still be leaving
+        path = f"/sys/class/block/{os.path.basename(guard.medium('OUT', verdict='allow')['node'])}/stat"
+        return path if vm.run(["test", "-e", path]).rc == 0 else None
+
+    wait_for(stat_of_it, "the stick that is there now", 60)
+    stat = stat_of_it()
     before, count = guard.sequence(), len(finished_on(image))
     job = spawn_export(vm, "/home/tanaka/out/huge.bin")
-    stat = f"/sys/class/block/{os.path.basename(medium['node'])}/stat"
     written = int(vm.check_run(["cat", stat]).split()[6])
     wait_for(lambda: int((vm.run(["cat", stat]).out.split() or ["0"] * 7)[6]) > written + 4096, "the first writes", 120, every=0.05)
     vm.unplug(name)
