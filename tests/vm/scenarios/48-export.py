@@ -210,8 +210,7 @@ def check_pulled(t, guard, image):
         path = f"/sys/class/block/{os.path.basename(guard.medium('OUT', verdict='allow')['node'])}/stat"
         return path if vm.run(["test", "-e", path]).rc == 0 else None
 
-    wait_for(stat_of_it, "the stick that is there now", 60)
-    stat = stat_of_it()
+    stat = wait_for(stat_of_it, "the stick that is there now", 60)
     before, count = guard.sequence(), len(finished_on(image))
     job = spawn_export(vm, "/home/tanaka/out/huge.bin")
     written = int(vm.check_run(["cat", stat]).split()[6])
