@@ -2,12 +2,13 @@
  * policy explain and policy test about unlocking and taking out: which export rule decides and why earlier ones do not, by the policy
  * tests/data/policy/good/export.yaml. Nothing of it is plugged in, and nobody of it exists here.
  */
-#include "unit/cli/run.h"
+#include "unit/cli/questions.h"
 
-#include <jansson.h>
 #include <locale.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
 
 #define POLICY KURABAN_TEST_DATA "/policy/good/export.yaml"
 #define STICK "--device=0781:5583", "--interface=08:06:50", "--serial=4C530001", "--filesystem=crypto_LUKS"
@@ -17,14 +18,6 @@
 #define TOUKEI "--export", "--path=/srv/toukei/list.csv"
 #define OTHER "--export", "--path=/home/tanaka/memo.txt"
 #define TUESDAY "--at=2026-11-24T10:00:00+09:00"
-
-struct question {
-    const char *options[12];
-    const char *object, *verdict, *rule, *reason;
-    const char *condition; /* "key: wanted / found"; NULL: none */
-    const char *demands;
-    const char *earlier; /* "rule key, …" of all before the one that decides */
-};
 
 static const struct question questions[] = {
     /* A locked device is told how to be unlocked, and is as good as absent. */
@@ -149,86 +142,20 @@ static const struct question questions[] = {
     {{"--bus=optical", TUESDAY, OTHER}, "medium", "deny", "media.optical", "rule", NULL, NULL, NULL},
 };
 
-static json_t *ask(const struct question *q)
-{
-    const char *words[RUN_WORDS_MAX] = {"--json", "policy", "explain", "--policy", POLICY};
-    size_t n = 5;
-    bool person = false;
-    struct cli_run r;
-    json_t *answer;
-
-    for (size_t i = 0; q->options[i]; i++) {
-        person = person || strncmp(q->options[i], "--user", 6) == 0;
-        words[n++] = q->options[i];
-    }
-    if (!person) {
-        words[n++] = "--user=ito";
-        words[n++] = "--groups=kazei";
-    }
-    r = cli_run_words(NULL, "/nonexistent", words);
-    if (r.code != CLI_OK)
-        fail_msg("%s %s %s: %s", q->options[0], q->rule, q->reason, r.err);
-    answer = json_loads(r.out, 0, NULL);
-    assert_non_null(answer);
-    cli_run_done(&r);
-    return answer;
-}
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "-";
-}
-
-static void same(size_t question, const char *what, const char *expected, const char *seen)
-{
-    if (strcmp(expected ? expected : "-", seen) != 0)
-        fail_msg("question %zu, %s: expected %s, seen %s", question, what, expected ? expected : "-", seen);
-}
-
-static void earlier_of(const json_t *answer, char *text, size_t size)
-{
-    const json_t *rule;
-    size_t i;
-
-    *text = 0;
-    json_array_foreach(json_object_get(answer, "rules"), i, rule)
-    {
-        if (json_is_true(json_object_get(rule, "decides")))
-            break;
-        assert_string_equal(text_of(rule, "section"), "export");
-        assert_true(json_is_string(json_object_get(rule, "wanted")) && json_is_string(json_object_get(rule, "found")));
-        (void)snprintf(text + strlen(text), size - strlen(text), "%s%s %s", i > 0 ? ", " : "", text_of(rule, "id"),
-                       text_of(rule, "key"));
-    }
-}
-
 static void test_questions(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
-        const struct question *q = &questions[i];
-        json_t *answer = ask(q);
-        bool would = json_is_true(json_object_get(answer, "would_refuse"));
-        char text[512];
+    questions_answered(questions, ELEMENTS(questions), POLICY, "ito");
+}
 
-        same(i, "object", q->object, text_of(answer, "object"));
-        same(i, "verdict", q->verdict, would ? "would-refuse" : text_of(answer, "verdict"));
-        same(i, "rule", q->rule, text_of(answer, "rule"));
-        same(i, "reason", q->reason, text_of(answer, "reason"));
-        (void)snprintf(text, sizeof(text), "%s: %s / %s", text_of(answer, "key"), text_of(answer, "wanted"),
-                       text_of(answer, "found"));
-        same(i, "condition", q->condition, json_is_null(json_object_get(answer, "key")) ? "-" : text);
-        same(i, "demands", q->demands, text_of(answer, "demands"));
-        if (strcmp(q->rule, "juki-out") == 0)
-            same(i, "name", "住基データの持出し", text_of(answer, "name"));
-        if (q->earlier) {
-            earlier_of(answer, text, sizeof(text));
-            same(i, "earlier", q->earlier, text);
-        }
-        json_decref(answer);
-    }
+static void test_name(void **state)
+{
+    static const struct question q = {.options = {STICK, TUESDAY, JUKI, "--unlocked"}};
+    json_t *answer = question_ask(&q, POLICY, "ito");
+
+    (void)state;
+    assert_string_equal(question_text(answer, "name"), "住基データの持出し");
+    json_decref(answer);
 }
 
 static void test_text(void **state)
@@ -244,6 +171,15 @@ static void test_text(void **state)
     cli_run_done(&r);
 }
 
+static void make_file(char *path, const char *text)
+{
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    (void)close(fd);
+}
+
 /* Nobody on this terminal may approve: that is what the policy says, whatever is shown. */
 static void test_nobody_approves(void **state)
 {
@@ -252,13 +188,10 @@ static void test_nobody_approves(void **state)
         "usb: [{id: s, allow: export}]\n"
         "export: [{id: e, to: [s], from: [elsewhere], approvals: 1, approvers: {users: [ito]}}]\n";
     char path[] = "/tmp/kuraban-test-XXXXXX";
-    int fd = mkstemp(path);
     struct cli_run r;
 
     (void)state;
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
-    (void)close(fd);
+    make_file(path, text);
     r = RUN(NULL, "/nonexistent", "policy", "explain", "--policy", path, ZIP_STICK, TUESDAY, OTHER, "--user=ito",
             "--groups=kazei");
     assert_non_null(strstr(r.out, "approvals: wanted 1 (users ito); found 0\n"));
@@ -329,13 +262,10 @@ static void test_cases(void **state)
         "    export: {path: /srv/juki/a, size: 1M, factors: [totp], approvers: [{user: sato}, {groups: [kakaricho]}]}\n"
         "    expect: {verdict: deny, reason: who}\n";
     char path[] = "/tmp/kuraban-test-XXXXXX";
-    int fd = mkstemp(path);
     struct cli_run r;
 
     (void)state;
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, cases, sizeof(cases) - 1), sizeof(cases) - 1);
-    (void)close(fd);
+    make_file(path, cases);
     r = RUN(NULL, "/nonexistent", "policy", "test", path, "--policy", POLICY);
     if (r.code != CLI_OK)
         fail_msg("%s%s", r.out, r.err);
@@ -347,8 +277,8 @@ static void test_cases(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_questions), cmocka_unit_test(test_text),  cmocka_unit_test(test_nobody_approves),
-        cmocka_unit_test(test_usage),     cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_questions),       cmocka_unit_test(test_name),  cmocka_unit_test(test_text),
+        cmocka_unit_test(test_nobody_approves), cmocka_unit_test(test_usage), cmocka_unit_test(test_cases),
     };
 
     if (!setlocale(LC_ALL, "C.UTF-8") || setenv("TZ", "Asia/Tokyo", 1) < 0)

@@ -1,16 +1,9 @@
 /* policy generate, check and explain on a made-up bus: what generate writes permits what was there, and only that. */
-#include "unit/cli/run.h"
+#include "unit/cli/bus.h"
 
-#include <jansson.h>
 #include <locale.h>
 #include <stdbool.h>
 #include <time.h>
-#include <unistd.h>
-
-#include "fake/sysfs_usb.h"
-
-static struct fake_usb bus;
-static char policy_path[128], config_path[128];
 
 static const struct fake_device keyboard = {.name = "1-1",
                                             .vendor = 0x046d,
@@ -18,13 +11,6 @@ static const struct fake_device keyboard = {.name = "1-1",
                                             .product_name = "USB: \"Keyboard\" # 1",
                                             .interfaces = {{0, 0, 3, 1, 1}, {1, 0, 3, 0, 0}},
                                             .n_interfaces = 2};
-static const struct fake_device stick = {.name = "1-2",
-                                         .vendor = 0x0781,
-                                         .product = 0x5583,
-                                         .product_name = "Ultra Fit",
-                                         .serial = "4C530001",
-                                         .interfaces = {{0, 0, 8, 6, 0x50}},
-                                         .n_interfaces = 1};
 static const struct fake_device mouse = {.name = "1-3",
                                          .vendor = 0x046d,
                                          .product = 0xc077,
@@ -40,41 +26,12 @@ static const struct fake_device bad_stick = {.name = "1-2",
                                              .interfaces = {{0, 0, 8, 6, 0x50}, {1, 0, 3, 1, 1}},
                                              .n_interfaces = 2};
 
-static void write_file(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "w");
-
-    assert_non_null(f);
-    assert_true(fputs(text, f) >= 0);
-    assert_int_equal(fclose(f), 0);
-}
-
 static int setup(void **state)
 {
-    char text[512];
+    int r = bus_setup(state);
 
-    (void)state;
-    fake_usb_init(&bus, true);
-    fake_usb_add_root_hub(&bus, "usb1", "0000:00:14.0");
     fake_usb_plug(&bus, &keyboard);
-    fake_usb_plug(&bus, &stick);
-    (void)snprintf(policy_path, sizeof(policy_path), "%s-policy.yaml", bus.root);
-    (void)snprintf(config_path, sizeof(config_path), "%s-kuraban.yaml", bus.root);
-    (void)snprintf(
-        text, sizeof(text),
-        "format: kuraban-config/1\npolicy: %s\nrun-directory: /nonexistent/run\nstate-directory: /nonexistent/s\n",
-        policy_path);
-    write_file(config_path, text);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    (void)unlink(policy_path);
-    (void)unlink(config_path);
-    fake_usb_done(&bus);
-    return 0;
+    return r;
 }
 
 static void generate(void)
@@ -82,29 +39,12 @@ static void generate(void)
     struct cli_run r = RUN(config_path, bus.root, "policy", "generate");
 
     assert_int_equal(r.code, CLI_OK);
-    write_file(policy_path, r.out);
+    cli_write_file(policy_path, r.out);
     cli_run_done(&r);
     r = RUN(config_path, bus.root, "policy", "check", policy_path);
     if (r.code != CLI_OK)
         fail_msg("%s", r.out);
     cli_run_done(&r);
-}
-
-static json_t *explain(const char *device)
-{
-    struct cli_run r = RUN(config_path, bus.root, "--json", "policy", "explain", "--device", device);
-    json_t *answer;
-
-    assert_int_equal(r.code, CLI_OK);
-    answer = json_loads(r.out, 0, NULL);
-    assert_non_null(answer);
-    cli_run_done(&r);
-    return answer;
-}
-
-static void expect(const json_t *answer, const char *key, const char *value)
-{
-    assert_string_equal(json_string_value(json_object_get(answer, key)), value);
 }
 
 static void test_input_that_was_there_is_permitted(void **state)
@@ -113,18 +53,18 @@ static void test_input_that_was_there_is_permitted(void **state)
 
     (void)state;
     generate();
-    answer = explain("1-1");
+    answer = bus_explain("1-1");
     expect(answer, "rule", "keyboard-1");
     expect(answer, "granted", "use");
     assert_true(json_is_false(json_object_get(answer, "would_refuse")));
     json_decref(answer);
     /* Storage is left out: somebody must want it. */
-    answer = explain("1-2");
+    answer = bus_explain("1-2");
     expect(answer, "rule", "default");
     assert_true(json_is_true(json_object_get(answer, "would_refuse"))); /* mode monitor */
     /* By the id as well. */
     {
-        json_t *by_id = explain(json_string_value(json_object_get(answer, "device")));
+        json_t *by_id = bus_explain(json_string_value(json_object_get(answer, "device")));
 
         assert_true(json_equal(answer, by_id));
         json_decref(by_id);
@@ -154,7 +94,7 @@ static void test_check_present_is_content(void **state)
     assert_non_null(strstr(r.out, "\n# keyboard, input device (hotplug, port 1-1)\n- id: keyboard-1\n"));
     assert_non_null(strstr(r.out, "\n# mouse (hotplug, port 1-3)\n- id: input-1\n"));
     *strstr(r.out, "mode: monitor") = '#';
-    write_file(policy_path, r.out);
+    cli_write_file(policy_path, r.out);
     cli_run_done(&r);
     r = RUN(config_path, bus.root, "policy", "check", "--present", policy_path);
     assert_int_equal(r.code, CLI_OK);
@@ -167,18 +107,19 @@ static void test_badusb_is_not(void **state)
     json_t *answer, *rules;
 
     (void)state;
-    write_file(policy_path,
-               "format: kuraban-policy/1\norganization: a.example\nname: n\nversion: 1\nzone: mynumber\nmode: enforce\n"
-               "usb:\n  - id: keyboard\n    allow: use\n    match: {device: \"046d:c31c\"}\n"
-               "  - id: stick\n    allow: read\n    match: {device: \"0781:5583\", serial: \"4C530001\", "
-               "interfaces: {equals: [\"08:06:50\"]}}\n");
-    answer = explain("1-2");
+    cli_write_file(
+        policy_path,
+        "format: kuraban-policy/1\norganization: a.example\nname: n\nversion: 1\nzone: mynumber\nmode: enforce\n"
+        "usb:\n  - id: keyboard\n    allow: use\n    match: {device: \"046d:c31c\"}\n"
+        "  - id: stick\n    allow: read\n    match: {device: \"0781:5583\", serial: \"4C530001\", "
+        "interfaces: {equals: [\"08:06:50\"]}}\n");
+    answer = bus_explain("1-2");
     expect(answer, "rule", "stick");
     expect(answer, "granted", "read");
     json_decref(answer);
     fake_usb_unplug(&bus, "1-2");
     fake_usb_plug(&bus, &bad_stick);
-    answer = explain("1-2");
+    answer = bus_explain("1-2");
     rules = json_object_get(answer, "rules");
     expect(answer, "verdict", "deny");
     expect(answer, "rule", "default");
@@ -196,7 +137,7 @@ static void test_nothing_is_written(void **state)
     fake_usb_set(&bus, "usb1", NULL, "authorized_default", "1");
     fake_usb_set(&bus, "1-2", NULL, "authorized", "1");
     generate();
-    json_decref(explain("1-2"));
+    json_decref(bus_explain("1-2"));
     assert_string_equal(fake_usb_get(&bus, "usb1", NULL, "authorized_default"), "1");
     assert_string_equal(fake_usb_get(&bus, "1-2", NULL, "authorized"), "1");
 }
@@ -206,7 +147,7 @@ static void test_check_warns_of_expiry(void **state)
     struct cli_run r;
 
     (void)state;
-    write_file(
+    cli_write_file(
         policy_path,
         "format: kuraban-policy/1\norganization: o\nname: n\nversion: 1\nmode: monitor\nvalid: {until: 2001-01-01}\n"
         "usb:\n  - {id: old, allow: read, until: 2001-01-01}\n");
@@ -223,10 +164,11 @@ static void test_check_warns_of_what_is_present(void **state)
     char *typed_on, *other;
 
     (void)state;
-    write_file(policy_path, "format: kuraban-policy/1\norganization: o\nname: n\nversion: 1\nusb:\n"
-                            "  - {id: pads, allow: use, match: {interfaces: {one-of: [\"03:01:01\"]}, port: 9-9}}\n"
-                            "  - {id: no-sandisk, refuse: true, match: {device: \"0781:*\"}}\n"
-                            "  - {id: hers, allow: use, match: {device: \"046d:*\"}, who: {users: [no-such-user]}}\n");
+    cli_write_file(policy_path,
+                   "format: kuraban-policy/1\norganization: o\nname: n\nversion: 1\nusb:\n"
+                   "  - {id: pads, allow: use, match: {interfaces: {one-of: [\"03:01:01\"]}, port: 9-9}}\n"
+                   "  - {id: no-sandisk, refuse: true, match: {device: \"0781:*\"}}\n"
+                   "  - {id: hers, allow: use, match: {device: \"046d:*\"}, who: {users: [no-such-user]}}\n");
     r = RUN(config_path, bus.root, "policy", "check", policy_path);
     assert_int_equal(r.code, CLI_OK);
     assert_null(strstr(r.out, "present"));
@@ -241,8 +183,9 @@ static void test_check_warns_of_what_is_present(void **state)
     assert_null(strstr(r.out, "046d:c31c")); /* the right person may use it */
     cli_run_done(&r);
 
-    write_file(policy_path, "format: kuraban-policy/1\norganization: o\nname: n\nversion: 1\nusb:\n"
-                            "  - {id: pads, allow: use, match: {interfaces: {one-of: [\"03:01:01\"]}, port: 9-9}}\n");
+    cli_write_file(policy_path,
+                   "format: kuraban-policy/1\norganization: o\nname: n\nversion: 1\nusb:\n"
+                   "  - {id: pads, allow: use, match: {interfaces: {one-of: [\"03:01:01\"]}, port: 9-9}}\n");
     r = RUN(config_path, bus.root, "policy", "check", "--present", policy_path);
     typed_on = strstr(r.out, ":1:1: warning: no rule keeps a keyboard that is present: 046d:c31c");
     other = strstr(r.out, ":1:1: warning: no rule keeps a device that is present: 0781:5583");
@@ -251,8 +194,8 @@ static void test_check_warns_of_what_is_present(void **state)
     cli_run_done(&r);
 
     /* Permitted, but not to type. */
-    write_file(policy_path, "format: kuraban-policy/1\norganization: o\nname: n\nversion: 1\nusb:\n"
-                            "  - {id: all, allow: {what: use, interfaces: [\"08:*:*\", \"03:00:00\"]}}\n");
+    cli_write_file(policy_path, "format: kuraban-policy/1\norganization: o\nname: n\nversion: 1\nusb:\n"
+                                "  - {id: all, allow: {what: use, interfaces: [\"08:*:*\", \"03:00:00\"]}}\n");
     r = RUN(config_path, bus.root, "policy", "check", "--present", policy_path);
     assert_non_null(strstr(r.out, ":6:5: warning: rule 'all' takes away a keyboard that is present: 046d:c31c"));
     assert_null(strstr(r.out, "0781:5583"));
@@ -264,8 +207,9 @@ static void test_doctor_warns_of_the_keyboard(void **state)
     struct cli_run r;
 
     (void)state;
-    write_file(policy_path, "format: kuraban-policy/1\norganization: a.example\nname: n\nversion: 1\nzone: mynumber\n"
-                            "mode: enforce\nusb:\n  - {id: other, allow: use, match: {device: \"1111:2222\"}}\n");
+    cli_write_file(policy_path,
+                   "format: kuraban-policy/1\norganization: a.example\nname: n\nversion: 1\nzone: mynumber\n"
+                   "mode: enforce\nusb:\n  - {id: other, allow: use, match: {device: \"1111:2222\"}}\n");
     r = RUN(config_path, bus.root, "doctor");
     assert_int_equal(r.code, CLI_NO); /* nobody answers */
     assert_non_null(strstr(r.out, "1-1 046d:c31c"));
@@ -292,7 +236,7 @@ static void test_no_such_device(void **state)
 /* A policy with a stick, hours, people, media rules and a store, for the explanations. */
 static void write_office(void)
 {
-    write_file(
+    cli_write_file(
         policy_path,
         "format: kuraban-policy/1\norganization: a.example\nname: n\nversion: 1\nzone: mynumber\n"
         "usb:\n"
@@ -569,18 +513,18 @@ static void test_no_usb_at_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_input_that_was_there_is_permitted, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_check_present_is_content, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_badusb_is_not, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_nothing_is_written, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_check_warns_of_expiry, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_check_warns_of_what_is_present, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_doctor_warns_of_the_keyboard, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_such_device, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_usb_at_all, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_questions, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_earlier_rules, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_explain_usage, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_input_that_was_there_is_permitted, setup, bus_teardown),
+        cmocka_unit_test_setup_teardown(test_check_present_is_content, setup, bus_teardown),
+        cmocka_unit_test_setup_teardown(test_badusb_is_not, setup, bus_teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_is_written, setup, bus_teardown),
+        cmocka_unit_test_setup_teardown(test_check_warns_of_expiry, setup, bus_teardown),
+        cmocka_unit_test_setup_teardown(test_check_warns_of_what_is_present, setup, bus_teardown),
+        cmocka_unit_test_setup_teardown(test_doctor_warns_of_the_keyboard, setup, bus_teardown),
+        cmocka_unit_test_setup_teardown(test_no_such_device, setup, bus_teardown),
+        cmocka_unit_test_setup_teardown(test_no_usb_at_all, setup, bus_teardown),
+        cmocka_unit_test_setup_teardown(test_questions, setup, bus_teardown),
+        cmocka_unit_test_setup_teardown(test_earlier_rules, setup, bus_teardown),
+        cmocka_unit_test_setup_teardown(test_explain_usage, setup, bus_teardown),
     };
 
     if (!setlocale(LC_ALL, "C.UTF-8") || setenv("TZ", "Asia/Tokyo", 1) < 0)

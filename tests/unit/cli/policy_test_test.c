@@ -40,19 +40,10 @@ static const char policy_text[] =
     "groups: [kazei]\ncases:\n"
 #define STICK "usb: {device: \"0781:5583\", serial: S1, interfaces: [\"08:06:50\"]}"
 
-static void write_file(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "w");
-
-    assert_non_null(f);
-    assert_true(fputs(text, f) >= 0);
-    assert_int_equal(fclose(f), 0);
-}
-
 static struct cli_run run_cases(const char *cases, const char *option)
 {
-    write_file(policy_path, policy_text);
-    write_file(cases_path, cases);
+    cli_write_file(policy_path, policy_text);
+    cli_write_file(cases_path, cases);
     return RUN(NULL, "/nonexistent", "policy", "test", cases_path, "--policy", policy_path, option);
 }
 

@@ -1,76 +1,16 @@
 /* policy generate, check --present and doctor on a machine that runs from a USB disk. */
-#include "unit/cli/run.h"
+#include "unit/cli/bus.h"
 
-#include <jansson.h>
 #include <locale.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "fake/sysfs_block.h"
-#include "fake/sysfs_usb.h"
-
-static struct fake_usb bus;
-static char policy_path[128], config_path[128];
-
-static const struct fake_device stick = {.name = "1-2",
-                                         .vendor = 0x0781,
-                                         .product = 0x5583,
-                                         .product_name = "Ultra Fit",
-                                         .serial = "4C530001",
-                                         .interfaces = {{0, 0, 8, 6, 0x50}},
-                                         .n_interfaces = 1};
-static void write_file(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "w");
-
-    assert_non_null(f);
-    assert_true(fputs(text, f) >= 0);
-    assert_int_equal(fclose(f), 0);
-}
-
-static int setup(void **state)
-{
-    char text[512];
-
-    (void)state;
-    fake_usb_init(&bus, true);
-    fake_usb_add_root_hub(&bus, "usb1", "0000:00:14.0");
-    fake_usb_plug(&bus, &stick);
-    (void)snprintf(policy_path, sizeof(policy_path), "%s-policy.yaml", bus.root);
-    (void)snprintf(config_path, sizeof(config_path), "%s-kuraban.yaml", bus.root);
-    (void)snprintf(
-        text, sizeof(text),
-        "format: kuraban-config/1\npolicy: %s\nrun-directory: /nonexistent/run\nstate-directory: /nonexistent/s\n",
-        policy_path);
-    write_file(config_path, text);
-    return 0;
-}
 
 static int teardown(void **state)
 {
-    (void)state;
     cli_run_proc = "/proc";
-    (void)unlink(policy_path);
-    (void)unlink(config_path);
-    fake_usb_done(&bus);
-    return 0;
-}
-
-static json_t *explain(const char *device)
-{
-    struct cli_run r = RUN(config_path, bus.root, "--json", "policy", "explain", "--device", device);
-    json_t *answer;
-
-    assert_int_equal(r.code, CLI_OK);
-    answer = json_loads(r.out, 0, NULL);
-    assert_non_null(answer);
-    cli_run_done(&r);
-    return answer;
-}
-
-static void expect(const json_t *answer, const char *key, const char *value)
-{
-    assert_string_equal(json_string_value(json_object_get(answer, key)), value);
+    return bus_teardown(state);
 }
 
 /* The machine runs from the stick behind a hub: mounted at / there is an encrypted partition of it. */
@@ -126,17 +66,17 @@ static void test_generated_keeps_the_system(void **state)
     assert_non_null(strstr(r.out, "This machine runs from it: refused, the system loses its disk.\n- id: system-1\n"));
     assert_non_null(strstr(r.out, "This machine runs from it: refused, the system loses its disk.\n- id: hub-1\n"));
     *strstr(r.out, "mode: monitor") = '#'; /* enforce is the default */
-    write_file(policy_path, r.out);
+    cli_write_file(policy_path, r.out);
     cli_run_done(&r);
-    answer = explain("1-4.1");
+    answer = bus_explain("1-4.1");
     expect(answer, "rule", "system-1");
     expect(answer, "granted", "read");
     expect(answer, "verdict", "allow");
     json_decref(answer);
-    answer = explain("1-4");
+    answer = bus_explain("1-4");
     expect(answer, "granted", "use");
     json_decref(answer);
-    answer = explain("1-2");
+    answer = bus_explain("1-2");
     expect(answer, "verdict", "deny");
     json_decref(answer);
     r = RUN(config_path, bus.root, "policy", "check", "--present", policy_path);
@@ -181,7 +121,7 @@ static void test_the_system_would_be_lost(void **state)
 
         (void)snprintf(text, sizeof(text), "format: kuraban-policy/1\norganization: o\nname: n\nversion: 1\nusb:\n%s",
                        losses[i].rules);
-        write_file(policy_path, text);
+        cli_write_file(policy_path, text);
         r = RUN(config_path, bus.root, "policy", "check", "--present", policy_path);
         assert_int_equal(r.code, CLI_OK);
         if (!strstr(r.out, losses[i].warning))
@@ -211,9 +151,9 @@ static void test_no_mounts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_generated_keeps_the_system, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_the_system_would_be_lost, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_mounts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_generated_keeps_the_system, bus_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_system_would_be_lost, bus_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_mounts, bus_setup, teardown),
     };
 
     if (!setlocale(LC_ALL, "C.UTF-8"))

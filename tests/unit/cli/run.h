@@ -54,3 +54,12 @@ static inline struct cli_run cli_run_words(const char *config, const char *sysfs
 }
 
 #define RUN(config, sysfs, ...) cli_run_words(config, sysfs, (const char *const[]){__VA_ARGS__, NULL})
+
+static inline void cli_write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
