@@ -4,9 +4,7 @@
  */
 #include "test.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -17,9 +15,9 @@
 
 #include "fake/ctl_answers.h"
 #include "fake/ctl_server.h"
+#include "fake/people.h"
 
 enum {
-    NOBODY = 65534,
     WORDS_MAX = 12,
     OUTPUT_MAX = 256 * 1024,
 };
@@ -61,12 +59,6 @@ static int stop(void **state)
     return fake_ctl_stop(&server) == 0 ? 0 : -1;
 }
 
-static void become_nobody(void)
-{
-    if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
-        _exit(99);
-}
-
 static void read_all(int fd)
 {
     size_t size = 0;
@@ -98,7 +90,7 @@ static pid_t start_program(bool nobody, const char *const *words, int *ret_fd)
         if (null < 0 || dup2(null, 0) < 0 || dup2(pipe_fds[1], 1) < 0 || dup2(pipe_fds[1], 2) < 0)
             _exit(98);
         if (nobody)
-            become_nobody();
+            become(NOBODY);
         execv(program, (char *const *)argv);
         _exit(97);
     }
@@ -110,14 +102,9 @@ static pid_t start_program(bool nobody, const char *const *words, int *ret_fd)
 /* The rest of the output and the exit code into result. */
 static void finish_program(pid_t pid, int fd)
 {
-    int status = -1;
-
     read_all(fd);
     (void)close(fd);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    assert_true(WIFEXITED(status));
-    result.code = WEXITSTATUS(status);
+    result.code = exit_status_of(pid);
 }
 
 static void ask_as(bool nobody, const char *const *words)

@@ -1,9 +1,8 @@
 /* One sealed fd with the requests that take one; elsewhere it ends the connection. */
-#include "test.h"
+#include "unit/ctl/fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <jansson.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -15,20 +14,17 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/frame.h"
-#include "ctl/client.h"
 #include "ctl/protocol.h"
 #include "ctl/sealed.h"
-#include "ctl/server.h"
-#include "fake/ctl_server.h"
+#include "fake/people.h"
 
 enum {
     DEADLINE_MS = 10000,
-    NOBODY = 65534,
     LONGEST = 100 * 1024, /* more than a frame holds */
 };
 
@@ -72,17 +68,7 @@ static const struct ctl_verb verbs[] = {
 
 static int setup(void **state)
 {
-    static struct fake_ctl f;
-
-    f = (struct fake_ctl){0};
-    *state = &f;
-    return fake_ctl_start(&f, verbs, ELEMENTS(verbs), NULL);
-}
-
-/* A server that crashed or leaked memory fails the test that made it do so. */
-static int teardown(void **state)
-{
-    return fake_ctl_stop(*state) == 0 ? 0 : -1;
+    return fixture_start(state, verbs, ELEMENTS(verbs), NULL);
 }
 
 /* --- the client's side --- */
@@ -110,6 +96,17 @@ static json_int_t descriptors_of(const struct fake_ctl *f)
     return n;
 }
 
+/* A connection that takes its time to be closed costs the server the descriptor of the process that closes it. */
+static void expect_descriptors(const struct fake_ctl *f, json_int_t n)
+{
+    uint64_t end = clock_boottime_us() + DEADLINE_MS * UINT64_C(1000);
+    json_int_t now;
+
+    while ((now = descriptors_of(f)) != n && clock_boottime_us() < end)
+        (void)poll(NULL, 0, 10);
+    assert_int_equal(now, n);
+}
+
 static void test_bytes_arrive(void **state)
 {
     uint32_t code = CTL_CODE_FAILED;
@@ -130,7 +127,7 @@ static void test_bytes_arrive(void **state)
     json_decref(answer);
     close_fd(fd);
     free(bytes);
-    assert_int_equal(descriptors_of(*state), before);
+    expect_descriptors(*state, before);
 }
 
 static void test_without_an_fd(void **state)
@@ -192,7 +189,7 @@ static void test_elsewhere_it_ends_the_connection(void **state)
 
     assert_true(r == -ENODATA || r == -ECONNRESET);
     close_fd(fd);
-    assert_int_equal(descriptors_of(*state), before);
+    expect_descriptors(*state, before);
 }
 
 /* n fds with one frame, by hand: frame_send() does not do such a thing. */
@@ -234,14 +231,13 @@ static void test_more_than_one(void **state)
         ctl_client_close(&c);
     }
     close_fd(fd);
-    assert_int_equal(descriptors_of(*state), before);
+    expect_descriptors(*state, before);
 }
 
 /* --- other people --- */
 
 static int as_nobody(const struct fake_ctl *f, uint16_t request)
 {
-    int status = -1;
     pid_t pid;
 
     (void)fflush(NULL);
@@ -253,15 +249,12 @@ static int as_nobody(const struct fake_ctl *f, uint16_t request)
         json_t *answer = NULL;
         int r;
 
-        if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
-            _exit(99);
+        become(NOBODY);
         r = ask(f, request, fd, &code, &answer);
         json_decref(answer);
         _exit(r == 0 ? (int)code : r == -ENODATA || r == -ECONNRESET ? 80 : 81);
     }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
+    return exit_status_of(pid);
 }
 
 static void test_others(void **state)
@@ -277,8 +270,8 @@ static void test_others(void **state)
 
 enum {
     LINGER_S = 40,
-    PATIENCE_MS = 20000, /* far less than that, and enough for a busy machine */
-    ROOM = 16,           /* connections of one user */
+    PATIENCE_US = 20 * 1000000, /* far less than that, and enough for a busy machine */
+    ROOM = 16,                  /* connections of one user */
 };
 
 /* A TCP connection with bytes that its other end, which stays open and unread, keeps waiting for. */
@@ -365,8 +358,7 @@ static pid_t nobody_passes(const struct fake_ctl *f, enum manner manner)
     pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
-            _exit(1);
+        become(NOBODY);
         pass_in_manner(f, manner);
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || write(ready[1], "", 1) != 1)
             _exit(1);
@@ -378,14 +370,6 @@ static pid_t nobody_passes(const struct fake_ctl *f, enum manner manner)
     close_fd(ready[0]);
     assert_int_equal(kill(f->pid, SIGCONT), 0);
     return pid;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &t), 0);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* The last reference to what others sent is not given up by the server: closing it may take as long as they like. */
@@ -400,31 +384,32 @@ static void test_nobody_makes_it_wait(void **state)
     before = descriptors_of(*state);
     for (size_t i = 0; i < ELEMENTS(manners); i++) {
         pid_t pid = nobody_passes(*state, manners[i]);
-        int64_t began = now_ms();
+        uint64_t began = clock_boottime_us(), took;
         int status;
 
         /* Twice: the first may be answered before it comes to the other connection. */
         assert_true(descriptors_of(*state) > 0);
         assert_true(descriptors_of(*state) > 0);
-        if (now_ms() - began > PATIENCE_MS)
-            fail_msg("manner %d: answered after %lld ms", (int)manners[i], (long long)(now_ms() - began));
+        took = clock_boottime_us() - began;
+        if (took > PATIENCE_US)
+            fail_msg("manner %d: answered after %llu us", (int)manners[i], (unsigned long long)took);
         assert_int_equal(kill(pid, SIGKILL), 0);
         assert_int_equal(waitpid(pid, &status, 0), pid);
     }
-    assert_int_equal(descriptors_of(*state), before);
+    expect_descriptors(*state, before);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_bytes_arrive, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_without_an_fd, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_what_is_not_sealed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_too_long, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_elsewhere_it_ends_the_connection, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_more_than_one, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_others, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_nobody_makes_it_wait, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bytes_arrive, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_without_an_fd, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_what_is_not_sealed, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_too_long, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_elsewhere_it_ends_the_connection, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_more_than_one, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_others, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_nobody_makes_it_wait, setup, fixture_stop),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);

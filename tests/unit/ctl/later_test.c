@@ -1,5 +1,5 @@
 /* Answers that come later, bring a descriptor, or are fields instead of JSON; and who stands behind a call. */
-#include "test.h"
+#include "unit/ctl/fixture.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -8,15 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/frame.h"
-#include "ctl/client.h"
 #include "ctl/protocol.h"
-#include "ctl/server.h"
-#include "fake/ctl_server.h"
+#include "fake/people.h"
 
 enum {
     DEADLINE_MS = 10000,
@@ -108,24 +106,7 @@ static void keep_server(sd_event *loop, struct ctl_server *s)
 
 static int setup(void **state)
 {
-    static struct fake_ctl f;
-
-    f = (struct fake_ctl){0};
-    *state = &f;
-    return fake_ctl_start(&f, verbs, sizeof(verbs) / sizeof(verbs[0]), keep_server);
-}
-
-static int teardown(void **state)
-{
-    return fake_ctl_stop(*state) == 0 ? 0 : -1;
-}
-
-static struct ctl_client connect_to(const struct fake_ctl *f)
-{
-    struct ctl_client c = {.socket = -1};
-
-    assert_int_equal(ctl_client_open(f->directory, &c), 0);
-    return c;
+    return fixture_start(state, verbs, ELEMENTS(verbs), keep_server);
 }
 
 static void ask_later(const struct ctl_client *c)
@@ -136,7 +117,7 @@ static void ask_later(const struct ctl_client *c)
 /* Answers those that wait, once they are n: what ctl_server_answer() returned, twice for each. */
 static json_t *wake(const struct fake_ctl *f, uint8_t n)
 {
-    struct ctl_client c = connect_to(f);
+    struct ctl_client c = fixture_connect(f);
     uint32_t code = CTL_CODE_FAILED;
     json_t *answer = NULL;
     struct buf fields;
@@ -163,19 +144,9 @@ static void expect_wake(const struct fake_ctl *f, uint8_t n, int first, int agai
     json_decref(answer);
 }
 
-static void expect_child_ok(pid_t child)
-{
-    int status = -1;
-
-    assert_true(child > 0);
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        continue;
-    assert_int_equal(status, 0);
-}
-
 static void test_answers_later_with_a_descriptor(void **state)
 {
-    struct ctl_client first = connect_to(*state), second = connect_to(*state);
+    struct ctl_client first = fixture_connect(*state), second = fixture_connect(*state);
     char bytes[8] = "";
     uint32_t code = CTL_CODE_FAILED;
     json_t *answer = NULL;
@@ -200,7 +171,7 @@ static void test_answers_later_with_a_descriptor(void **state)
 
 static void test_client_takes_the_descriptor(void **state)
 {
-    struct ctl_client c = connect_to(*state);
+    struct ctl_client c = fixture_connect(*state);
     const struct fake_ctl *f = *state;
     uint32_t code = CTL_CODE_FAILED;
     json_t *answer = NULL;
@@ -210,6 +181,7 @@ static void test_client_takes_the_descriptor(void **state)
 
     (void)fflush(NULL);
     waker = fork();
+    assert_true(waker >= 0);
     if (waker == 0) {
         json_decref(wake(f, 1));
         _exit(0);
@@ -219,14 +191,14 @@ static void test_client_takes_the_descriptor(void **state)
     assert_int_equal(read(fd, bytes, sizeof(bytes)), 4);
     json_decref(answer);
     close(fd);
-    expect_child_ok(waker);
+    assert_int_equal(exit_status_of(waker), 0);
     ctl_client_close(&c);
 }
 
 /* One that did not ask for a descriptor is not given one. */
 static void test_unwanted_descriptor_is_an_error(void **state)
 {
-    struct ctl_client c = connect_to(*state);
+    struct ctl_client c = fixture_connect(*state);
     uint32_t code = CTL_CODE_FAILED;
     json_t *answer = NULL;
 
@@ -239,7 +211,7 @@ static void test_unwanted_descriptor_is_an_error(void **state)
 
 static void test_peer_that_left_is_stale(void **state)
 {
-    struct ctl_client c = connect_to(*state);
+    struct ctl_client c = fixture_connect(*state);
 
     ask_later(&c);
     ctl_client_close(&c);
@@ -249,7 +221,7 @@ static void test_peer_that_left_is_stale(void **state)
 /* What is sent while the answer waits is not looked at before. */
 static void test_nothing_is_read_meanwhile(void **state)
 {
-    struct ctl_client c = connect_to(*state);
+    struct ctl_client c = fixture_connect(*state);
     struct pollfd p = {.fd = c.socket, .events = POLLIN};
     uint32_t code = CTL_CODE_FAILED;
     uint32_t doubled = 0;
@@ -288,6 +260,7 @@ static void test_groups_of_the_caller(void **state)
         skip_because("root is needed to take on groups");
     (void)fflush(NULL);
     child = fork();
+    assert_true(child >= 0);
     if (child == 0) {
         const gid_t groups[] = {4711, 4712};
         struct ctl_client c = {.socket = -1};
@@ -299,18 +272,18 @@ static void test_groups_of_the_caller(void **state)
             _exit(1);
         _exit(json_array_size(answer) == 2 && json_integer_value(json_array_get(answer, 0)) == 4711 ? 0 : 2);
     }
-    expect_child_ok(child);
+    assert_int_equal(exit_status_of(child), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_answers_later_with_a_descriptor, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_client_takes_the_descriptor, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unwanted_descriptor_is_an_error, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_peer_that_left_is_stale, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_nothing_is_read_meanwhile, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_groups_of_the_caller, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_answers_later_with_a_descriptor, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_client_takes_the_descriptor, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_unwanted_descriptor_is_an_error, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_peer_that_left_is_stale, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_nothing_is_read_meanwhile, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_groups_of_the_caller, setup, fixture_stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

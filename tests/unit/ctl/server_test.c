@@ -1,27 +1,23 @@
-#include "test.h"
+#include "unit/ctl/fixture.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/frame.h"
-#include "ctl/client.h"
 #include "ctl/protocol.h"
-#include "ctl/server.h"
-#include "fake/ctl_server.h"
+#include "fake/people.h"
 
 enum {
     DEADLINE_MS = 10000,
-    NOBODY = 65534,
     BIG = 3 * CTL_CHUNK + 17, /* several frames */
     PUBLISH_EVERY_US = 1000,
 };
@@ -101,37 +97,15 @@ static void publish_always(sd_event *loop, struct ctl_server *s)
 
 static int setup(void **state)
 {
-    static struct fake_ctl f;
-
-    f = (struct fake_ctl){0};
-    *state = &f;
-    return fake_ctl_start(&f, verbs, sizeof(verbs) / sizeof(verbs[0]), NULL);
+    return fixture_start(state, verbs, ELEMENTS(verbs), NULL);
 }
 
 static int setup_publishing(void **state)
 {
-    static struct fake_ctl f;
-
-    f = (struct fake_ctl){0};
-    *state = &f;
-    return fake_ctl_start(&f, verbs, sizeof(verbs) / sizeof(verbs[0]), publish_always);
-}
-
-/* A server that crashed or leaked fails the test that made it do so. */
-static int teardown(void **state)
-{
-    return fake_ctl_stop(*state) == 0 ? 0 : -1;
+    return fixture_start(state, verbs, ELEMENTS(verbs), publish_always);
 }
 
 /* --- the client's side --- */
-
-static struct ctl_client connect_to(const struct fake_ctl *f)
-{
-    struct ctl_client c = {.socket = -1};
-
-    assert_int_equal(ctl_client_open(f->directory, &c), 0);
-    return c;
-}
 
 static void send_raw(const struct ctl_client *c, const void *bytes, size_t size)
 {
@@ -173,7 +147,7 @@ static bool still_serves(const struct fake_ctl *f)
 
 static void test_answers(void **state)
 {
-    struct ctl_client c = connect_to(*state);
+    struct ctl_client c = fixture_connect(*state);
     uint32_t code = CTL_CODE_FAILED;
     json_t *answer = NULL;
 
@@ -195,7 +169,7 @@ static void test_answers(void **state)
 
 static void test_fields_out_of_place(void **state)
 {
-    struct ctl_client c = connect_to(*state);
+    struct ctl_client c = fixture_connect(*state);
     struct buf fields;
     uint32_t code = CTL_CODE_OK;
     json_t *answer = NULL;
@@ -220,7 +194,7 @@ static void test_drops_what_is_not_in_the_table(void **state)
     static const uint8_t *const bad[] = {oversize, huge, unknown, answer, flagged, unknown_flag};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        struct ctl_client c = connect_to(*state);
+        struct ctl_client c = fixture_connect(*state);
 
         send_raw(&c, bad[i], FRAME_HEADER_SIZE);
         assert_true(is_dropped(&c));
@@ -232,7 +206,7 @@ static void test_drops_what_is_not_in_the_table(void **state)
 static void test_drops_second_request_on_a_stream(void **state)
 {
     static const uint8_t status[] = {0, 0, 0, 0, CTL_STATUS, 0, 0, 0};
-    struct ctl_client c = connect_to(*state);
+    struct ctl_client c = fixture_connect(*state);
     uint32_t code = CTL_CODE_FAILED;
     json_t *answer = NULL;
 
@@ -247,7 +221,7 @@ static void test_drops_second_request_on_a_stream(void **state)
 static void test_peer_that_goes_in_the_middle(void **state)
 {
     static const uint8_t half[] = {100, 0, 0, 0, CTL_STATUS};
-    struct ctl_client c = connect_to(*state);
+    struct ctl_client c = fixture_connect(*state);
 
     send_raw(&c, half, sizeof(half));
     ctl_client_close(&c);
@@ -256,7 +230,7 @@ static void test_peer_that_goes_in_the_middle(void **state)
 
 static json_int_t server_cpu_ms(const struct fake_ctl *f)
 {
-    struct ctl_client c = connect_to(f);
+    struct ctl_client c = fixture_connect(f);
     uint32_t code = CTL_CODE_FAILED;
     json_t *answer = NULL;
     json_int_t ms;
@@ -273,7 +247,7 @@ static json_int_t server_cpu_ms(const struct fake_ctl *f)
 static void test_slow_reader_costs_nothing(void **state)
 {
     static const uint8_t big[] = {0, 0, 0, 0, CTL_DEVICES, 0, 0, 0};
-    struct ctl_client c = connect_to(*state);
+    struct ctl_client c = fixture_connect(*state);
     json_int_t before;
     uint64_t until;
 
@@ -290,7 +264,7 @@ static void test_slow_reader_costs_nothing(void **state)
 /* A watcher that reads nothing is dropped once too much waits, and a reading one is not. */
 static void test_slow_watcher_is_dropped(void **state)
 {
-    struct ctl_client slow = connect_to(*state), good = connect_to(*state);
+    struct ctl_client slow = fixture_connect(*state), good = fixture_connect(*state);
     uint32_t code = CTL_CODE_FAILED;
     json_t *answer = NULL;
     struct pollfd p = {.fd = slow.socket, .events = POLLRDHUP};
@@ -317,20 +291,16 @@ static void test_slow_watcher_is_dropped(void **state)
 /* Runs check in a child that has become nobody; its return value. */
 static int as_nobody(int (*check)(const struct fake_ctl *f), const struct fake_ctl *f)
 {
-    int status = -1;
     pid_t pid;
 
     (void)fflush(NULL);
     pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
-            _exit(99);
+        become(NOBODY);
         _exit(check(f));
     }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
+    return exit_status_of(pid);
 }
 
 static int ask_code(const struct fake_ctl *f, uint16_t request)
@@ -408,7 +378,7 @@ static void test_connections_of_one_uid_are_limited(void **state)
         skip_because("needs root to become another user");
     assert_int_equal(as_nobody(nobody_connects_often, *state), 0);
     for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
-        c[i] = connect_to(*state);
+        c[i] = fixture_connect(*state);
         assert_true(answers(&c[i]));
     }
     for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++)
@@ -418,15 +388,15 @@ static void test_connections_of_one_uid_are_limited(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_fields_out_of_place, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_drops_what_is_not_in_the_table, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_drops_second_request_on_a_stream, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_peer_that_goes_in_the_middle, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_slow_reader_costs_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_slow_watcher_is_dropped, setup_publishing, teardown),
-        cmocka_unit_test_setup_teardown(test_root_verbs_are_denied_to_others, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_connections_of_one_uid_are_limited, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_answers, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_fields_out_of_place, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_drops_what_is_not_in_the_table, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_drops_second_request_on_a_stream, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_peer_that_goes_in_the_middle, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_slow_reader_costs_nothing, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_slow_watcher_is_dropped, setup_publishing, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_root_verbs_are_denied_to_others, setup, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_connections_of_one_uid_are_limited, setup, fixture_stop),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
