@@ -23,12 +23,14 @@ pause() { read -rt "${1:-0.05}" <> <(:) || :; }
 
 now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 
+# What is soon true is seen soon; what takes long is not asked for all the while.
 wait_until() { # seconds command…
-    local end=$(($(now_ms) + $1 * 1000))
+    local end=$(($(now_ms) + $1 * 1000)) delay=50
     shift
     until "$@"; do
         [ "$(now_ms)" -lt "$end" ] || return 1
-        pause
+        pause "0.$(printf %03d "$delay")"
+        delay=$((delay < 400 ? delay * 3 / 2 : 600))
     done
 }
 

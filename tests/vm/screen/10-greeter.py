@@ -1,5 +1,5 @@
 """LightDM's greeter on a real X server: name, password and code typed on the machine's keyboard, in Japanese; then screen lockers, which run as
-the person who is there. Screenshots are left beside the logs. Not part of the daily run: tests/vm/run --scenarios tests/vm/screen"""
+the person who is there. Screenshots are left beside the logs."""
 
 import os
 import shutil

@@ -1,5 +1,5 @@
 """The key of the second factors sealed by systemd under the machine's TPM (swtpm): moved there from the file, changed, the TPM replaced, put back
-from the copy in the safe; and sealed under the host's key where there is no TPM. Not part of the daily run: tests/vm/run --scenarios tests/vm/tpm"""
+from the copy in the safe; and sealed under the host's key where there is no TPM."""
 
 import json
 import time
