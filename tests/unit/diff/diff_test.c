@@ -1,89 +1,13 @@
 /* What a new policy changes: one table of documents and what is told of them. */
-#include "test.h"
+#include "unit/diff/fixture.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-#include "policy/diff/diff.h"
-#include "policy/findings.h"
-
-static struct policy *load(const char *body, uint64_t version)
-{
-    struct policy_findings findings = {0};
-    struct policy *p = NULL;
-    char *text = NULL;
-
-    assert_true(asprintf(&text, "format: kuraban-policy/1\norganization: o\nname: n\nversion: %llu\n%s",
-                         (unsigned long long)version, body) > 0);
-    if (policy_load("test", (const uint8_t *)text, strlen(text), &findings, &p) != 0)
-        fail_msg("%s\n%u: %s", text, findings.items[0].at.line, findings.items[0].message);
-    policy_findings_done(&findings);
-    free(text);
-    return p;
-}
-
-static void show_list(FILE *out, const struct diff_list *l, const char *begin, const char *end)
-{
-    (void)fputs(begin, out);
-    for (size_t i = 0; i < l->n; i++)
-        (void)fprintf(out, "%s%s", i > 0 ? " | " : "", l->items[i]);
-    (void)fputs(end, out);
-}
-
-/* One line per change: "wider usb permitted ''; allow: - > read [default > stick] {0781:5583}". */
-static char *show(const struct diff *d)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-
-    assert_non_null(out);
-    for (size_t i = 0; i < d->n; i++) {
-        const struct diff_change *c = &d->items[i];
-
-        (void)fprintf(out, "%s %s %s", diff_effect_name(c->effect), diff_area_name(c->area), diff_kind_name(c->kind));
-        if (*c->subject)
-            (void)fprintf(out, " %s", c->subject);
-        for (size_t k = 0; k < c->n_details; k++)
-            (void)fprintf(out, "; %s: %s > %s", c->details[k].key, c->details[k].before ? c->details[k].before : "-",
-                          c->details[k].after ? c->details[k].after : "-");
-        if (c->rules_before.n + c->rules_after.n > 0 && c->area != DIFF_STORES) {
-            show_list(out, &c->rules_before, " [", " > ");
-            show_list(out, &c->rules_after, "", "]");
-        }
-        if (c->devices.n > 0)
-            show_list(out, &c->devices, " {", "}");
-        (void)fputc('\n', out);
-    }
-    assert_int_equal(fclose(out), 0);
-    return text;
-}
-
-static char *compare(const char *before, const char *after)
-{
-    struct policy *a = load(before, 1), *b = load(after, 1);
-    struct diff *d = NULL;
-    char *text;
-
-    assert_int_equal(diff_policies(a, b, NULL, &d), 0);
-    assert_false(d->incomplete);
-    text = show(d);
-    (void)diff_free(d);
-    (void)policy_unref(a);
-    (void)policy_unref(b);
-    return text;
-}
-
-struct row {
-    const char *what, *before, *after, *told;
-};
+#include "base/cleanup.h"
 
 #define STICK(rest_) "  - {id: stick, match: {device: \"0781:5583\", serial: [A, B]}, allow: read" rest_ "}\n"
 #define KEYS "  - {id: keys, match: {interfaces: {match-all: [\"03:*:*\"]}}, allow: use}\n"
 #define BOTH "{0781:5583; serial A | 0781:5583; serial B}\n"
 
-static const struct row rows[] = {
+static const struct diff_row rows[] = {
     {"nothing", "usb:\n" STICK(""), "usb:\n" STICK(""), ""},
     {"comments and order of a list", "usb:\n" STICK(""),
      "# new\nusb:\n  - {id: stick, match: {serial: [B, A], device: \"0781:5583\"}, allow: read}\n", ""},
@@ -237,42 +161,14 @@ static const struct row rows[] = {
 
 static void test_table(void **state)
 {
-    size_t failed = 0;
-
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        char *told = compare(rows[i].before, rows[i].after);
-
-        if (strcmp(told, rows[i].told) != 0) {
-            print_error("--- %s\nexpected:\n%stold:\n%s", rows[i].what, rows[i].told, told);
-            failed++;
-        }
-        free(told);
-    }
-    assert_int_equal(failed, 0);
+    diff_rows_told(rows, ELEMENTS(rows));
 }
 
-/* Wider one way is narrower the other, and what is other or without effect stays so. */
 static void test_backwards(void **state)
 {
-    static const enum diff_effect reverse[] = {[DIFF_WIDER] = DIFF_NARROWER, [DIFF_NARROWER] = DIFF_WIDER};
-
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct policy *a = load(rows[i].before, 1), *b = load(rows[i].after, 1);
-        struct diff *there = NULL, *back = NULL;
-
-        assert_int_equal(diff_policies(a, b, NULL, &there), 0);
-        assert_int_equal(diff_policies(b, a, NULL, &back), 0);
-        for (unsigned e = DIFF_WIDER; e <= DIFF_NARROWER; e += DIFF_NARROWER)
-            if (there->n_effect[e] != back->n_effect[reverse[e]])
-                fail_msg("%s: %zu %s, back %zu", rows[i].what, there->n_effect[e], diff_effect_name(e),
-                         back->n_effect[reverse[e]]);
-        (void)diff_free(there);
-        (void)diff_free(back);
-        (void)policy_unref(a);
-        (void)policy_unref(b);
-    }
+    diff_rows_backwards(rows, ELEMENTS(rows));
 }
 
 static void test_version(void **state)
@@ -281,7 +177,7 @@ static void test_version(void **state)
 
     (void)state;
     for (unsigned rising = 0; rising < 2; rising++) {
-        struct policy *a = load("", 5), *b = load("", rising ? 6 : 4);
+        struct policy *a = diff_load("", 5), *b = diff_load("", rising ? 6 : 4);
         struct diff *d = NULL;
 
         assert_int_equal(diff_policies(a, b, NULL, &d), 0);
@@ -322,7 +218,7 @@ static void test_many(void **state)
     (void)state;
     for (unsigned each = 0; each < 2; each++) {
         char *before = many(0, 1000, each), *after = many(100, 1000, each);
-        struct policy *a = load(before, 1), *b = load(after, 1);
+        struct policy *a = diff_load(before, 1), *b = diff_load(after, 1);
         struct diff *d = NULL;
 
         assert_int_equal(diff_policies(a, b, NULL, &d), 0);
@@ -344,7 +240,7 @@ static void test_limit(void **state)
 {
     const struct diff_options few = {.cases_max = 10};
     char *before = many(0, 100, false);
-    struct policy *a = load(before, 1), *b = load("", 1);
+    struct policy *a = diff_load(before, 1), *b = diff_load("", 1);
     struct diff *d = NULL;
 
     (void)state;

@@ -1,61 +1,7 @@
 /* What a new policy changes for taking out, unlocking and logging in. */
-#include "test.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "unit/diff/fixture.h"
 
 #include "base/cleanup.h"
-#include "policy/diff/diff.h"
-#include "policy/findings.h"
-
-static struct policy *load(const char *body)
-{
-    struct policy_findings findings = {0};
-    struct policy *p = NULL;
-    char *text = NULL;
-
-    assert_true(asprintf(&text, "format: kuraban-policy/1\norganization: o\nname: n\nversion: 1\n%s", body) > 0);
-    if (policy_load("test", (const uint8_t *)text, strlen(text), &findings, &p) != 0)
-        fail_msg("%s\n%u: %s", text, findings.items[0].at.line, findings.items[0].message);
-    policy_findings_done(&findings);
-    free(text);
-    return p;
-}
-
-static void show_list(FILE *out, const struct diff_list *l)
-{
-    for (size_t i = 0; i < l->n; i++)
-        (void)fprintf(out, "%s%s", i > 0 ? " | " : "", l->items[i]);
-}
-
-static char *show(const struct diff *d)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-
-    assert_non_null(out);
-    for (size_t i = 0; i < d->n; i++) {
-        const struct diff_change *c = &d->items[i];
-
-        (void)fprintf(out, "%s %s %s", diff_effect_name(c->effect), diff_area_name(c->area), diff_kind_name(c->kind));
-        for (size_t k = 0; k < c->n_details; k++)
-            (void)fprintf(out, "; %s: %s > %s", c->details[k].key, c->details[k].before ? c->details[k].before : "-",
-                          c->details[k].after ? c->details[k].after : "-");
-        if (c->area == DIFF_EXPORT) {
-            (void)fputs(" [", out);
-            show_list(out, &c->rules_before);
-            (void)fputs(" > ", out);
-            show_list(out, &c->rules_after);
-            (void)fputs("] {", out);
-            show_list(out, &c->devices);
-            (void)fputc('}', out);
-        }
-        (void)fputc('\n', out);
-    }
-    assert_int_equal(fclose(out), 0);
-    return text;
-}
 
 #define WORLD                                                                                                          \
     "usb: [{id: s, allow: export, match: {serial: A}}, {id: t, allow: export, match: {serial: B}}]\n"                  \
@@ -68,9 +14,7 @@ static char *show(const struct diff *d)
 #define STICK(text) "usb: [{id: s, allow: read, match: {serial: A}, unique: ignore" text "}]\n"
 #define SAME "{/j → s}\n"
 
-static const struct {
-    const char *what, *before, *after, *told;
-} rows[] = {
+static const struct diff_row rows[] = {
     {"nothing", JUKI(""), JUKI(""), ""},
     {"a class is its stores", JUKI(""), OUT("to: [s], classes: [3B]"), ""},
     {"two rules or one", OUT("to: [s, t], from: [juki]"),
@@ -117,16 +61,17 @@ static const struct {
     {"one directory twice", WORLD2, WORLD2 "export: [{id: a, to: [s], from: [juki, twin], approvals: 0}]\n",
      "wider export permitted; factors: - > totp; approvals: - > 0; container: - > zip-aes256 [default > a] " SAME},
 
-    {"locked", STICK(""), STICK(", unlock: {}"), "narrower usb conditions; unlock: - > totp; for 15m\n"},
+    {"locked", STICK(""), STICK(", unlock: {}"),
+     "narrower usb conditions; unlock: - > totp; for 15m [s > s] {serial A}\n"},
     {"open", STICK(", unlock: {approvals: 1}"), STICK(""),
-     "wider usb conditions; unlock: totp; approvals 1; for 15m > -\n"},
+     "wider usb conditions; unlock: totp; approvals 1; for 15m > - [s > s] {serial A}\n"},
     {"locked longer, by more", STICK(", unlock: {for: 1h}"), STICK(", unlock: {for: 2h, approvals: 1}"),
-     "other usb conditions; unlock: totp; for 1h > totp; approvals 1; for 2h\n"},
+     "other usb conditions; unlock: totp; for 1h > totp; approvals 1; for 2h [s > s] {serial A}\n"},
     {"locked for less", STICK(", unlock: {for: 1h}"), STICK(", unlock: {for: 90s}"),
-     "narrower usb conditions; unlock: totp; for 1h > totp; for 90s\n"},
+     "narrower usb conditions; unlock: totp; for 1h > totp; for 90s [s > s] {serial A}\n"},
     {"a card", "media: {rules: [{id: m, allow: read, match: {bus: mmc}, unlock: {}}]}\n",
      "media: {rules: [{id: m, allow: read, match: {bus: mmc}}]}\n",
-     "wider media conditions; unlock: totp; for 15m > -\n"},
+     "wider media conditions; unlock: totp; for 15m > - [m > m] {mmc}\n"},
 
     {"a login asks", "", "mfa: {login: {services: [login], who: {groups: [g]}}}\n",
      "narrower mfa changed; mfa.login: - > services login; who groups g; password, totp; grace 0\n"},
@@ -155,50 +100,19 @@ static const struct {
 static void test_table(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ELEMENTS(rows); i++) {
-        struct policy *a = load(rows[i].before), *b = load(rows[i].after);
-        struct diff *d = NULL;
-        char *told, *shown;
-
-        assert_int_equal(diff_policies(a, b, NULL, &d), 0);
-        assert_false(d->incomplete);
-        told = shown = show(d);
-        /* Of versions nothing is told here. */
-        if (strncmp(told, "other document", 14) == 0)
-            told = strchr(told, '\n') + 1;
-        if (strcmp(told, rows[i].told) != 0)
-            fail_msg("%s: told\n%snot\n%s", rows[i].what, told, rows[i].told);
-        free(shown);
-        (void)diff_free(d);
-        (void)policy_unref(a);
-        (void)policy_unref(b);
-    }
+    diff_rows_told(rows, ELEMENTS(rows));
 }
 
-/* What is wider one way is narrower the other way. */
 static void test_backwards(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ELEMENTS(rows); i++) {
-        struct policy *a = load(rows[i].before), *b = load(rows[i].after);
-        struct diff *d = NULL, *back = NULL;
-
-        assert_int_equal(diff_policies(a, b, NULL, &d), 0);
-        assert_int_equal(diff_policies(b, a, NULL, &back), 0);
-        assert_int_equal(d->n, back->n);
-        assert_int_equal(d->n_effect[DIFF_WIDER], back->n_effect[DIFF_NARROWER]);
-        assert_int_equal(d->n_effect[DIFF_NARROWER], back->n_effect[DIFF_WIDER]);
-        (void)diff_free(d);
-        (void)diff_free(back);
-        (void)policy_unref(a);
-        (void)policy_unref(b);
-    }
+    diff_rows_backwards(rows, ELEMENTS(rows));
 }
 
 static void test_limit(void **state)
 {
     const struct diff_options few = {.cases_max = 2};
-    struct policy *a = load(WORLD), *b = load(JUKI(""));
+    struct policy *a = diff_load(WORLD, 1), *b = diff_load(JUKI(""), 1);
     struct diff *d = NULL;
 
     (void)state;

@@ -249,6 +249,7 @@ static void test_random(void **state)
     }
     print_message("%d pairs, %zu differ; %zu not told, %zu told in vain\n", ROUNDS + ROUNDS_LOCKING, different, untold,
                   vain);
+    assert_true(different > (ROUNDS + ROUNDS_LOCKING) / 4);
     assert_int_equal(untold, 0);
     assert_int_equal(vain, 0);
 }
