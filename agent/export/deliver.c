@@ -137,6 +137,32 @@ static int fail_mount(struct worker *w, int r)
                              : worker_fail_outcome(w, outcomes, ELEMENTS(outcomes), r, "mounting");
 }
 
+struct closing {
+    const struct medium_nodes *medium;
+    int result;
+};
+
+static bool is_closed(void *context)
+{
+    struct closing *c = context;
+
+    c->result = medium_check_closed(c->medium);
+    return c->result != MEDIUM_E_BUSY;
+}
+
+/* Somebody who may mount it read-only can do so in the moment after our unmounting: then it is busy, and not with what is ours. */
+static bool close_medium(const struct worker *w, int root)
+{
+    struct closing c = {.medium = &w->medium};
+    int64_t patience_us = MOUNT_PATIENCE_US;
+
+    close_fd(root);
+    if (medium_protect(&w->medium) < 0)
+        return false;
+    (void)clock_wait_until(&patience_us, is_closed, &c);
+    return c.result == 0;
+}
+
 int worker_deliver(struct worker *w)
 {
     struct mounting m = {.worker = w, .root = -1};
@@ -152,8 +178,7 @@ int worker_deliver(struct worker *w)
     if (m.result != 0)
         return fail_mount(w, m.result);
     r = write_to(w, m.root);
-    close_fd(m.root);
-    if (medium_protect(&w->medium) < 0 || medium_check_closed(&w->medium) != 0)
+    if (!close_medium(w, m.root))
         r = r != 0 ? r
                    : worker_fail(w, "medium", "it is not certain that the medium is closed; it may hold the export");
     return r;

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "export/protocol.h"
 
@@ -79,18 +80,35 @@ static int get_fields(struct buf_reader *in, const char *picture, va_list ap)
     return r;
 }
 
+/* Waits, and looks without taking: 1, EXPORT_STOP is next; 0, something else or the end. */
+static int peek_stop(int socket, int deadline_ms)
+{
+    struct pollfd p = {.fd = socket, .events = POLLIN};
+    uint8_t header[FRAME_HEADER_SIZE];
+    struct buf_reader in = {.data = header, .size = sizeof(header)};
+    uint32_t length = 0;
+    uint16_t type = 0;
+    int r = poll(&p, 1, deadline_ms);
+
+    if (r == 0)
+        return -ETIMEDOUT;
+    if (recv(socket, header, sizeof(header), MSG_PEEK | MSG_DONTWAIT) != (ssize_t)sizeof(header))
+        return 0;
+    return buf_get_u32(&in, &length) >= 0 && buf_get_u16(&in, &type) >= 0 && type == EXPORT_STOP;
+}
+
 int link_receive(int socket, uint16_t type, int deadline_ms, const char *picture, ...)
 {
     struct buf_reader in;
     struct frame f;
     va_list ap;
-    int r;
+    int r = type == EXPORT_STOP ? 0 : peek_stop(socket, deadline_ms);
 
+    if (r != 0)
+        return r < 0 ? r : -ECANCELED;
     frame_init(&f);
     r = frame_receive(&f, socket, deadline_ms);
-    if (r >= 0 && f.type == EXPORT_STOP && type != EXPORT_STOP)
-        r = -ECANCELED;
-    else if (r >= 0 && (f.type != type || f.flags != 0 || f.fd >= 0))
+    if (r >= 0 && (f.type != type || f.flags != 0 || f.fd >= 0))
         r = -EBADMSG;
     if (r >= 0) {
         in = (struct buf_reader){.data = f.body.data, .size = f.body.size};

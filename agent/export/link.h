@@ -16,7 +16,8 @@ enum {
 /* Fields by a printf-like picture: 1 u8, 4 u32, 8 u64, s string. -ECONNRESET when the other side is gone, other -errno. */
 int link_send(int socket, uint16_t type, const char *picture, ...);
 /* The next frame, of this type and without a descriptor, and its fields by the same picture (pointers; strings of at most EXPORT_TEXT_MAX
- * bytes are the caller's to free). -ENODATA: the other side is gone; -ECANCELED: EXPORT_STOP came instead; -EBADMSG: anything else. */
+ * bytes are the caller's to free). -ENODATA: the other side is gone; -ECANCELED: EXPORT_STOP came instead, and is left there for who can say why
+ * it ended; -EBADMSG: anything else. */
 int link_receive(int socket, uint16_t type, int deadline_ms, const char *picture, ...);
 /* Has the other side closed? Does not read. */
 bool link_is_gone(int socket);

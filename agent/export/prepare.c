@@ -92,7 +92,6 @@ int worker_stage(struct worker *w)
         {STAGE_E_REFUSED, "refused", "a file may not be taken out"},
         {STAGE_E_CHANGED, "changed", "a file changed while it was read"},
         {STAGE_E_CLIENT, "cancelled", "whoever asked for it went away, or sent what is not in the protocol"},
-        {STAGE_E_STOPPED, "stopped", "stopped by kuraband"},
         {STAGE_E_FULL, "no-room", "no room on this machine to prepare it"},
     };
     _cleanup_close_ int list = memfd_create("members", MFD_CLOEXEC);
@@ -109,6 +108,8 @@ int worker_stage(struct worker *w)
     if (child == 0)
         stager_main(w, list);
     r = wait_child(w, child);
+    if (r == STAGE_E_STOPPED)
+        return worker_fail_stopped(w);
     if (r == -ECHILD && worker_is_left(w))
         return worker_fail_left(w);
     if (r != 0)
@@ -172,7 +173,7 @@ static int pack(struct worker *w)
     if (child == 0)
         packer_main(w);
     r = wait_child(w, child);
-    if (r == -ECHILD && worker_is_left(w))
+    if ((r == -ECHILD || r == PACK_E_STOPPED) && worker_is_left(w))
         return worker_fail_left(w);
     return r != 0 ? worker_fail_outcome(w, outcomes, ELEMENTS(outcomes), r, "packing") : 0;
 }

@@ -59,12 +59,6 @@ bool worker_is_left(const struct worker *w)
     return link_is_gone(EXPORT_FD_CONTROL) || (!w->committed && link_is_gone(EXPORT_FD_CLIENT));
 }
 
-int worker_fail_left(struct worker *w)
-{
-    return link_is_gone(EXPORT_FD_CONTROL) ? worker_fail(w, "stopped", "kuraband is gone")
-                                           : worker_fail(w, "cancelled", "whoever asked for it went away");
-}
-
 /* Until kuraband says something or somebody leaves. */
 static void wait_for_word(const struct worker *w)
 {
@@ -75,17 +69,14 @@ static void wait_for_word(const struct worker *w)
         ;
 }
 
-/* The next word of kuraband, which is this one or EXPORT_STOP. */
-int worker_await(struct worker *w, uint16_t type, uint8_t *ret_byte)
+/* What kuraband has said: this, or EXPORT_STOP, which has the reason; an end without a word has none. */
+static int hear(struct worker *w, uint16_t type, uint8_t *ret_byte)
 {
     _cleanup_free_ char *reason = NULL, *detail = NULL;
     struct buf_reader in;
     struct frame f;
     int r;
 
-    wait_for_word(w);
-    if (!w->committed && link_is_gone(EXPORT_FD_CLIENT))
-        return worker_fail_left(w);
     frame_init(&f);
     r = frame_receive(&f, EXPORT_FD_CONTROL, LINK_SEND_MS);
     in = (struct buf_reader){.data = f.body.data, .size = f.body.size};
@@ -93,7 +84,9 @@ int worker_await(struct worker *w, uint16_t type, uint8_t *ret_byte)
         r = buf_get_string(&in, EXPORT_TEXT_MAX, &reason);
         if (r >= 0)
             r = buf_get_string(&in, EXPORT_TEXT_MAX, &detail);
-        if (r >= 0) {
+        if (r >= 0 && w->stop_reason) {
+            r = 1; /* it was told */
+        } else if (r >= 0) {
             w->stop_reason = TAKE_PTR(reason);
             r = worker_fail(w, w->stop_reason, detail);
         }
@@ -106,6 +99,24 @@ int worker_await(struct worker *w, uint16_t type, uint8_t *ret_byte)
     }
     frame_done(&f);
     return r < 0 ? worker_fail(w, "stopped", "kuraband is gone") : r;
+}
+
+int worker_fail_left(struct worker *w)
+{
+    return link_is_gone(EXPORT_FD_CONTROL) ? worker_fail_stopped(w)
+                                           : worker_fail(w, "cancelled", "whoever asked for it went away");
+}
+
+int worker_fail_stopped(struct worker *w)
+{
+    (void)hear(w, EXPORT_STOP, NULL);
+    return 1;
+}
+
+int worker_await(struct worker *w, uint16_t type, uint8_t *ret_byte)
+{
+    wait_for_word(w);
+    return !w->committed && link_is_gone(EXPORT_FD_CLIENT) ? worker_fail_left(w) : hear(w, type, ret_byte);
 }
 
 /* A client that does not read is as good as gone. */

@@ -32,7 +32,8 @@ struct worker {
 /* The first reason of the end counts. All return 1, for the caller to hand on. */
 int worker_fail(struct worker *w, const char *reason, const char *detail);
 int worker_fail_errno(struct worker *w, const char *what, int r);
-int worker_fail_left(struct worker *w); /* because worker_is_left() */
+int worker_fail_left(struct worker *w);    /* because worker_is_left() */
+int worker_fail_stopped(struct worker *w); /* by kuraband, for the reason it gives, if it gives one */
 struct worker_outcome {
     int number;
     const char *reason, *detail;

@@ -107,4 +107,15 @@ for _ in 1 2 3 4 5; do # a quick disk may be done before anything was tried
 done
 [ "$tries" -gt 0 ] || fail "nothing was tried while it wrote"
 note "$tries rounds of tries while it wrote"
+
+# root looks at it in the very moment in which it is closed: the export has come to its end all the same.
+plug
+looks() { while :; do unshare -m mount -o ro,noload "$loop" "$stage/second" 2> /dev/null || :; done; }
+looks &
+helpers+=($!)
+for _ in {1..6}; do
+    exits 0 typing -- "$stage/outside/a.txt"
+done
+kill -KILL "${helpers[-1]}"
+note "looked at while it was closed"
 finished

@@ -46,6 +46,7 @@ stopped_export() { # begins one and stops its process while it writes
     done
     [ -n "$(workers)" ] || fail "it was quicker than the test"
 }
+told() { grep -q -- "$1" "$stage/typed" || { cat "$stage/typed" >&2; fail "not told: $1"; }; }
 shown() { compgen -G "$stage/run/media/${loop#/dev/}-*" > /dev/null; } # what udev goes by
 ended_for() { [ "$(last export-failed .event.reason)" = "\"$1\"" ]; }
 sectors() { awk '{print $7}' "/sys/class/block/${loop#/dev/}/stat"; }
@@ -96,6 +97,7 @@ at_machine
 eventually "nobody is there" 20 is deny
 goes_on
 wait "$client_pid" && fail "exported to a medium that was permitted no more"
+told 'not permitted any more'
 eventually "the worker's end" 20 no_worker
 same "what is on the stick" "$before" "$(on_stick)"
 same "the end in the journal" '"who"' "$(last export-failed .event.reason)"
@@ -113,6 +115,7 @@ exits 0 kuraban reload
 shown && fail "shown by a reload while a stopped export has it mounted"
 goes_on
 wait "$client_pid" && fail "exported under another policy"
+told 'another policy rules now'
 eventually "it is shown again" 20 shown
 stopped_export
 daemon_kill KILL
