@@ -86,16 +86,31 @@ static bool is_asked(const struct policy_mfa *p, uid_t uid)
     return match_person(&p->who, &person) || (person.groups_unknown && p->who.groups.n > 0);
 }
 
-/* Does policy ask this person for a code here? */
+static bool is_ruled(const struct login *l)
+{
+    return rulebook_source(l->d->rulebook) != RULEBOOK_NONE;
+}
+
+/* No policy is in force, so whom it would ask is not known. Nobody is asked where nobody ever was: nothing was signed, nobody is enrolled. */
+static bool is_used_here(const struct login *l)
+{
+    _cleanup_free_ struct mfa_credential *list = NULL;
+    const struct mfa_now now = factor_now();
+    size_t n = 0;
+
+    if (trusted_condition(rulebook_trusted(l->d->rulebook)) != TRUSTED_NONE)
+        return true;
+    return mfa_list(l->d->mfa, &now, &list, &n) != 0 || n > 0;
+}
+
+/* Is this person asked for a code here? */
 static bool is_needed(const struct login *l)
 {
-    const struct rulebook *b = l->d->rulebook;
-    const struct policy_mfa *p = &rulebook_policy(b)->mfa;
+    const struct policy_mfa *p = &rulebook_policy(l->d->rulebook)->mfa;
     bool listed = p->services.n == 0;
 
-    /* What was signed is damaged: what it asked is not known. Where there never was a policy nobody is asked. */
-    if (rulebook_source(b) == RULEBOOK_NONE)
-        return trusted_condition(rulebook_trusted(b)) != TRUSTED_NONE;
+    if (!is_ruled(l))
+        return is_used_here(l);
     if (!p->login)
         return false;
     for (size_t i = 0; i < p->services.n; i++)
@@ -124,14 +139,14 @@ static bool is_own(const struct login *l)
     return l->call->peer->uid != 0 || l->result.record == 0 || text_equal(l->result.name, l->user);
 }
 
-/* Root, at a console, on a machine that was started with kuraban.emergency. */
-static bool is_emergency(const struct login *l)
+static bool is_root_at_console(const struct login *l)
 {
-    return l->d->emergency_boot && l->uid == 0 && l->call->peer->uid == 0 && text_equal(l->service, "login") &&
+    return l->uid == 0 && l->call->peer->uid == 0 && text_equal(l->service, "login") &&
            console_check(l->d->proc_fd, l->call->peer) == 0;
 }
 
-static void let_in_by_emergency(struct login *l)
+/* On a machine that was started with kuraban.emergency, or to bring a policy where none is in force. */
+static void let_in_by_emergency(struct login *l, const char *why)
 {
     struct audit_event e;
 
@@ -140,7 +155,8 @@ static void let_in_by_emergency(struct login *l)
     e.has_uid = true;
     e.uid = l->uid;
     e.pid = l->call->peer->pid;
-    (void)snprintf(e.message, sizeof(e.message), "root logs in at the console without a code: %.150s", l->about);
+    (void)snprintf(e.message, sizeof(e.message), "root logs in at the console without a code, %s: %.120s", why,
+                   l->about);
     recorder_add(l->d->recorder, &e);
     /* It may be the full disk that has to be put right: the last way in is not closed by it. */
     if (recorder_sync(l->d->recorder) < 0)
@@ -154,7 +170,7 @@ static void ask_grace(struct login *l, const struct mfa_now *now)
 {
     const struct policy_mfa *p = &rulebook_policy(l->d->rulebook)->mfa;
 
-    if (rulebook_source(l->d->rulebook) == RULEBOOK_NONE)
+    if (!is_ruled(l))
         return;
     if (p->grace_us > 0)
         mfa_grace(l->d->mfa, l->uid, p->grace_us, now, &l->result);
@@ -171,13 +187,17 @@ static void ask(struct login *l)
         l->result.outcome = MFA_NOT_NEEDED;
         return;
     }
-    if (is_emergency(l)) {
-        let_in_by_emergency(l);
+    if (l->d->emergency_boot && is_root_at_console(l)) {
+        let_in_by_emergency(l, "kuraban.emergency");
         return;
     }
     mfa_ask(l->d->mfa, l->uid, &now, &l->result);
     if (!is_own(l))
         l->result.outcome = MFA_REFUSED;
+    if (l->result.outcome == MFA_NOT_ENROLLED && !is_ruled(l) && is_root_at_console(l)) {
+        let_in_by_emergency(l, "no policy is in force");
+        return;
+    }
     if (l->result.outcome == MFA_NOT_ENROLLED)
         ask_grace(l, &now);
     if (l->result.outcome == MFA_NEEDED)
