@@ -109,10 +109,34 @@ static const char *asks_for_code(const struct policy *p, struct policy_position 
     return NULL;
 }
 
+/* Of a colleague's tries others may use up less than half, so that nobody locks a colleague out: of a single one that is none. */
+static void warn_approval(const struct policy_mfa *mfa, const char *id, unsigned approvals, struct policy_position at,
+                          struct policy_findings *findings)
+{
+    if (approvals == 0 || mfa->failures != 1)
+        return;
+    policy_findings_add(findings, POLICY_WARNING, at,
+                        N_("nobody can approve what rule '%s' asks approval for: the first wrong code locks"), id);
+    policy_findings_hint(findings, N_("'failures: 2' at least, in 'mfa: {throttle: …}'"));
+}
+
+static void warn_approvals(const struct policy *p, struct policy_findings *findings)
+{
+    for (size_t i = 0; i < p->n_usb; i++)
+        warn_approval(&p->mfa, p->usb[i].id, p->usb[i].unlock.approvals, p->usb[i].at, findings);
+    for (size_t i = 0; i < p->media.n_rules; i++)
+        warn_approval(&p->mfa, p->media.rules[i].id, p->media.rules[i].unlock.approvals, p->media.rules[i].at,
+                      findings);
+    for (size_t i = 0; i < p->n_export; i++)
+        warn_approval(&p->mfa, p->export[i].id, p->export[i].approvals, p->export[i].at, findings);
+}
+
 void policy_warn_mfa(const struct policy *p, struct policy_findings *findings)
 {
     struct policy_position at = {0};
     const char *id = p->mfa.at.line == 0 ? asks_for_code(p, &at) : NULL;
+
+    warn_approvals(p, findings);
 
     if (id) {
         policy_findings_add(findings, POLICY_WARNING, at,
