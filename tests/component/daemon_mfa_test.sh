@@ -171,14 +171,22 @@ expect("counted", (listed(1)["failures"], listed(1)["state"]), (10, "locked"))
 expect("lifted", ask(LIFT, struct.pack("<I", 1))[0], 0)
 got = Counter(parallel([login_frame(1, "daemon", wrong(secret))] * 9))
 expect("nine wrong ones", (got, listed(1)["failures"]), ({"wrong": 9}, 9))
+open(sys.argv[2] + "/recovery", "w").write(" ".join(recovery))
+PYTHON
+mfa_policy 2 self 100 none # in whichever order they are looked at, thirty wrong ones lock nothing
+kuraban reload > /dev/null
+py << 'PYTHON'
+from mfa import *
+from collections import Counter
+use(sys.argv[1])
+recovery = open(sys.argv[2] + "/recovery").read().split()
 got = Counter(parallel([login_frame(1, "daemon", recovery[i % 10]) for i in range(40)]))
-expect("each recovery code four times", got["accepted"], 10)
+expect("each recovery code four times", got, {"accepted": 10, "wrong": 30})
 expect("and none is left", listed(1)["recovery_left"], 0)
 PYTHON
+rm "$stage/recovery"
 
 note "kill -9 between attempt and answer"
-mfa_policy 2 self 100 none
-kuraban reload > /dev/null
 : > "$stage/answered"
 py << 'PYTHON' > "$stage/answered" &
 from mfa import *
