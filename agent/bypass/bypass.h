@@ -14,6 +14,7 @@ enum bypass_kind {
     BYPASS_PAM_JUMP,       /* a module jumps over it; subject: the services */
     BYPASS_PAM_WEAK,       /* its own line lets a wrong code pass; subject: the services */
     BYPASS_PAM_UNCLEAR,    /* a stack that cannot be read or judged; subject: the service */
+    BYPASS_PAM_ALONE,      /* the code is enough, without a password; subject: the services */
     BYPASS_PAM_GROUP,      /* who is in this group needs nothing; subject: the group */
     BYPASS_SSHD_PAM,
     BYPASS_SSHD_METHODS, /* subject: the methods that are enough alone */

@@ -235,28 +235,67 @@ static bool takes_password(const struct pam_module *m)
     return false;
 }
 
-/* Is the code asked though none of those said yes? Then anybody who reaches the prompt can use up the tries of others. Changes can. */
-static int look_early(const struct look *l, const char *service, const struct pam_stack *s, enum pam_can *can)
+/* These ask nobody for anything. What is not known here may have a question of its own. */
+static bool asks_nothing(const struct pam_module *m)
+{
+    static const char *const names[] = {
+        "pam_access.so",    "pam_cap.so",       "pam_debug.so",     "pam_deny.so",          "pam_echo.so",
+        "pam_env.so",       "pam_exec.so",      "pam_faildelay.so", "pam_faillock.so",      "pam_gdm.so",
+        "pam_group.so",     "pam_issue.so",     "pam_keyinit.so",   "pam_gnome_keyring.so", "pam_kwallet5.so",
+        "pam_listfile.so",  "pam_localuser.so", "pam_nologin.so",   "pam_permit.so",        "pam_rootok.so",
+        "pam_securetty.so", "pam_selinux.so",   "pam_shells.so",    "pam_succeed_if.so",    "pam_tally2.so",
+        "pam_time.so",      "pam_usertype.so",  "pam_warn.so",      "pam_wheel.so",         "pam_xauth.so"};
+
+    if (m->elsewhere)
+        return false;
+    for (size_t i = 0; i < ELEMENTS(names); i++)
+        if (text_equal(m->name, names[i]))
+            return true;
+    return m->entry != PAM_ENTRY_MODULE;
+}
+
+/* Does somebody get in for whom no module that is turned down says yes? */
+static int walk_denied(const struct pam_stack *s, const enum pam_can *can, bool *ret_opens, bool *ret_asks)
 {
     struct pam_ways ways = {0};
+    int r = pam_walk(s, can, &ways);
+
+    *ret_opens = ways.opens;
+    *ret_asks = ways.asks;
+    pam_ways_done(&ways);
+    return r;
+}
+
+/* Both are to be asked, the password first. Is the code asked though nothing that takes a password said yes? Then anybody who reaches the prompt can use
+ * up the tries of others. Is the code enough alone? Changes can. */
+static int look_order(const struct look *l, const char *service, const struct pam_stack *s, enum pam_can *can)
+{
     const struct pam_module *code = NULL;
-    bool denied = false;
+    bool takes = false, open = false, alone = false, early = false, asks = false;
     int r;
 
     for (size_t i = 0; i < s->n; i++) {
         code = can[i] == PAM_CAN_CODE ? &s->modules[i] : code;
-        if (!takes_password(&s->modules[i]))
-            continue;
-        can[i] = PAM_CAN_FAIL;
-        denied = true;
+        if (takes_password(&s->modules[i])) {
+            can[i] = PAM_CAN_FAIL;
+            takes = true;
+        }
     }
-    if (!code || !denied)
+    if (!code)
         return 0;
-    r = pam_walk(s, can, &ways);
-    if (r == 0 && ways.asks)
+    r = walk_denied(s, can, &open, &early);
+    for (size_t i = 0; i < s->n; i++)
+        if (can[i] == PAM_CAN_CODE)
+            can[i] = (enum pam_can)(PAM_CAN_ONLY + PAM_STACK_SUCCESS);
+        else if (!asks_nothing(&s->modules[i]))
+            can[i] = PAM_CAN_FAIL;
+    if (r == 0)
+        r = walk_denied(s, can, &alone, &asks);
+    if (r == 0 && alone && !open)
+        r = bypass_report_add(l->report, BYPASS_PAM_ALONE, code->file, code->line, code->text, service);
+    if (r == 0 && takes && early)
         r = bypass_report_add(l->report, BYPASS_NOTE_EARLY, code->file, code->line, code->text, service);
-    pam_ways_done(&ways);
-    return r == -E2BIG ? 0 : r;
+    return r == -E2BIG ? 0 : r; /* told already */
 }
 
 static int judge(const struct look *l, const char *service, const struct pam_stack *s)
@@ -278,7 +317,7 @@ static int judge(const struct look *l, const char *service, const struct pam_sta
     else if (r == 0)
         r = tell_ways(l, service, s, &ways);
     if (r == 0)
-        r = look_early(l, service, s, can);
+        r = look_order(l, service, s, can);
     pam_ways_done(&ways);
     free(can);
     return r;

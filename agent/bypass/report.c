@@ -13,6 +13,7 @@ static const char *const kind_names[BYPASS_KIND_COUNT_] = {
     [BYPASS_PAM_JUMP] = "pam-jump",
     [BYPASS_PAM_WEAK] = "pam-weak",
     [BYPASS_PAM_UNCLEAR] = "pam-unclear",
+    [BYPASS_PAM_ALONE] = "pam-alone",
     [BYPASS_PAM_GROUP] = "pam-group",
     [BYPASS_SSHD_PAM] = "sshd-use-pam",
     [BYPASS_SSHD_METHODS] = "sshd-methods",

@@ -18,6 +18,8 @@ static const struct {
                          N_("write “auth required pam_kuraban.so”")},
     [BYPASS_PAM_UNCLEAR] = {N_("%s: this stack cannot be read or is too complicated to judge"),
                             N_("make it simpler; until then take it for open")},
+    [BYPASS_PAM_ALONE] = {N_("%s: the code is enough here, the password is not needed as well"),
+                          N_("write “auth required pam_kuraban.so” behind a “requisite” module for the password")},
     [BYPASS_PAM_GROUP] =
         {N_("whoever is in the group %s needs neither password nor code"),
          N_("empty the group (also as somebody's first group), or remove the line in /etc/pam.d that names it")},
