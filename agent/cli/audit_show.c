@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "audit/record.h"
+#include "base/cleanup.h"
 #include "base/text.h"
 #include "cli/audit_filter.h"
 #include "cli/cli.h"
@@ -47,6 +48,30 @@ static const char *object_of(json_t *record)
     return first_of(text_of(record, "file.path"), first_of(device, text_of(record, "device.id")));
 }
 
+/* Who approved, and what the person said it was for: of unlocking and of taking out. */
+static void show_purpose(struct cli *c, json_t *record)
+{
+    static const char *const parts[][2] = {
+        {"kuraban.grant.approvers", "kuraban.grant.reason"},
+        {"kuraban.export.approvers", "kuraban.export.reason"},
+    };
+
+    for (size_t i = 0; i < ELEMENTS(parts); i++) {
+        const json_t *uid, *approvers = record_member(record, parts[i][0]);
+        const char *reason = text_of(record, parts[i][1]);
+        size_t n;
+
+        json_array_foreach(approvers, n, uid)
+        {
+            if (n == 0)
+                (void)fprintf(c->out, "  %s", _("approved by"));
+            (void)fprintf(c->out, "%cuid=%" JSON_INTEGER_FORMAT, n == 0 ? ' ' : ',', json_integer_value(uid));
+        }
+        if (*reason)
+            (void)fprintf(c->out, "  %s=%s", _("reason"), cli_safe(c, reason));
+    }
+}
+
 static int show_line(void *context, json_t *record, const char *line, size_t size)
 {
     struct cli *c = context;
@@ -67,6 +92,7 @@ static int show_line(void *context, json_t *record, const char *line, size_t siz
         (void)fprintf(c->out, "  %s=%s", _("program"), cli_safe(c, program));
     if (*user)
         (void)fprintf(c->out, "  uid=%s", cli_safe(c, user));
+    show_purpose(c, record);
     if (*rule)
         (void)fprintf(c->out, "  %s=%s", _("rule"), cli_safe(c, rule));
     if (count > 1)

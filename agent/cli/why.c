@@ -1,4 +1,7 @@
-/* kuraban why: the last refusals, told to the person they happened to. Anybody may ask for their own. */
+/*
+ * kuraban why: the last refusals, told to the person they happened to. Anybody may ask for their own. A program that wants to write on a medium is
+ * refused by the kernel, since the medium is read-only, and no guard is asked: of that it is told while one is mounted.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -120,6 +123,37 @@ static void text_why(struct cli *c, const json_t *refusals)
     }
 }
 
+static void tell_medium(struct cli *c, const json_t *medium, const char *mounted)
+{
+    (void)fprintf(c->out, _("Nothing can be written to %s: media are read only on this terminal."),
+                  cli_safe(c, mounted));
+    (void)fputs("\n  → ", c->out);
+    if (text_equal(value_string(medium, "granted"), "export"))
+        (void)fprintf(c->out, _("To take files out, run “kuraban export FILE... --to %s --reason TEXT”."),
+                      cli_safe(c, value_string(medium, "node")));
+    else
+        (void)fputs(_(why_words_at(REASON_WRITE)->next), c->out);
+    (void)fputc('\n', c->out);
+}
+
+/* Every permitted medium that somebody has mounted. */
+static void text_media(struct cli *c, const json_t *devices)
+{
+    const json_t *device;
+    size_t i;
+
+    json_array_foreach(devices, i, device)
+    {
+        const char *mounted = json_string_value(json_array_get(json_object_get(device, "mounts"), 0));
+
+        if (!mounted || !text_equal(value_string(device, "kind"), "medium") ||
+            !text_equal(value_string(device, "verdict"), "allow") || !value_bool(device, "read_only"))
+            continue;
+        (void)fputc('\n', c->out);
+        tell_medium(c, device, mounted);
+    }
+}
+
 static enum cli_exit user_id(struct cli *c, const char *user, uint32_t *ret)
 {
     const struct passwd *entry;
@@ -155,6 +189,17 @@ static enum cli_exit ask_why(struct cli *c, uint32_t uid, uint32_t count)
     return CLI_OK;
 }
 
+static enum cli_exit ask_media(struct cli *c)
+{
+    json_t *answer = NULL;
+    enum cli_exit code = ask(c, CTL_DEVICES, NULL, &answer);
+
+    if (code == CLI_OK)
+        text_media(c, answer);
+    json_decref(answer);
+    return code;
+}
+
 enum cli_exit cli_why(struct cli *c, const struct cli_arguments *a)
 {
     uint32_t uid = (uint32_t)UID_OF_PEER;
@@ -165,5 +210,7 @@ enum cli_exit cli_why(struct cli *c, const struct cli_arguments *a)
         return cli_usage(c, _("--count is a number from 1 to %d"), COUNT_MAX);
     if (a->values[OPTION_USER])
         code = user_id(c, a->values[OPTION_USER], &uid);
-    return code == CLI_OK ? ask_why(c, uid, (uint32_t)count) : code;
+    if (code == CLI_OK)
+        code = ask_why(c, uid, (uint32_t)count);
+    return code == CLI_OK && !c->json && !a->values[OPTION_USER] ? ask_media(c) : code;
 }

@@ -126,6 +126,34 @@ static void test_show_is_safe(void **state)
     cli_run_done(&r);
 }
 
+/* Both people of an export or a grant, and what it was for. */
+static void test_show_names_who_approved(void **state)
+{
+    struct fixture *f = *state;
+    struct audit_event e;
+    json_t *export_ = json_pack("{s:s, s:[i,i]}", "reason", "課税課\033 3 地区", "approvers", 1001, 1002);
+    json_t *grant = json_pack("{s:s, s:[]}", "reason", "at the counter", "approvers");
+    struct cli_run r;
+
+    fixture_open(f);
+    fixture_event(f, &e, true);
+    e.action = AUDIT_EXPORT_FINISHED;
+    assert_int_equal(journal_append_with(f->journal, &e, "export", export_), JOURNAL_OK);
+    e.action = AUDIT_GRANT_GIVEN;
+    assert_int_equal(journal_append_with(f->journal, &e, "grant", grant), JOURNAL_OK);
+    fixture_close(f);
+    r = RUN(config_path, "/nonexistent", "audit", "show", "--action", "export-finished");
+    if (!strstr(r.out, "  uid=1000  approved by uid=1001,uid=1002  reason=課税課\\x1b 3 地区  "))
+        fail_msg("%s", r.out);
+    cli_run_done(&r);
+    r = RUN(config_path, "/nonexistent", "audit", "show", "--action", "grant-given");
+    if (!strstr(r.out, "  uid=1000  reason=at the counter  "))
+        fail_msg("%s", r.out);
+    cli_run_done(&r);
+    json_decref(export_);
+    json_decref(grant);
+}
+
 /* The journal goes on in a file that is none: what is before it is shown, and that there is more is said. */
 static void test_show_names_what_is_no_file(void **state)
 {
@@ -205,6 +233,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_verify_known, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_show_filters, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_show_is_safe, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_show_names_who_approved, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_show_names_what_is_no_file, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_export_csv, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_export_ndjson_is_the_journal, setup, fixture_teardown),
