@@ -291,10 +291,23 @@ allowed cat "$mount/notice.txt"
 
 # No code anywhere. Digests and fractions of a second are left out: among so many digits any six are found sooner or later.
 kuraban sync > /dev/null
+cat "$stage"/state/journal/journal-*.ndjson "$log" > "$stage/all" || fail "journal and log cannot be read"
+sed -E 's/[0-9a-f]{16,}//g; s/\.[0-9]{6}Z//g' "$stage/all" > "$stage/written" || fail "journal and log cannot be searched"
+grep -qa '"action":"grant-given"' "$stage/written" || fail "not the journal of this test"
+holds_code() { # CODE FILE: 0 it stands there, 1 it does not
+    local got=0
+    [ "${#1}" = 6 ] || fail "no code to look for: '$1'"
+    grep -aE "(^|[^0-9])$1([^0-9]|\$)" "$2" > "$stage/found" || got=$?
+    [ "$got" -le 1 ] || fail "grep: $got"
+    return "$got"
+}
 for secret in "$used" "$mine" "$theirs" "$others"; do
-    [ "${#secret}" = 6 ] || fail "no code to look for: '$secret'"
-    found=$(cat "$stage"/state/journal/* "$log" | sed -E 's/[0-9a-f]{16,}//g; s/\.[0-9]{6}Z//g' | grep -a "[^0-9]${secret}[^0-9]") || true
-    [ -z "$found" ] || fail "the code $secret is in the journal or the log: $found"
+    if holds_code "$secret" "$stage/written"; then fail "the code $secret is in the journal or the log: $(cat "$stage/found")"; fi
+    # As it would stand there.
+    sed "0,/\"action\":\"grant-given\"/s//&,\"message\":\"code $secret given\"/" "$stage/written" > "$stage/planted"
+    holds_code "$secret" "$stage/planted" || fail "the search does not find a code"
+    { cat "$stage/written"; echo "$secret"; } > "$stage/planted"
+    holds_code "$secret" "$stage/planted" || fail "the search does not find a code on a line of its own"
 done
 exits 0 kuraban audit verify
 finished
