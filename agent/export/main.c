@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "export/protocol.h"
+#include "export/sandbox.h"
 #include "export/worker.h"
 
 static int is_socket(int fd)
@@ -44,6 +45,8 @@ int main(void)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)umask(0022); /* what is put on a medium is for people; what is staged has no name */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    if (!sandbox_has_landlock())
+        log_warning("export.landlock", "off in this kernel: the list of system calls alone holds what packs");
     r = worker_run();
     if (r < 0)
         log_error("export.failed", "error=%d", -r);

@@ -130,6 +130,8 @@ int pack_zip(const struct pack_options *o)
         r = -ENOMEM;
     if (r == 0)
         r = begin(p.archive, o);
+    if (r == 0 && o->enter)
+        r = o->enter(o->context);
     for (size_t i = 0; i < o->members->n && r == 0; i++)
         r = add_member(&p, &o->members->items[i]);
     if (r == 0 && archive_write_close(p.archive) != ARCHIVE_OK)

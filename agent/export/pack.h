@@ -18,6 +18,8 @@ struct pack_options {
     const char *password;
     int out;         /* empty, open for writing */
     int64_t wall_us; /* what the entries bear as their time */
+    /* Called once, when everything that has to be opened is open and before a staged byte is read; anything but 0 ends it as well. */
+    int (*enter)(void *context);
     /* Called with every chunk; anything but 0 ends the packing and is its result. */
     int (*progress)(void *context, uint64_t done, uint64_t total);
     void *context;

@@ -14,6 +14,7 @@
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -78,7 +79,7 @@ static _Noreturn void stager_main(struct worker *w, int list)
     close_fd(EXPORT_FD_NODE);
     close_fd(EXPORT_FD_DISK);
     if (r >= 0)
-        r = sandbox_enter(w->size_max + ((uint64_t)1 << 20));
+        r = sandbox_enter(SANDBOX_OPENS, w->size_max + ((uint64_t)1 << 20));
     if (r >= 0)
         r = stage_run(&options, &members);
     if (r == 0)
@@ -125,6 +126,13 @@ static int on_packed(void *context, uint64_t done, uint64_t total)
     return worker_tell_progress(context, EXPORT_PHASE_PACK, done, total) ? PACK_E_STOPPED : 0;
 }
 
+static int enter_cage(void *context)
+{
+    const struct worker *w = context;
+
+    return sandbox_enter(SANDBOX_NOTHING, w->size_max + w->size_max / 8 + ((uint64_t)1 << 20));
+}
+
 /* The password is made here and goes to the client from here: neither the conductor nor kuraband ever has it. */
 static _Noreturn void packer_main(struct worker *w)
 {
@@ -134,6 +142,7 @@ static _Noreturn void packer_main(struct worker *w)
                                          .password = password,
                                          .out = w->packed,
                                          .wall_us = clock_wall_us(),
+                                         .enter = enter_cage,
                                          .progress = on_packed,
                                          .context = w};
     int r = identity_drop_capabilities();
@@ -142,8 +151,7 @@ static _Noreturn void packer_main(struct worker *w)
     close_fd(EXPORT_FD_NODE);
     close_fd(EXPORT_FD_DISK);
     (void)setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive takes no name otherwise that is not ASCII */
-    if (r >= 0)
-        r = sandbox_enter(w->size_max + w->size_max / 8 + ((uint64_t)1 << 20));
+    tzset();                              /* and writes local time; nothing can be opened later */
     if (r >= 0)
         r = pack_password(password);
     if (r >= 0)
