@@ -12,6 +12,7 @@ abuse() {
 import os, random, select, socket, struct, sys, time
 
 path, kind = sys.argv[1:]
+INVALID, FAILED = 2, 3  # of enum ctl_code
 random.seed(7)
 
 def connect():
@@ -23,7 +24,8 @@ def connect():
 def frame(type_, body=b"", flags=0, size=None):
     return struct.pack("<IHH", len(body) if size is None else size, type_, flags) + body
 
-def dropped(data, fds=()):
+def dropped(data, fds=(), code=None):
+    """The end of the connection, or a "no"; with a code that answer and no other."""
     s = connect()
     try:
         if fds:
@@ -33,11 +35,12 @@ def dropped(data, fds=()):
         while True:
             got = s.recv(65536)
             if not got:
-                return True
+                return code is None
             if struct.unpack("<H", got[4:6])[0] == 0x8000:
-                return got[8:12] != b"\0\0\0\0"  # answered: only a "no" is right
+                answered = struct.unpack("<I", got[8:12])[0]  # only a "no" is right
+                return answered == code if code else answered != 0
     except (ConnectionResetError, BrokenPipeError):
-        return True
+        return code is None
     finally:
         s.close()
 
@@ -50,10 +53,16 @@ if kind == "garbage":
     unlock = lambda device=b"1-2", reason=b"x", code=b"", n=0, rest=b"": frame(
         24, text(device) + struct.pack("<I", 60) + text(reason) + text(code) + bytes([n]) + rest)
     approver = struct.pack("<I", 0) + text(b"000000")
-    cases += [frame(24), frame(24, b"\0" * 17), unlock(reason=b""), unlock(reason=b"x" * 201), unlock(reason=b"a\nb"), unlock(reason=b"\xff"),
-              unlock(device=b"x" * 128), unlock(device=b"\x1b[2J"), unlock(code=b"1" * 65), unlock(code=b"1\0"), unlock(rest=b"x"), unlock(n=1),
-              unlock(n=1, rest=approver[:-1]), unlock(n=1, rest=approver + b"x"), unlock(n=4, rest=approver * 4), unlock(n=255, rest=approver * 255),
-              frame(25, b"x"), frame(26), frame(26, text(b"x" * 128)), frame(26, text(b"") + b"x")]
+    # Well-formed it is refused for another reason: there is no such device.
+    if not dropped(unlock(), code=FAILED):
+        sys.exit("not understood: an unlock")
+    bad = [frame(24), frame(24, b"\0" * 17), unlock(reason=b""), unlock(reason=b"x" * 201), unlock(reason=b"a\nb"), unlock(reason=b"\xff"),
+           unlock(device=b"x" * 128), unlock(device=b"\x1b[2J"), unlock(code=b"1" * 65), unlock(code=b"1\0"), unlock(rest=b"x"), unlock(n=1),
+           unlock(n=1, rest=approver[:-1]), unlock(n=1, rest=approver + b"x"), unlock(n=4, rest=approver * 4), unlock(n=255, rest=approver * 255),
+           frame(25, b"x"), frame(26), frame(26, text(b"x" * 128)), frame(26, text(b"") + b"x")]
+    for case in bad:
+        if not dropped(case, code=INVALID):
+            sys.exit("not found invalid: %r" % case[:60])
     cases += [random.randbytes(random.randrange(8, 400)) for _ in range(200)]
     for case in cases:
         if len(case) >= 8 and struct.unpack("<I", case[:4])[0] <= 65536 and case[4:6] in (b"\1\0", b"\2\0", b"\3\0") and case[6:8] == b"\0\0":
@@ -92,12 +101,10 @@ elif kind == "flood":
 elif kind == "watchers":
     held = []
     for _ in range(16):
-        try:
-            s = connect()
-            s.sendall(frame(3))
-            held.append(s)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the flood has this person's places
+        s = connect()
+        s.sendall(frame(3))
+        held.append(s)
+    print("watching", flush=True)
     os.read(int(os.environ["HOLD"]), 1)
 print("done")
 PYTHON
@@ -128,16 +135,20 @@ eventually "descriptors come back" 10 calm $((before + 1))
 # Sixteen watchers that read nothing while everything changes, and a flood beside them: root gets in all the same.
 mkfifo "$stage/hold"
 exec 8<> "$stage/hold"
-HOLD=8 abuse watchers > /dev/null &
+HOLD=8 abuse watchers > "$stage/watchers" &
 helpers+=($!)
+watching() { grep -q '^watching$' "$stage/watchers"; }
+eventually "sixteen watchers" 20 watching
 ( abuse flood > /dev/null ) &
 flood=$!
 helpers+=("$flood")
 for _ in {1..5}; do root_gets_in || fail "root does not get in during a flood"; done
 exits 0 kuraban rescan
 eventually "the flood's end" 20 ended "$flood"
+wait "$flood" || fail "the flood beside the watchers"
 printf x >&8
 eventually "the watchers' end" 10 ended "${helpers[0]}"
+wait "${helpers[0]}" || fail "the watchers"
 helpers=()
 exec 8>&-
 eventually "descriptors come back after the connections" 10 calm $((before + 1))
@@ -156,7 +167,8 @@ done
 helpers=()
 [ $(($(value .gate.decisions status) - start)) -ge "$opens" ] || fail "not every open was decided"
 expect "sync" '.sequence > 0' sync
-expect "nothing lost" '.journal.pending == 0 and .gate.lost_events == 0 and .gate.overloads == 0 and .enforcing' status
+expect "nothing lost" '.gate.lost_events == 0 and .gate.overloads == 0 and .enforcing' status
+eventually "everything written" 10 holds '.journal.pending == 0' status
 expect "the journal" '.ok' audit verify
 eventually "descriptors come back after the opens" 10 calm $((before + 1))
 if ended "$pid"; then fail "the daemon is gone"; fi

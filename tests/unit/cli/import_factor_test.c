@@ -97,15 +97,20 @@ static void test_google_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        size_t lost = 0;
+
         assert_int_equal(google(cases[i].text), 0);
         assert_int_equal(account.n_credentials, 0);
         assert_true(account.n_lines > 0);
         for (size_t k = 0; k < account.n_lines; k++)
             if (import_is_lost(account.lines[k].outcome)) {
+                lost++;
                 if (account.lines[k].line != cases[i].line || account.lines[k].outcome != cases[i].outcome)
                     fail_msg("case %zu: line %u, %s", i, account.lines[k].line,
                              import_outcome_name(account.lines[k].outcome));
             }
+        if (lost == 0)
+            fail_msg("case %zu: nothing says why", i);
     }
 }
 
