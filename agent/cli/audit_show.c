@@ -48,8 +48,8 @@ static const char *object_of(json_t *record)
     return first_of(text_of(record, "file.path"), first_of(device, text_of(record, "device.id")));
 }
 
-/* Who approved, and what the person said it was for: of unlocking and of taking out. */
-static void show_purpose(struct cli *c, json_t *record)
+/* Who approved, and what the person said it was for, where the message does not say so: of unlocking and of taking out. */
+static void show_purpose(struct cli *c, json_t *record, const char *message)
 {
     static const char *const parts[][2] = {
         {"kuraban.grant.approvers", "kuraban.grant.reason"},
@@ -67,7 +67,7 @@ static void show_purpose(struct cli *c, json_t *record)
                 (void)fprintf(c->out, "  %s", _("approved by"));
             (void)fprintf(c->out, "%cuid=%" JSON_INTEGER_FORMAT, n == 0 ? ' ' : ',', json_integer_value(uid));
         }
-        if (*reason)
+        if (*reason && !strstr(message, reason))
             (void)fprintf(c->out, "  %s=%s", _("reason"), cli_safe(c, reason));
     }
 }
@@ -92,7 +92,7 @@ static int show_line(void *context, json_t *record, const char *line, size_t siz
         (void)fprintf(c->out, "  %s=%s", _("program"), cli_safe(c, program));
     if (*user)
         (void)fprintf(c->out, "  uid=%s", cli_safe(c, user));
-    show_purpose(c, record);
+    show_purpose(c, record, message);
     if (*rule)
         (void)fprintf(c->out, "  %s=%s", _("rule"), cli_safe(c, rule));
     if (count > 1)
