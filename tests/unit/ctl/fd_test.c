@@ -192,40 +192,20 @@ static void test_elsewhere_it_ends_the_connection(void **state)
     expect_descriptors(*state, before);
 }
 
-/* n fds with one frame, by hand: frame_send() does not do such a thing. */
-static void send_fds(int socket, uint16_t request, int fd, size_t n)
-{
-    uint8_t header[FRAME_HEADER_SIZE] = {0, 0, 0, 0, (uint8_t)request};
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(16 * sizeof(int))];
-    } control = {0};
-    struct iovec iov = {.iov_base = header, .iov_len = sizeof(header)};
-    struct msghdr m = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(n * sizeof(int))};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(n * sizeof(int));
-    for (size_t i = 0; i < n; i++)
-        memcpy(CMSG_DATA(c) + i * sizeof(int), &fd, sizeof(int));
-    assert_int_equal(sendmsg(socket, &m, MSG_NOSIGNAL), sizeof(header));
-}
-
 static void test_more_than_one(void **state)
 {
+    static const uint8_t header[FRAME_HEADER_SIZE] = {0, 0, 0, 0, CTL_APPLY};
     json_int_t before = descriptors_of(*state);
     int fd = sealed_make(note, sizeof(note));
 
-    for (size_t n = 2; n <= 16; n += 7) {
+    for (size_t n = 2; n <= FIXTURE_FDS_MAX; n += 7) {
         struct ctl_client c = {.socket = -1};
         uint32_t code = CTL_CODE_OK;
         json_t *answer = NULL;
         int r;
 
         assert_int_equal(ctl_client_open(((struct fake_ctl *)*state)->directory, &c), 0);
-        send_fds(c.socket, CTL_APPLY, fd, n);
+        assert_int_equal(fixture_send_fds(c.socket, header, sizeof(header), 0, fd, n), sizeof(header));
         r = ctl_client_next(&c, DEADLINE_MS, &code, &answer);
         assert_true(r == -ENODATA || r == -ECONNRESET);
         ctl_client_close(&c);
@@ -294,21 +274,9 @@ static int lingering_socket(void)
 
 static void send_last(int socket, const uint8_t *bytes, size_t size, int flags)
 {
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
-    struct msghdr m = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.space)};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
     int fd = lingering_socket();
 
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &fd, sizeof(int));
-    if (fd < 0 || sendmsg(socket, &m, MSG_NOSIGNAL | flags) < 0)
+    if (fd < 0 || fixture_send_fds(socket, bytes, size, flags, fd, 1) < 0)
         _exit(1);
     (void)close(fd);
 }

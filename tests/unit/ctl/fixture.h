@@ -2,6 +2,9 @@
 
 #include "test.h"
 
+#include <string.h>
+#include <sys/socket.h>
+
 #include "ctl/client.h"
 #include "fake/ctl_server.h"
 
@@ -29,4 +32,28 @@ static inline struct ctl_client fixture_connect(const struct fake_ctl *f)
 
     assert_int_equal(ctl_client_open(f->directory, &c), 0);
     return c;
+}
+
+enum {
+    FIXTURE_FDS_MAX = 16
+};
+
+/* These bytes with the same descriptor n times, by hand: frame_send() sends whole frames with one. What sendmsg(2) says. */
+static inline ssize_t fixture_send_fds(int socket, const void *bytes, size_t size, int flags, int fd, size_t n)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(FIXTURE_FDS_MAX * sizeof(int))];
+    } control = {0};
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(n * sizeof(int))};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(n * sizeof(int));
+    for (size_t i = 0; i < n; i++)
+        memcpy(CMSG_DATA(c) + i * sizeof(int), &fd, sizeof(int));
+    return sendmsg(socket, &m, MSG_NOSIGNAL | flags);
 }

@@ -1,5 +1,5 @@
 /* Connections that their former owners do not let us close: how many processes and descriptors they cost, and who is still served. */
-#include "test.h"
+#include "unit/ctl/fixture.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,11 +24,9 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "ctl/client.h"
 #include "ctl/leaving.h"
 #include "ctl/protocol.h"
 #include "ctl/server.h"
-#include "fake/ctl_server.h"
 #include "fake/people.h"
 
 enum {
@@ -240,21 +238,10 @@ static int ask(uint16_t request)
 
 static void send_descriptor(int socket)
 {
-    char byte = 0;
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr aligned;
-    } control = {0};
-    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(fd));
-    memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-    (void)sendmsg(socket, &m, MSG_NOSIGNAL);
+    if (fixture_send_fds(socket, "", 1, 0, fd, 1) != 1)
+        _exit(12);
     close_fd(fd);
 }
 

@@ -86,17 +86,25 @@ static inline void fixture_manage(struct fixture *x, struct policy *policy)
     assert_int_equal(usb_manager_new(&o, &x->m), 0);
 }
 
-/* A bus with one root hub and no devices; the manager is not started. */
-static inline struct fixture *fixture_new(struct policy *policy)
+/* A bus with one root hub and no devices; the manager is not started. granted as in its callbacks, or NULL. */
+static inline struct fixture *fixture_new_granted(struct policy *policy,
+                                                  bool (*granted)(void *context, const struct usb_device *d,
+                                                                  const char *rule))
 {
     struct fixture *x = calloc(1, sizeof(*x));
 
     assert_non_null(x);
+    x->granted = granted;
     assert_int_equal(setenv("TZ", "UTC", 1), 0);
     fake_usb_init(&x->bus, true);
     fake_usb_add_root_hub(&x->bus, "usb1", "0000:00:14.0");
     fixture_manage(x, policy);
     return x;
+}
+
+static inline struct fixture *fixture_new(struct policy *policy)
+{
+    return fixture_new_granted(policy, NULL);
 }
 
 static inline struct fixture *fixture_started(struct policy *policy)

@@ -34,13 +34,7 @@ static struct fixture *locked(struct fixture_policy *p)
     memset(&grant, 0, sizeof(grant));
     (void)fixture_policy(p);
     p->rules[RULE_STICK].unlock = (struct policy_unlock){.needed = true, .factors = POLICY_FACTOR_TOTP, .for_us = 1};
-    x = calloc(1, sizeof(*x));
-    assert_non_null(x);
-    assert_int_equal(setenv("TZ", "UTC", 1), 0);
-    fake_usb_init(&x->bus, true);
-    fake_usb_add_root_hub(&x->bus, "usb1", "0000:00:14.0");
-    x->granted = granted;
-    fixture_manage(x, &p->policy);
+    x = fixture_new_granted(&p->policy, granted);
     assert_int_equal(usb_manager_start(x->m, FIXTURE_NOW), 0);
     return x;
 }
