@@ -90,7 +90,7 @@ static const struct row rows[] = {
 
     {"usb", USB("allow: use"), ""},
     {"usb.id", "usb: [{id: a, allow: use}]\n", "usb: [{id: b, allow: use}]\n"},
-    {"usb.name", NULL, "unit/cli/policy_test.c: test_earlier_rules"},
+    {"usb.name", NULL, "unit/cli/explain_office_test.c: test_earlier_rules"},
     CONDITIONS("usb.", USB, "allow: use"),
     {"usb.monitor", USB("refuse: true, monitor: true"), USB("refuse: true")},
     {"usb.until", USB("allow: use, until: 2026-11-22"), USB("allow: use")},
@@ -152,7 +152,7 @@ static const struct row rows[] = {
     {"media", "media: {optical: read}\n", ""},
     {"media.rules", RULE("allow: read"), ""},
     {"media.rules.id", "media: {rules: [{id: m, allow: read}]}\n", "media: {rules: [{id: n, allow: read}]}\n"},
-    {"media.rules.name", NULL, "unit/cli/policy_test.c: test_earlier_rules"},
+    {"media.rules.name", NULL, "unit/cli/explain_office_test.c: test_earlier_rules"},
     CONDITIONS("media.rules.", RULE, "allow: read"),
     {"media.rules.monitor", RULE("refuse: true, monitor: true"), RULE("refuse: true")},
     {"media.rules.until", RULE("allow: read, until: 2026-11-22"), RULE("allow: read")},
@@ -213,7 +213,7 @@ static const struct row rows[] = {
 
     {"stores", STORE(""), ""},
     {"stores.id", STORE(""), "stores: [{id: t, path: /srv/s, programs: [{path: /opt/p}]}]\n"},
-    {"stores.name", NULL, "unit/cli/policy_test.c: test_earlier_rules"},
+    {"stores.name", NULL, "unit/cli/explain_office_test.c: test_earlier_rules"},
     CONDITIONS("stores.", STORE, ""),
     {"stores.monitor", STORE(", monitor: true"), STORE("")},
     {"stores.path", NULL, "component/store_test.c: test_only_the_permitted_program"},
