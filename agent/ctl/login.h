@@ -34,7 +34,7 @@ enum ctl_login_outcome {
 
 enum {
     CTL_LOGIN_ENROL_OPEN = 1 << 0, /* ENROL and CONFIRM may follow */
-    CTL_LOGIN_EMERGENCY = 1 << 1,  /* with GRACE: root at a console, booted with kuraban.emergency or without a policy */
+    CTL_LOGIN_EMERGENCY = 1 << 1, /* with GRACE: root at a console, booted with kuraban.emergency or without a policy */
 };
 
 enum {
