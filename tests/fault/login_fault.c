@@ -160,7 +160,7 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         {"seed", required_argument, NULL, 's'}, {"rounds", required_argument, NULL, 'r'}, {NULL, 0, NULL, 0}};
     const struct fault_plan none = {0};
-    uint64_t seed = 1, rounds = 1500, *target;
+    uint64_t seed = 1, rounds = 500, *target;
     int c;
 
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {

@@ -515,7 +515,7 @@ int main(int argc, char **argv)
                                             {"rounds", required_argument, NULL, 'r'},
                                             {"every", required_argument, NULL, 'e'},
                                             {NULL, 0, NULL, 0}};
-    uint64_t seed = 1, first = 0, rounds = 800, step = 997, *target;
+    uint64_t seed = 1, first = 0, rounds = 400, step = 1999, *target;
     size_t n_good;
     char *command = NULL;
     int c;
