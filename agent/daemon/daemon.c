@@ -369,10 +369,9 @@ static int start_parts(struct daemon *d)
         const char *name;
         int (*start)(struct daemon *d);
     } parts[] = {
-        {"records", start_records}, {"policy", start_policy},    {"sessions", start_sessions},
-        {"mfa", factor_start},      {"gate", wire_gate_start},   {"grants", unlock_start},
-        {"usb", wire_usb_start},    {"media", wire_media_start}, {"exports", exports_start},
-        {"control", control_start}, {"timers", start_timers},
+        {"records", start_records},  {"policy", start_policy},   {"sessions", start_sessions}, {"mfa", factor_start},
+        {"gate", wire_gate_start},   {"grants", unlock_start},   {"ledger", exports_open},     {"usb", wire_usb_start},
+        {"media", wire_media_start}, {"exports", exports_start}, {"control", control_start},   {"timers", start_timers},
     };
 
     for (size_t i = 0; i < ELEMENTS(parts); i++) {

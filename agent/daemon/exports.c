@@ -140,8 +140,13 @@ void exports_end(struct exporting *x, const char *reason, const char *detail)
         answer_failed(x, reason, detail);
         record(x, AUDIT_EXPORT_FAILED, reason, detail);
     }
-    if (recorder_sync(d->recorder) == 0 && d->exports->ledger)
-        (void)ledger_end(d->exports->ledger, x->id);
+    if (recorder_sync(d->recorder) == 0 && d->exports->ledger) {
+        /* From here on there may be something of it on the medium. */
+        if (reason && x->phase >= EXPORTS_MOUNT)
+            (void)ledger_set_leaving(d->exports->ledger, x->id);
+        else
+            (void)ledger_end(d->exports->ledger, x->id);
+    }
     exports_let_go(x);
     d->exports->now = NULL;
     exporting_free(x);
@@ -337,6 +342,8 @@ static void record_unfinished(void *context, const struct ledger_export *e)
     struct daemon *d = context;
     struct audit_event event;
 
+    if (e->phase == LEDGER_LEAVING)
+        return; /* that is recorded */
     audit_event_init(&event, AUDIT_EXPORT_FAILED);
     event.has_uid = true;
     event.uid = e->uid;
@@ -348,28 +355,52 @@ static void record_unfinished(void *context, const struct ledger_export *e)
               e->phase == LEDGER_COMMITTED ? "kuraband ended while it was being named: it may be whole on the medium"
                                            : "kuraband ended before it was finished: nothing whole is on the medium");
     recorder_add_with(d->recorder, &event, "export", json_pack("{s:s}", "id", e->id));
-    exports_hold_unfinished(d, e->device);
 }
 
-static void forget_unfinished(void *context, const struct ledger_export *e)
+static void hold(void *context, const struct ledger_export *e)
 {
-    struct daemon *d = context;
+    struct exports *x = context;
+    struct exports_held *held = reallocarray(x->held, x->n_held + 1, sizeof(*held));
 
-    (void)ledger_end(d->exports->ledger, e->id);
+    if (!held)
+        return;
+    x->held = held;
+    (void)snprintf(held[x->n_held].id, sizeof(held->id), "%.31s", e->id);
+    (void)snprintf(held[x->n_held].device, sizeof(held->device), "%.*s", (int)sizeof(held->device) - 1, e->device);
+    x->n_held++;
+}
+
+int exports_open(struct daemon *d)
+{
+    d->exports = calloc(1, sizeof(*d->exports));
+    if (!d->exports)
+        return -ENOMEM;
+    /* Without it exports are refused; everything else guards on. */
+    if (open_ledger(d) >= 0)
+        (void)ledger_unfinished(d->exports->ledger, hold, d->exports);
+    return 0;
+}
+
+bool exports_holds(const struct daemon *d, const char *medium_id)
+{
+    for (size_t i = 0; d->exports && i < d->exports->n_held; i++)
+        if (strcmp(d->exports->held[i].device, medium_id) == 0)
+            return true;
+    return false;
 }
 
 int exports_start(struct daemon *d)
 {
-    int n;
+    struct exports *x = d->exports;
 
-    d->exports = calloc(1, sizeof(*d->exports));
-    if (!d->exports)
-        return -ENOMEM;
-    if (open_ledger(d) < 0)
-        return 0; /* exports are refused; everything else guards on */
-    n = ledger_unfinished(d->exports->ledger, record_unfinished, d);
-    if (n > 0 && recorder_sync(d->recorder) == 0)
-        (void)ledger_unfinished(d->exports->ledger, forget_unfinished, d);
+    if (x->ledger && ledger_unfinished(x->ledger, record_unfinished, d) > 0 && recorder_sync(d->recorder) == 0)
+        for (size_t i = 0; i < x->n_held; i++)
+            (void)ledger_set_leaving(x->ledger, x->held[i].id);
+    for (size_t i = 0; i < x->n_held; i++)
+        exports_let_go_of(d, &x->held[i]);
+    free(x->held);
+    x->held = NULL;
+    x->n_held = 0;
     return 0;
 }
 
@@ -397,13 +428,16 @@ void exports_stop(struct daemon *d)
 {
     if (!d->exports)
         return;
-    if (d->exports->now)
+    if (d->exports->now && d->exports->now->phase == EXPORTS_ENDED)
+        exports_end(d->exports->now, NULL, "");
+    else if (d->exports->now)
         exports_stop_by(d->exports->now, "stopped",
                         d->exports->now->phase < EXPORTS_NAME
                             ? "kuraband ends"
                             : "kuraband ends while it was being named: it may be whole on the medium");
     exports_leave_stop(d);
     d->exports->ledger = ledger_free(d->exports->ledger);
+    free(d->exports->held);
     free(d->exports);
     d->exports = NULL;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,6 +17,10 @@ struct policy_export_rule;
 
 /* Exports in the daemon: one at a time, from a request that was found good (control_export.c) to the last record. */
 
+/* Before the media are looked at: which of them may still be written to by an export that another kuraband began? */
+int exports_open(struct daemon *d);
+bool exports_holds(const struct daemon *d, const char *medium_id);
+/* When they are there: what did not end is recorded, and its medium shown again as soon as nobody has it. */
 int exports_start(struct daemon *d);
 /* A running one is recorded as failed; its worker gives up when its socket closes. */
 void exports_stop(struct daemon *d);

@@ -68,9 +68,16 @@ struct exporting {
     bool intruded;                             /* somebody else had it mounted while it was written */
 };
 
+/* Begun by another kuraband, and not ended or not known to have let go. */
+struct exports_held {
+    char id[32], device[EXIT_ID_SIZE];
+};
+
 struct exports {
-    struct ledger *ledger;           /* NULL: it cannot be opened; tried again at the next export */
-    struct exporting *now;           /* NULL: none */
+    struct ledger *ledger;     /* NULL: it cannot be opened; tried again at the next export */
+    struct exporting *now;     /* NULL: none */
+    struct exports_held *held; /* while kuraband starts */
+    size_t n_held;
     struct exports_leaving *leaving; /* exports_leave.c; NULL: none */
 };
 
@@ -88,8 +95,8 @@ const char *exports_target_refused(const struct exporting *x);
 /* exports_leave.c: the medium is everybody's again, as policy permits: at once, or when the worker has closed it. */
 void exports_show(struct daemon *d, dev_t device);
 void exports_let_go(struct exporting *x);
-/* Somebody has the medium of an export of which another kuraband was in charge: hidden until they have not. */
-void exports_hold_unfinished(struct daemon *d, const char *medium_id);
+/* An export of which another kuraband was in charge: its medium is shown as soon as nobody has it. */
+void exports_let_go_of(struct daemon *d, const struct exports_held *held);
 void exports_leave_stop(struct daemon *d);
 
 /* exports_worker.c */

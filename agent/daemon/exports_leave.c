@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,6 +20,7 @@
 #include "daemon/daemon.h"
 #include "daemon/exports_internal.h"
 #include "device/block.h"
+#include "export/ledger.h"
 #include "export/link.h"
 #include "kern/block.h"
 
@@ -30,7 +32,7 @@ enum {
 struct exports_leaving {
     struct daemon *daemon;
     dev_t device;
-    char medium_id[EXIT_ID_SIZE];
+    char medium_id[EXIT_ID_SIZE], id[32]; /* id: the export's */
     int control; /* to the worker: it ends when that has ended; -1: it was another kuraband's */
     struct sd_event_source *timer;
 };
@@ -81,9 +83,18 @@ static bool has_left(void *context)
     return !m || ((l->control < 0 || link_is_gone(l->control)) && is_free(l->daemon, m));
 }
 
+/* Only then: a kuraband that starts before this hides the medium again. */
+static void note_left(struct daemon *d, const char *id)
+{
+    if (d->exports->ledger)
+        (void)ledger_set_left(d->exports->ledger, id);
+}
+
 static void finish(struct daemon *d)
 {
     struct exports_leaving *l = d->exports->leaving;
+
+    note_left(d, l->id);
 
     if (find(d, l->device, l->medium_id))
         exports_show(d, l->device);
@@ -105,7 +116,7 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *userdata)
 }
 
 /* Without memory or a timer it stays hidden until it is plugged in anew. */
-static void begin(struct daemon *d, dev_t device, const char *medium_id, int control)
+static void begin(struct daemon *d, dev_t device, const char *medium_id, const char *id, int control)
 {
     struct exports_leaving *l = calloc(1, sizeof(*l));
 
@@ -116,7 +127,8 @@ static void begin(struct daemon *d, dev_t device, const char *medium_id, int con
         return;
     }
     *l = (struct exports_leaving){.daemon = d, .device = device, .control = control};
-    memcpy(l->medium_id, medium_id, strnlen(medium_id, sizeof(l->medium_id) - 1));
+    (void)snprintf(l->medium_id, sizeof(l->medium_id), "%s", medium_id);
+    (void)snprintf(l->id, sizeof(l->id), "%s", id);
     (void)leaving_free(d->exports->leaving);
     d->exports->leaving = l;
     if (control >= 0)
@@ -131,22 +143,32 @@ void exports_let_go(struct exporting *x)
 {
     if (x->phase < EXPORTS_HIDING)
         return; /* nobody has noticed yet */
-    if (x->phase < EXPORTS_MOUNT || x->said_end)
+    if (x->phase < EXPORTS_MOUNT || x->said_end) {
         exports_show(x->daemon, x->device);
-    else if (x->phase < EXPORTS_ENDED)
-        begin(x->daemon, x->device, x->medium_id, TAKE_FD(x->control));
+        note_left(x->daemon, x->id);
+    } else if (x->phase < EXPORTS_ENDED) {
+        begin(x->daemon, x->device, x->medium_id, x->id, TAKE_FD(x->control));
+    }
 }
 
-void exports_hold_unfinished(struct daemon *d, const char *medium_id)
+void exports_let_go_of(struct daemon *d, const struct exports_held *held)
 {
-    for (size_t i = 0; d->block && !d->exports->leaving && i < block_manager_count(d->block); i++) {
+    for (size_t i = 0; d->block && i < block_manager_count(d->block); i++) {
         const struct medium *m = block_manager_at(d->block, i);
 
-        if (strcmp(m->id, medium_id) == 0 && !is_free(d, m)) {
-            begin(d, m->device, medium_id, -1);
+        if (strcmp(m->id, held->device) != 0)
+            continue;
+        if (is_free(d, m))
+            exports_show(d, m->device);
+        else if (!d->exports->leaving)
+            begin(d, m->device, held->device, held->id, -1);
+        else
+            return; /* only one is watched; that one stays hidden */
+        if (d->exports->leaving)
             return;
-        }
+        break;
     }
+    note_left(d, held->id);
 }
 
 void exports_leave_stop(struct daemon *d)

@@ -26,6 +26,7 @@
 #include "daemon/daemon.h"
 #include "daemon/exports_internal.h"
 #include "device/block.h"
+#include "export/ledger.h"
 #include "kern/block.h"
 
 #define WORKER_NAME "kuraban-export"
@@ -169,6 +170,28 @@ static int start(struct exporting *x)
     return r < 0 ? r : sd_event_add_io(d->loop, &x->io, x->control, EPOLLIN, on_worker, x);
 }
 
+static void add_leftover(void *context, const struct ledger_export *e)
+{
+    struct buf *b = context;
+
+    (void)buf_add_string(b, e->id); /* for who has no room it is one less to remove */
+}
+
+/* What a worker that did not end may have left on a medium. Without a ledger there is nothing that is known to be ours. */
+static int add_leftovers(const struct exporting *x, struct buf *b)
+{
+    struct buf ids;
+    int n, r;
+
+    buf_init(&ids, EXPORT_LEFTOVERS_MAX * 64);
+    n = ledger_leftovers(x->daemon->exports->ledger, add_leftover, &ids);
+    r = buf_add_u32(b, n > 0 ? (uint32_t)n : 0);
+    if (r >= 0 && n > 0)
+        r = buf_add(b, ids.data, ids.size);
+    buf_done(&ids);
+    return r;
+}
+
 static int send_begin(struct exporting *x, gid_t gid, const char *filesystem, const char *name)
 {
     size_t n = x->person.n_gids - 1; /* the first is the primary one */
@@ -191,6 +214,8 @@ static int send_begin(struct exporting *x, gid_t gid, const char *filesystem, co
         r = buf_add_string(&b, name);
     if (r >= 0)
         r = buf_add_string(&b, x->id);
+    if (r >= 0)
+        r = add_leftovers(x, &b);
     if (r >= 0)
         r = frame_send(x->control, EXPORT_BEGIN, 0, &b, -1, SEND_MS);
     buf_done(&b);

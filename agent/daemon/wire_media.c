@@ -216,6 +216,11 @@ static int on_mounts_changed(sd_event_source *source, int fd, uint32_t events, v
     return 0;
 }
 
+static bool on_held(void *context, const struct medium *m)
+{
+    return exports_holds(context, m->id);
+}
+
 static int start_block(struct daemon *d)
 {
     struct block_manager_config config = {
@@ -228,6 +233,7 @@ static int start_block(struct daemon *d)
         .n_exits = d->config->n_exits,
         .usb_rule_of = usb_rule_of,
         .granted = on_granted,
+        .held = on_held,
         .patience_us = DAEMON_PATIENCE_US,
         .report = on_block_report,
         .context = d,

@@ -135,6 +135,8 @@ static int update(struct block_manager *b, const struct view *v, const char *nam
             return r;
         }
     }
+    if (!m->decided && b->config.held && b->config.held(b->config.context, m))
+        m->exporting = MEDIUM_EXPORT_CLOSED;
     inherit(b, m);
     m->seen = true;
     if (medium_assert(b, m) == MEDIUM_E_GONE) {

@@ -71,6 +71,8 @@ struct block_manager_config {
     /* Whose grant is in force for this medium, or (usb) for its USB device, under the rule of that id? False: nobody's. NULL: there are no
      * grants. When one begins or ends, call block_manager_tick(). */
     bool (*granted)(void *context, const struct medium *m, bool usb, const char *rule, uid_t *ret_holder);
+    /* Asked when a medium is first seen: is it to be as block_manager_set_export() CLOSED makes it, from that moment on? NULL: none is. */
+    bool (*held)(void *context, const struct medium *m);
     /* How long one call may wait in all for the kernel to finish taking a device away, when its flag could not be set: only one that
      * stays is an alarm. 0: one look. */
     int64_t patience_us;

@@ -104,9 +104,8 @@ static int write_to(struct worker *w, int root)
 
     if (link_send(EXPORT_FD_CONTROL, EXPORT_MOUNTED, "") < 0)
         return worker_fail_left(w);
-    r = put_clean(root);
-    if (r >= 0)
-        r = put_write(&options);
+    (void)put_clean(root, (const char *const *)w->leftovers, w->n_leftovers);
+    r = put_write(&options);
     return r != 0 ? fail_put(w, r) : commit(w, &options);
 }
 

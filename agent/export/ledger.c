@@ -223,15 +223,20 @@ static int add_count(struct ledger *l, uid_t uid, int64_t day, const struct ledg
     return r < 0 ? r : finish(s);
 }
 
-static int set_committed(struct ledger *l, const char *id)
+/* From a phase that lies between these two. */
+static int set_phase(struct ledger *l, const char *id, int phase, int from, int to)
 {
     _cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
-    int r = prepare(l, "UPDATE exports SET phase = ? WHERE id = ?", &s);
+    int r = prepare(l, "UPDATE exports SET phase = ? WHERE id = ? AND phase BETWEEN ? AND ?", &s);
 
     if (r >= 0)
-        r = bind_number(s, 1, LEDGER_COMMITTED);
+        r = bind_number(s, 1, phase);
     if (r >= 0)
         r = bind(s, 2, id);
+    if (r >= 0)
+        r = bind_number(s, 3, from);
+    if (r >= 0)
+        r = bind_number(s, 4, to);
     if (r >= 0)
         r = finish(s);
     return r >= 0 && sqlite3_changes(l->db) != 1 ? -ENOENT : r;
@@ -247,7 +252,7 @@ int ledger_commit(struct ledger *l, const char *id, uid_t uid, int64_t day, cons
     for (size_t i = 0; i < n && r >= 0; i++)
         r = add_count(l, uid, day, &counts[i]);
     if (r >= 0)
-        r = set_committed(l, id);
+        r = set_phase(l, id, LEDGER_COMMITTED, LEDGER_BEGUN, LEDGER_COMMITTED);
     if (r >= 0)
         r = run(l, "COMMIT");
     if (r < 0)
@@ -265,11 +270,42 @@ int ledger_end(struct ledger *l, const char *id)
     return r < 0 ? r : finish(s);
 }
 
-int ledger_unfinished(struct ledger *l, void (*each)(void *context, const struct ledger_export *e), void *context)
+int ledger_set_leaving(struct ledger *l, const char *id)
+{
+    return set_phase(l, id, LEDGER_LEAVING, LEDGER_BEGUN, LEDGER_LEAVING);
+}
+
+/* Numbered by when they began (rowid); the oldest are forgotten. */
+static int prune(struct ledger *l)
 {
     _cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
-    int r = prepare(l, "SELECT id, uid, device, text, phase FROM exports ORDER BY id", &s), n = 0, e;
+    int r = prepare(l,
+                    "DELETE FROM exports WHERE phase = ?1 AND rowid NOT IN"
+                    " (SELECT rowid FROM exports WHERE phase = ?1 ORDER BY rowid DESC LIMIT ?2)",
+                    &s);
 
+    if (r >= 0)
+        r = bind_number(s, 1, LEDGER_LEFT);
+    if (r >= 0)
+        r = bind_number(s, 2, LEDGER_LEFT_MAX);
+    return r < 0 ? r : finish(s);
+}
+
+int ledger_set_left(struct ledger *l, const char *id)
+{
+    int r = set_phase(l, id, LEDGER_LEFT, LEDGER_LEAVING, LEDGER_LEFT);
+
+    return r < 0 ? r : prune(l);
+}
+
+static int for_each(struct ledger *l, const char *sql, void (*each)(void *context, const struct ledger_export *e),
+                    void *context)
+{
+    _cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+    int r = prepare(l, sql, &s), n = 0, e;
+
+    if (r >= 0)
+        r = bind_number(s, 1, LEDGER_LEFT);
     if (r < 0)
         return r;
     while ((e = sqlite3_step(s)) == SQLITE_ROW) {
@@ -285,4 +321,15 @@ int ledger_unfinished(struct ledger *l, void (*each)(void *context, const struct
         n++;
     }
     return e == SQLITE_DONE ? n : from_sqlite(e);
+}
+
+int ledger_unfinished(struct ledger *l, void (*each)(void *context, const struct ledger_export *e), void *context)
+{
+    return for_each(l, "SELECT id, uid, device, text, phase FROM exports WHERE phase < ? ORDER BY id", each, context);
+}
+
+int ledger_leftovers(struct ledger *l, void (*each)(void *context, const struct ledger_export *e), void *context)
+{
+    return for_each(l, "SELECT id, uid, device, text, phase FROM exports WHERE phase = ? ORDER BY rowid DESC", each,
+                    context);
 }

@@ -25,7 +25,12 @@ int ledger_used(struct ledger *l, uid_t uid, const char *rule, int64_t day, stru
 
 enum {
     LEDGER_BEGUN = 0,
-    LEDGER_COMMITTED = 1 /* it may have its name on the medium */
+    LEDGER_COMMITTED = 1, /* it may have its name on the medium */
+    LEDGER_LEAVING = 2,   /* its end is recorded; its worker may still have the medium */
+    LEDGER_LEFT = 3,      /* it is over; what it had not finished may still be on the medium */
+};
+enum {
+    LEDGER_LEFT_MAX = 64 /* the latest of those are remembered */
 };
 struct ledger_export {
     const char *id, *device, *text; /* text: for people */
@@ -41,5 +46,10 @@ struct ledger_count {
 int ledger_commit(struct ledger *l, const char *id, uid_t uid, int64_t day, const struct ledger_count *counts,
                   size_t n);
 int ledger_end(struct ledger *l, const char *id);
-/* Calls back for every export that has begun and not ended; how many, or -errno. */
+/* For what did not end well: first LEAVING, then, if it was that, LEFT. */
+int ledger_set_leaving(struct ledger *l, const char *id);
+int ledger_set_left(struct ledger *l, const char *id);
+/* Calls back for every export that has begun and not ended, LEAVING among them; how many, or -errno. */
 int ledger_unfinished(struct ledger *l, void (*each)(void *context, const struct ledger_export *e), void *context);
+/* The same for those that are LEFT, the latest first. */
+int ledger_leftovers(struct ledger *l, void (*each)(void *context, const struct ledger_export *e), void *context);

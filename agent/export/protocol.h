@@ -18,7 +18,8 @@ enum export_client_frame { /* client to worker */
 
 enum export_control_frame {
     /* kuraband to worker */
-    EXPORT_BEGIN = 0x201,    /* u32 uid, u32 gid, u32 n, n×u32 gid, string filesystem, string name, string id */
+    EXPORT_BEGIN = 0x201,    /* u32 uid, u32 gid, u32 n, n×u32 gid, string filesystem, string name, string id, u32 n,
+                                n×string id of an export that did not end */
     EXPORT_STAGE = 0x202,    /* nothing: the gate knows the stager */
     EXPORT_VERDICT = 0x203,  /* u8 allowed, string reason, string rule */
     EXPORT_COPY = 0x204,     /* nothing: every file may go; copy them */
@@ -65,6 +66,7 @@ enum export_outcome {
 enum {
     EXPORT_TEXT_MAX = 256,
     EXPORT_GROUPS_MAX = 4096,
+    EXPORT_LEFTOVERS_MAX = 64,
     EXPORT_FD_CLIENT = 3, /* descriptors that the program finds open */
     EXPORT_FD_CONTROL = 4,
     EXPORT_FD_STATE = 5, /* directory for what is staged, root's alone */

@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/text.h"
 #include "export/hash.h"
 #include "export/names.h"
 
@@ -42,15 +41,7 @@ static void part_name(const char *id, char ret[static 256])
     (void)snprintf(ret, 256, PART_PREFIX "%.64s" PART_SUFFIX, id);
 }
 
-static bool is_part(const char *name)
-{
-    size_t n = strlen(name);
-
-    return text_starts(name, PART_PREFIX) && n > strlen(PART_PREFIX PART_SUFFIX) &&
-           strcmp(name + n - strlen(PART_SUFFIX), PART_SUFFIX) == 0;
-}
-
-/* Files in a directory that is ours; nothing below it is a directory. */
+/* Files in a directory that is ours. We made no directory in it: one that is there is somebody's. */
 static int remove_part(int root, const char *name)
 {
     _cleanup_closedir_ DIR *dir = NULL;
@@ -58,7 +49,7 @@ static int remove_part(int root, const char *name)
     const struct dirent *d;
 
     if (fd < 0)
-        return errno == ENOTDIR ? (unlinkat(root, name, 0) < 0 ? -errno : 0) : -errno;
+        return -errno;
     dir = fdopendir(fd);
     if (!dir) {
         close_fd(fd);
@@ -70,27 +61,16 @@ static int remove_part(int root, const char *name)
     return unlinkat(root, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
-int put_clean(int root)
+unsigned put_clean(int root, const char *const *ids, size_t n)
 {
-    _cleanup_closedir_ DIR *dir = NULL;
-    int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = 0;
-    const struct dirent *d;
+    unsigned removed = 0;
+    char part[256];
 
-    if (fd < 0)
-        return -errno;
-    dir = fdopendir(fd);
-    if (!dir) {
-        close_fd(fd);
-        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        part_name(ids[i], part);
+        removed += remove_part(root, part) == 0;
     }
-    while ((d = readdir(dir))) {
-        int r = is_part(d->d_name) ? remove_part(root, d->d_name) : 1;
-
-        if (r < 0)
-            return r;
-        n += r == 0;
-    }
-    return n;
+    return removed;
 }
 
 static int from_errno(int e)

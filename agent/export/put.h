@@ -35,8 +35,9 @@ enum {
     PUT_E_STOPPED,  /* for progress() to say */
 };
 
-/* Removes what exports that did not end left behind. How many, or -errno. */
-int put_clean(int root);
+/* Removes what exports of these ids, which did not end, left behind: their directories and the files in them. What else is called like that is
+ * somebody's and stays, as does what does not let itself be removed. How many. */
+unsigned put_clean(int root, const char *const *ids, size_t n);
 /* 0: all is on the medium, the same as it was staged, under a name that nobody takes for whole; PUT_E_*; -errno. On failure what there was
  * of it is removed as far as the medium lets it. */
 int put_write(const struct put_options *o);

@@ -155,6 +155,32 @@ static int get_identity(struct buf_reader *in, struct export_identity *id)
     return r;
 }
 
+/* They become parts of names on the medium. */
+static int get_leftovers(struct buf_reader *in, struct worker *w)
+{
+    uint32_t n = 0;
+    int r = buf_get_u32(in, &n);
+
+    if (r >= 0 && n > EXPORT_LEFTOVERS_MAX)
+        r = -EBADMSG;
+    if (r < 0)
+        return r;
+    w->leftovers = calloc(n > 0 ? n : 1, sizeof(*w->leftovers));
+    if (!w->leftovers)
+        return -ENOMEM;
+    while (w->n_leftovers < n) {
+        char **id = &w->leftovers[w->n_leftovers];
+
+        r = buf_get_string(in, 64, id);
+        if (r < 0)
+            return r;
+        w->n_leftovers++;
+        if (strspn(*id, "0123456789abcdef") != strlen(*id))
+            return -EBADMSG;
+    }
+    return 0;
+}
+
 static int begin(struct worker *w)
 {
     struct buf_reader in;
@@ -175,6 +201,8 @@ static int begin(struct worker *w)
         r = buf_get_string(&in, 128, &w->name);
     if (r >= 0)
         r = buf_get_string(&in, 64, &w->export_id);
+    if (r >= 0)
+        r = get_leftovers(&in, w);
     if (r >= 0)
         r = buf_get_end(&in);
     frame_done(&f);
@@ -215,6 +243,9 @@ static void worker_done(struct worker *w)
     free(w->filesystem);
     free(w->name);
     free(w->export_id);
+    for (size_t i = 0; i < w->n_leftovers; i++)
+        free(w->leftovers[i]);
+    free(w->leftovers);
     free(w->stop_reason);
     close_fd(w->staged);
     close_fd(w->packed);

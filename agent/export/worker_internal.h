@@ -15,6 +15,8 @@
 struct worker {
     struct export_identity id;
     char *filesystem, *name, *export_id;
+    char **leftovers; /* ids of exports that did not end */
+    size_t n_leftovers;
     struct medium_nodes medium;
     uint64_t size_max;
     int staged, packed;

@@ -128,7 +128,7 @@ cmp "$stage/copy" "$stage/outside/other/a.txt"
 copy_of "$name"
 cmp "$stage/copy/a (2).txt" "$stage/outside/other/a.txt"
 
-# No room; and what an export that did not end left behind goes with the next one.
+# No room; and what is called like something unfinished, but is of no export of this terminal, stays and is in nobody's way.
 before=$(on_stick)
 head -c 9M /dev/urandom > "$stage/outside/large.bin"
 exits 5 take_out "$stage/outside/large.bin"
@@ -136,9 +136,9 @@ grep -q 'no room' "$stage/out" || fail "not told of the full stick"
 same "the end in the journal" '"full"' "$(last export-failed .event.reason)"
 same "a full stick" "$before" "$(on_stick)"
 settled
-unshare -m sh -c "blockdev --setrw $loop; mount $loop '$stage/look' && mkdir '$stage/look/.kuraban-0123456789abcdef.part' && echo half > '$stage/look/.kuraban-0123456789abcdef.part/a.csv'; umount '$stage/look'; blockdev --setro $loop"
+unshare -m sh -c "blockdev --setrw $loop; mount $loop '$stage/look' && mkdir -p '$stage/look/.kuraban-0123456789abcdef.part/b' && echo mine > '$stage/look/.kuraban-x.part'; umount '$stage/look'; blockdev --setro $loop"
 exits 0 take_out "$stage/outside/名簿.csv"
-on_stick | grep -q '^\.kuraban' && fail "leftovers are still there"
+same "what is somebody's" "$(printf '%s\n' .kuraban-0123456789abcdef.part .kuraban-0123456789abcdef.part/b .kuraban-x.part)" "$(on_stick | grep '^\.kuraban')"
 settled
 
 # Somebody reads on the stick all the while: told that it is in use, and it stays as it is.

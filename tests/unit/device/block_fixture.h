@@ -28,6 +28,7 @@ struct fixture {
     struct verdict verdict;               /* of the last DECIDED */
     const char *usb_grant, *medium_grant; /* rules unlocked for 1001 and 1002; the medium is sdb1-5 */
     char rule_id[64];
+    const char *held; /* id of a medium */
 };
 
 static inline void fixture_on_report(void *context, enum block_report what, const struct medium *m, const char *message)
@@ -60,6 +61,13 @@ static inline bool fixture_on_granted(void *context, const struct medium *m, boo
     return grant && strcmp(grant, rule) == 0 && (usb ? strcmp(m->usb, USB) == 0 : strcmp(m->id, "sdb1-5") == 0);
 }
 
+static inline bool fixture_on_held(void *context, const struct medium *m)
+{
+    const struct fixture *x = context;
+
+    return x->held && strcmp(m->id, x->held) == 0;
+}
+
 static inline void fixture_on_changed(void *context, int64_t wall_us)
 {
     struct fixture *x = context;
@@ -80,6 +88,7 @@ static inline void fixture_start(struct fixture *x, enum exit_mode mode, const c
                                                 .n_exits = n,
                                                 .usb_rule_of = fixture_on_usb_rule,
                                                 .granted = fixture_on_granted,
+                                                .held = fixture_on_held,
                                                 .report = fixture_on_report,
                                                 .context = x};
 

@@ -2,6 +2,7 @@
 
 #include "test.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,40 @@ static void test_unfinished(void **state)
     assert_string_equal(seen, "one:sdb1-5:1000:0 two:sdb1-5:1000:1 ");
 }
 
+/* The way out of one that did not end well; what is over is remembered for a while, for what it may have left on a medium. */
+static void test_leftovers(void **state)
+{
+    struct fixture *x = *state;
+    char seen[64 * (LEDGER_LEFT_MAX + 8)] = "", id[8];
+
+    begin(x, "one");
+    assert_int_equal(ledger_set_left(x->l, "one"), -ENOENT); /* its end is not recorded */
+    assert_int_equal(ledger_set_leaving(x->l, "one"), 0);
+    reopen(x);
+    assert_int_equal(ledger_unfinished(x->l, note, seen), 1);
+    assert_int_equal(ledger_leftovers(x->l, note, seen), 0);
+    assert_string_equal(seen, "one:sdb1-5:1000:2 ");
+    assert_int_equal(ledger_set_left(x->l, "one"), 0);
+    assert_int_equal(ledger_unfinished(x->l, note, seen), 0);
+    begin(x, "two");
+    assert_int_equal(ledger_commit(x->l, "one", 1000, 1, NULL, 0), -ENOENT);
+    assert_int_equal(ledger_set_leaving(x->l, "two"), 0);
+    assert_int_equal(ledger_set_left(x->l, "two"), 0);
+    seen[0] = '\0';
+    assert_int_equal(ledger_leftovers(x->l, note, seen), 2);
+    assert_string_equal(seen, "two:sdb1-5:1000:3 one:sdb1-5:1000:3 ");
+    for (unsigned i = 0; i < LEDGER_LEFT_MAX - 1; i++) {
+        (void)snprintf(id, sizeof(id), "%u", i);
+        begin(x, id);
+        assert_int_equal(ledger_set_leaving(x->l, id), 0);
+        assert_int_equal(ledger_set_left(x->l, id), 0);
+    }
+    seen[0] = '\0';
+    assert_int_equal(ledger_leftovers(x->l, note, seen), LEDGER_LEFT_MAX);
+    assert_non_null(strstr(seen, "two:"));
+    assert_null(strstr(seen, "one:"));
+}
+
 /* Nothing of it counts, when not all of it could be written. */
 static void test_all_or_nothing(void **state)
 {
@@ -170,6 +205,7 @@ int main(void)
         TEST(test_counts_by_person_rule_and_day),
         TEST(test_clock_set_back),
         TEST(test_unfinished),
+        TEST(test_leftovers),
         TEST(test_all_or_nothing),
         TEST(test_damaged),
         cmocka_unit_test(test_days_grow),

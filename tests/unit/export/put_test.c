@@ -188,22 +188,32 @@ static void test_no_room(void **state)
     assert_int_equal(count(x), 0);
 }
 
-static void test_cleans_up_after_others(void **state)
+static void test_cleans_up_after_its_own(void **state)
 {
+    static const char *const ids[] = {"0011", "0012", "0013", "0014", "0015"};
     struct fixture *x = *state;
+    char name[256];
 
     assert_int_equal(mkdirat(x->o.root, ".kuraban-0011.part", 0755), 0);
     assert_int_equal(mknodat(x->o.root, ".kuraban-0011.part/a", S_IFREG | 0600, 0), 0);
+    /* Ours are directories of files, whatever else has such a name. */
     assert_int_equal(mknodat(x->o.root, ".kuraban-0012.part", S_IFREG | 0600, 0), 0);
-    assert_int_equal(symlinkat("keep", x->o.root, ".kuraban-0013.part"), 0);
-    /* These are somebody's. */
     assert_int_equal(mkdirat(x->o.root, "keep", 0755), 0);
     assert_int_equal(mknodat(x->o.root, "keep/a", S_IFREG | 0600, 0), 0);
-    assert_int_equal(mkdirat(x->o.root, ".kuraban-", 0755), 0);
-    assert_int_equal(mkdirat(x->o.root, ".kuraban-.part", 0755), 0);
-    assert_int_equal(put_clean(x->o.root), 3);
-    assert_int_equal(count(x), 3);
+    assert_int_equal(symlinkat("keep", x->o.root, ".kuraban-0013.part"), 0);
+    assert_int_equal(mkdirat(x->o.root, ".kuraban-0014.part", 0755), 0);
+    assert_int_equal(mkdirat(x->o.root, ".kuraban-0014.part/b", 0755), 0);
+    /* Of another terminal, or nobody knows whose. */
+    assert_int_equal(mkdirat(x->o.root, ".kuraban-0016.part", 0755), 0);
+    assert_int_equal(mknodat(x->o.root, ".kuraban-x.part", S_IFREG | 0600, 0), 0);
+    assert_int_equal(put_clean(x->o.root, ids, 5), 1);
+    assert_int_equal(count(x), 6);
     assert_true(exists(x, "keep/a"));
+    assert_true(exists(x, ".kuraban-0014.part/b"));
+    /* And none of it is in the way. */
+    assert_int_equal(put_write(&x->o), 0);
+    assert_int_equal(put_commit(&x->o, name), 0);
+    assert_int_equal(count(x), 7);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -218,7 +228,7 @@ int main(void)
         TEST(test_what_is_read_back_differs),
         TEST(test_what_was_staged_differs),
         TEST(test_no_room),
-        TEST(test_cleans_up_after_others),
+        TEST(test_cleans_up_after_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
