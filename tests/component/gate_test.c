@@ -1,5 +1,5 @@
 /* The gate on a real medium: ext4 on a loop device, as root. */
-#include "test.h"
+#include "component/gate_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,9 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fake/machine.h"
-#include "gate/gate.h"
-#include "kern/fanotify.h"
 #include "policy/policy.h"
 
 enum {
@@ -25,8 +22,6 @@ static struct policy_medium_rule medium_rule = {.id = (char *)(uintptr_t) "stick
 /* Never freed: its references start far above what the gate takes. */
 static struct policy policy = {
     .refs = 1000, .name = (char *)(uintptr_t) "test", .version = 7, .media = {.rules = &medium_rule, .n_rules = 1}};
-static int exits, stores, proc_fd, run_fd;
-static struct gate *gate;
 
 static struct gate_medium medium(const char *name, enum verdict_kind kind, bool read_only)
 {
@@ -58,20 +53,10 @@ static void guard(const char *name, enum verdict_kind kind, bool read_only)
 
 static int begin(void **state)
 {
-    struct gate_options o = {.exits = -1};
-
     (void)state;
     policy.mode = POLICY_ENFORCE;
-    exits = fanotify_new_guard(&fanotify_kernel);
-    stores = fanotify_new_guard(&fanotify_kernel);
-    proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    run_fd = open(machine_root(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    o = (struct gate_options){.exits = exits, .stores = stores, .proc_fd = proc_fd, .run_fd = run_fd};
-    assert_true(exits >= 0 && stores >= 0 && proc_fd >= 0 && run_fd >= 0);
-    assert_int_equal(gate_new(&o, &gate), 0);
-    assert_int_equal(gate_set_policy(gate, &policy), 0);
-    assert_int_equal(gate_start(gate), 0);
-
+    gate_open_descriptors();
+    gate_begin(&policy);
     machine_mount_ext4("stick");
     machine_write("stick/file", "secret", 0666);
     machine_copy("/bin/true", "stick/program", 0755);
@@ -81,35 +66,9 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    gate = gate_free(gate);
-    close(exits);
-    close(stores);
-    close(proc_fd);
-    close(run_fd);
+    gate_end();
     machine_umount("stick");
     return 0;
-}
-
-/* Waits until the gate has told of an open that ended so, and drops what comes before. */
-static struct audit_event next_open(void)
-{
-    struct audit_event e;
-    struct pollfd p = {.fd = gate_event_fd(gate), .events = POLLIN};
-
-    for (;;) {
-        while (gate_next_event(gate, &e))
-            if (e.action == AUDIT_FILE_OPEN)
-                return e;
-        assert_int_equal(poll(&p, 1, 10000), 1);
-    }
-}
-
-static uint64_t decisions(void)
-{
-    struct gate_status s;
-
-    gate_get_status(gate, &s);
-    return s.decisions;
 }
 
 static void test_reading_is_allowed(void **state)

@@ -1,5 +1,5 @@
 /* Stores on a filesystem of their own and on a shared one: who opens them, by whichever way they are reached. */
-#include "test.h"
+#include "component/gate_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,10 +15,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
-#include "fake/machine.h"
-#include "gate/gate.h"
 #include "gate/stores.h"
-#include "kern/fanotify.h"
 #include "policy/policy.h"
 
 enum {
@@ -31,8 +28,6 @@ static struct policy_store store = {
 static struct policy policy = {.refs = 1000, .name = (char *)(uintptr_t) "test", .stores = &store};
 static struct policy empty = {.refs = 1000, .name = (char *)(uintptr_t) "empty"};
 static char client[256], store_path[256];
-static int exits, stores, proc_fd, run_fd;
-static struct gate *gate;
 
 /* "client FILE" is the permitted program: a copy of cat. */
 static int with_client(const char *path)
@@ -51,20 +46,13 @@ static int with_program(const char *program, const char *path)
 
 static void start_gate(void)
 {
-    struct gate_options o = {.exits = exits, .stores = stores, .proc_fd = proc_fd, .run_fd = run_fd};
-
-    assert_int_equal(gate_new(&o, &gate), 0);
-    assert_int_equal(gate_set_policy(gate, &policy), 0);
-    assert_int_equal(gate_start(gate), 0);
+    gate_begin(&policy);
     assert_int_equal(gate_self_test(gate, 10000), 1);
 }
 
 static void begin(const char *path)
 {
-    exits = fanotify_new_guard(&fanotify_kernel);
-    stores = fanotify_new_guard(&fanotify_kernel);
-    proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    run_fd = open(machine_root(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    gate_open_descriptors();
     (void)mkdir(machine_path("bin"), 0755);
     machine_copy("/bin/cat", "bin/client", 0755);
     strcpy(client, machine_path("bin/client"));
@@ -144,35 +132,10 @@ static int begin_shared(void **state)
 static int end(void **state)
 {
     (void)state;
-    gate = gate_free(gate);
-    close(exits);
-    close(stores);
-    close(proc_fd);
-    close(run_fd);
+    gate_end();
     (void)umount2(machine_path("own"), MNT_DETACH);
     (void)umount2(machine_path("disk"), MNT_DETACH);
     return 0;
-}
-
-static struct audit_event next_open(void)
-{
-    struct audit_event e;
-    struct pollfd p = {.fd = gate_event_fd(gate), .events = POLLIN};
-
-    for (;;) {
-        while (gate_next_event(gate, &e))
-            if (e.action == AUDIT_FILE_OPEN)
-                return e;
-        assert_int_equal(poll(&p, 1, 10000), 1);
-    }
-}
-
-static uint64_t decisions(void)
-{
-    struct gate_status s;
-
-    gate_get_status(gate, &s);
-    return s.decisions;
 }
 
 static int read_in_bind_mount(const char *path)

@@ -12,26 +12,14 @@
 #include "base/cleanup.h"
 #include "policy/findings.h"
 #include "policy/warn.h"
+#include "slurp.h"
 
-static char *slurp_path(const char *path, size_t *ret_size)
-{
-    char *bytes = malloc(1U << 20);
-    FILE *f = fopen(path, "re");
-
-    if (!f || !bytes)
-        fail_msg("%s cannot be read", path);
-    *ret_size = fread(bytes, 1, (1U << 20) - 1, f);
-    bytes[*ret_size] = 0;
-    (void)fclose(f);
-    return bytes;
-}
-
-static char *slurp(const char *folder, const char *name, size_t *ret_size)
+static char *slurp_of(const char *folder, const char *name, size_t *ret_size)
 {
     char path[512];
 
     (void)snprintf(path, sizeof(path), KURABAN_TEST_DATA "/policy/%s/%s", folder, name);
-    return slurp_path(path, ret_size);
+    return slurp(path, ret_size);
 }
 
 static void check(const char *folder, const char *name, int expected_result)
@@ -44,9 +32,9 @@ static void check(const char *folder, const char *name, int expected_result)
     FILE *out = open_memstream(&seen, &seen_size);
     int r;
 
-    bytes = slurp(folder, name, &size);
+    bytes = slurp_of(folder, name, &size);
     (void)snprintf(sidecar, sizeof(sidecar), "%.*s.expected", (int)(strlen(name) - 5), name);
-    expected = slurp(folder, sidecar, &expected_size);
+    expected = slurp_of(folder, sidecar, &expected_size);
     r = policy_load(name, (const uint8_t *)bytes, size, &findings, &p);
     policy_findings_print(&findings, out, name, (const uint8_t *)bytes, size);
     assert_int_equal(fclose(out), 0);
@@ -86,7 +74,7 @@ static void check_quiet(const char *path)
     struct policy_findings findings = {0};
     struct policy *p = NULL;
     size_t size = 0;
-    _cleanup_free_ char *bytes = slurp_path(path, &size);
+    _cleanup_free_ char *bytes = slurp(path, &size);
 
     if (policy_load(path, (const uint8_t *)bytes, size, &findings, &p) == 0)
         policy_warn_expiry(p, INT64_C(1795395600000000), &findings); /* 2026-11-23 */

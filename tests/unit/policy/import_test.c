@@ -13,23 +13,16 @@
 #include "policy/findings.h"
 #include "policy/import_usbguard.h"
 #include "policy/usbguard_rule.h"
+#include "slurp.h"
 
 static const struct policy_import_options options = {.organization = "city.example", .name = "moved"};
 
-static char *slurp(const char *name, size_t *ret_size)
+static char *slurp_of(const char *name, size_t *ret_size)
 {
     char path[512];
-    char *bytes = malloc(1U << 20);
-    FILE *f;
 
     (void)snprintf(path, sizeof(path), KURABAN_TEST_DATA "/usbguard/%s", name);
-    f = fopen(path, "re");
-    if (!f || !bytes)
-        fail_msg("%s cannot be read", path);
-    *ret_size = fread(bytes, 1, (1U << 20) - 1, f);
-    bytes[*ret_size] = 0;
-    (void)fclose(f);
-    return bytes;
+    return slurp(path, ret_size);
 }
 
 /* "LINE OUTCOME [RULE] reason…" */
@@ -79,9 +72,9 @@ static void check_file(const char *name, size_t rules)
 
     (void)snprintf(account_name, sizeof(account_name), "%s.account", name);
     (void)snprintf(document_name, sizeof(document_name), "%s.yaml", name);
-    text = slurp(name, &size);
-    account = slurp(account_name, &account_size);
-    document = slurp(document_name, &document_size);
+    text = slurp_of(name, &size);
+    account = slurp_of(account_name, &account_size);
+    document = slurp_of(document_name, &document_size);
     buf_init(&b, POLICY_DOCUMENT_MAX);
     assert_int_equal(policy_import_usbguard(&options, (const uint8_t *)text, size, &a, &b), 0);
     print_account(out, &a);
@@ -138,7 +131,7 @@ static void test_blanks(void **state)
 static void test_bad(void **state)
 {
     size_t size = 0, n = 0;
-    _cleanup_free_ char *text = slurp("bad.rules", &size);
+    _cleanup_free_ char *text = slurp_of("bad.rules", &size);
     char *rest = text, *line;
 
     (void)state;

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "policy/findings.h"
+#include "slurp.h"
 
 #define MINUTE_US INT64_C(60000000)
 
@@ -37,14 +38,10 @@ static struct policy *load_body(const char *zone, const char *body)
 static struct policy *load_file(const char *name)
 {
     char path[512];
-    _cleanup_free_ char *text = calloc(1, 1U << 18);
-    FILE *f;
+    _cleanup_free_ char *text = NULL;
 
     (void)snprintf(path, sizeof(path), KURABAN_TEST_DATA "/policy/%s", name);
-    f = fopen(path, "re");
-    assert_true(f && text);
-    assert_true(fread(text, 1, (1U << 18) - 1, f) > 0);
-    (void)fclose(f);
+    text = slurp(path, NULL);
     return load_text(text);
 }
 

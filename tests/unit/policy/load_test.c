@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "policy/findings.h"
 #include "policy/warn.h"
+#include "slurp.h"
 
 #define HEAD "format: kuraban-policy/1\norganization: city.example\nname: test\nversion: 1\n"
 
@@ -41,19 +42,6 @@ static int refused(const char *bytes, size_t size)
     assert_true(findings.n_errors > 0);
     policy_findings_done(&findings);
     return r;
-}
-
-static char *slurp(const char *path, size_t *ret_size)
-{
-    char *bytes = malloc(1U << 20);
-    FILE *f = fopen(path, "re");
-
-    if (!f || !bytes)
-        fail_msg("%s cannot be read", path);
-    *ret_size = fread(bytes, 1, (1U << 20) - 1, f);
-    bytes[*ret_size] = 0;
-    (void)fclose(f);
-    return bytes;
 }
 
 static int64_t moment(const char *text)
