@@ -237,7 +237,7 @@ static const struct {
     {"differs", N_("what was read back from the medium is not what was written: use another one"), CLI_FAILED},
     {"removed", N_("the medium was taken out"), CLI_FAILED},
     {"medium", N_("the medium fails, or was taken out"), CLI_FAILED},
-    {"container", N_("what the rules ask for cannot be made by this version"), CLI_FAILED},
+    {"container", N_("the rules want different containers for these files: take them out separately"), CLI_FAILED},
     {"policy", N_("another policy rules now"), CLI_FAILED},
     {"cancelled", N_("cancelled"), CLI_FAILED},
     {"stopped", N_("kuraband stopped it"), CLI_FAILED},

@@ -220,7 +220,7 @@ static int on_opened(struct exporting *x, struct buf_reader *in)
     return exports_send(x, EXPORT_VERDICT, "1ss", reason ? 0U : 1U, reason ? reason : "rule", f.rule) < 0 ? -EPIPE : 0;
 }
 
-/* The strictest of what their rules ask for; files for LUKS do not go together with others. */
+/* The strictest of what their rules ask for. Of the two that are encrypted neither is: what must go into one may not go into the other. */
 static int choose_container(struct exporting *x)
 {
     const struct policy *p = policy_of(x);
@@ -235,6 +235,8 @@ static int choose_container(struct exporting *x)
         x->container = EXPORT_PLAIN;
     else if ((seen & ~(1U << POLICY_CONTAINER_PLAIN)) == 1U << POLICY_CONTAINER_ZIP_AES256)
         x->container = EXPORT_ZIP_AES256;
+    else if ((seen & ~(1U << POLICY_CONTAINER_PLAIN)) == 1U << POLICY_CONTAINER_LUKS)
+        x->container = EXPORT_LUKS;
     else
         return -ENOTSUP;
     return 0;
@@ -248,7 +250,7 @@ static int on_opened_end(struct exporting *x, struct buf_reader *in)
         return -EBADMSG;
     gate_clear_exporter(x->daemon->gate); /* it holds what it needs */
     if (choose_container(x) < 0) {
-        exports_stop_by(x, "container", "files on a LUKS medium cannot be exported by this version");
+        exports_stop_by(x, "container", "some of the files go into a zip only, others into LUKS only");
         return 1;
     }
     x->phase = EXPORTS_COPIES;

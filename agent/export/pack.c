@@ -1,20 +1,17 @@
 /*
- * The container. Owns: the archive while it is written, and that what goes into it has the digest it was staged with. Must not: keep the
+ * What the containers share. Owns: the password, and that what goes into a container has the digest it was staged with. Must not: keep the
  * password, read anything but what is staged.
  */
 #include "export/pack.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "export/hash.h"
+#include "export/pack_internal.h"
 
 enum {
     CHUNK = 256 * 1024,
@@ -35,41 +32,48 @@ int pack_password(char ret[static PACK_PASSWORD_SIZE])
     return 0;
 }
 
-static int from_archive(struct archive *a)
+int packing_init(struct packing *p, const struct pack_options *o)
 {
-    int e = archive_errno(a);
-
-    if (e == ENOSPC || e == EDQUOT || e == EFBIG)
-        return PACK_E_FULL;
-    return e > 0 ? -e : -EIO;
+    *p = (struct packing){.options = o, .chunk = malloc(CHUNK), .total = export_members_size(o->members)};
+    if (!p->chunk)
+        return -ENOMEM;
+    return o->enter ? o->enter(o->context) : 0;
 }
 
-struct packer {
-    const struct pack_options *options;
-    struct archive *archive;
-    uint8_t *chunk;
-    uint64_t done, total;
+void packing_done(struct packing *p)
+{
+    if (p->chunk)
+        explicit_bzero(p->chunk, CHUNK);
+    free(p->chunk);
+    *p = (struct packing){0};
+}
+
+struct sink {
+    int (*put)(void *context, const uint8_t *data, size_t size);
+    void *context;
+    struct hash *hash;
 };
 
-static int add_chunk(struct packer *p, struct hash *h, size_t size)
+static int add_chunk(struct packing *p, const struct sink *to, size_t size)
 {
     const struct pack_options *o = p->options;
-    int r = hash_add(h, p->chunk, size);
+    int r = hash_add(to->hash, p->chunk, size);
 
-    if (r < 0)
+    if (r >= 0)
+        r = to->put(to->context, p->chunk, size);
+    if (r != 0)
         return r;
-    if (archive_write_data(p->archive, p->chunk, size) != (la_ssize_t)size)
-        return from_archive(p->archive);
     p->done += size;
     return o->progress ? o->progress(o->context, p->done, p->total) : 0;
 }
 
-static int add_content(struct packer *p, const struct export_member *m)
+int packing_content(struct packing *p, const struct export_member *m,
+                    int (*put)(void *context, const uint8_t *data, size_t size), void *context)
 {
-    struct digest digest;
-    struct hash *h = NULL;
+    struct sink to = {put, context, NULL};
     uint64_t left = m->size;
-    int r = hash_new(&h);
+    struct digest digest;
+    int r = hash_new(&to.hash);
 
     while (r == 0 && left > 0) {
         size_t want = left < CHUNK ? (size_t)left : CHUNK;
@@ -77,70 +81,14 @@ static int add_content(struct packer *p, const struct export_member *m)
 
         if (n < 0 && errno == EINTR)
             continue;
-        r = n < 0 ? -errno : n == 0 ? PACK_E_DIFFERS : add_chunk(p, h, (size_t)n);
+        r = n < 0 ? -errno : n == 0 ? PACK_E_DIFFERS : add_chunk(p, &to, (size_t)n);
         left -= n > 0 ? (uint64_t)n : 0;
     }
     if (r == 0)
-        r = hash_end(h, &digest);
+        r = hash_end(to.hash, &digest);
     if (r == 0 && !digest_equal(&digest, &m->sha256))
         r = PACK_E_DIFFERS;
-    if (h)
-        (void)hash_free(h);
-    return r;
-}
-
-/* Nothing of the file but its name and content: no owner, no mode, no time of its own. */
-static int add_member(struct packer *p, const struct export_member *m)
-{
-    struct archive_entry *entry = archive_entry_new();
-    int r = 0;
-
-    if (!entry)
-        return -ENOMEM;
-    archive_entry_set_pathname_utf8(entry, m->name);
-    archive_entry_set_filetype(entry, AE_IFREG);
-    archive_entry_set_perm(entry, 0644);
-    archive_entry_set_size(entry, (la_int64_t)m->size);
-    archive_entry_set_mtime(entry, (time_t)(p->options->wall_us / 1000000), 0);
-    if (archive_write_header(p->archive, entry) != ARCHIVE_OK)
-        r = from_archive(p->archive);
-    archive_entry_free(entry);
-    return r < 0 || r > 0 ? r : add_content(p, m);
-}
-
-/* No encryption but the one that is asked for: an option that this libarchive does not know is an error, never passed over. */
-static int begin(struct archive *a, const struct pack_options *o)
-{
-    if (archive_write_set_format_zip(a) != ARCHIVE_OK ||
-        archive_write_set_options(a, "zip:hdrcharset=UTF-8,zip:encryption=aes256,zip:compression=deflate") !=
-            ARCHIVE_OK ||
-        archive_write_set_passphrase(a, o->password) != ARCHIVE_OK ||
-        archive_write_set_bytes_in_last_block(a, 1) != ARCHIVE_OK || archive_write_open_fd(a, o->out) != ARCHIVE_OK)
-        return from_archive(a);
-    return 0;
-}
-
-int pack_zip(const struct pack_options *o)
-{
-    struct packer p = {.options = o, .archive = archive_write_new(), .total = export_members_size(o->members)};
-    int r = 0;
-
-    p.chunk = malloc(CHUNK);
-    if (!p.archive || !p.chunk)
-        r = -ENOMEM;
-    if (r == 0)
-        r = begin(p.archive, o);
-    if (r == 0 && o->enter)
-        r = o->enter(o->context);
-    for (size_t i = 0; i < o->members->n && r == 0; i++)
-        r = add_member(&p, &o->members->items[i]);
-    if (r == 0 && archive_write_close(p.archive) != ARCHIVE_OK)
-        r = from_archive(p.archive);
-    /* On failure this finishes what there is of it, into a file that nobody will see: archive_write_fail() would leak (3.6.2). */
-    if (p.archive)
-        (void)archive_write_free(p.archive);
-    if (p.chunk)
-        explicit_bzero(p.chunk, CHUNK);
-    free(p.chunk);
+    if (to.hash)
+        (void)hash_free(to.hash);
     return r;
 }

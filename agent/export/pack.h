@@ -31,5 +31,9 @@ enum {
     PACK_E_STOPPED,     /* for progress() to say */
 };
 
-/* A zip with AES-256 (WinZip AE-2) and UTF-8 names, by libarchive. 0, PACK_E_*, -errno. */
+/* Both: 0, PACK_E_*, -errno. */
+
+/* A zip with AES-256 (WinZip AE-2) and UTF-8 names, by libarchive. */
 int pack_zip(const struct pack_options *o);
+/* A LUKS2 image with a filesystem that is only read; `cryptsetup open` and desktops open it with the password. out is a regular file. */
+int pack_luks(const struct pack_options *o);

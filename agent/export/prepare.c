@@ -30,6 +30,8 @@ enum {
     CHILD_FAILED = 100, /* exit status of a child for -errno; an outcome of its own is its number */
 };
 
+#define CONTAINER_BYTES ((uint64_t)4 << 20) /* what a container has of its own, beside an eighth of what is in it */
+
 /* Nobody else has a name for it, and after its last descriptor it is gone, however this process ends. */
 static int open_unnamed(void)
 {
@@ -126,15 +128,26 @@ static int on_packed(void *context, uint64_t done, uint64_t total)
     return worker_tell_progress(context, EXPORT_PHASE_PACK, done, total) ? PACK_E_STOPPED : 0;
 }
 
+/* One file with a password; also its name's ending. */
+struct container {
+    uint8_t number; /* enum export_container */
+    const char *ending;
+    int (*pack)(const struct pack_options *o);
+};
+
+/* .img: what file managers take for a disk image, and ask for its password. */
+static const struct container containers[] = {{EXPORT_ZIP_AES256, ".zip", pack_zip},
+                                              {EXPORT_LUKS, ".luks.img", pack_luks}};
+
 static int enter_cage(void *context)
 {
     const struct worker *w = context;
 
-    return sandbox_enter(SANDBOX_NOTHING, w->size_max + w->size_max / 8 + ((uint64_t)1 << 20));
+    return sandbox_enter(SANDBOX_NOTHING, w->size_max + w->size_max / 8 + CONTAINER_BYTES);
 }
 
 /* The password is made here and goes to the client from here: neither the conductor nor kuraband ever has it. */
-static _Noreturn void packer_main(struct worker *w)
+static _Noreturn void packer_main(struct worker *w, const struct container *container)
 {
     char password[PACK_PASSWORD_SIZE];
     const struct pack_options options = {.staged = w->staged,
@@ -155,14 +168,14 @@ static _Noreturn void packer_main(struct worker *w)
     if (r >= 0)
         r = pack_password(password);
     if (r >= 0)
-        r = pack_zip(&options);
+        r = container->pack(&options);
     if (r == 0 && link_send(EXPORT_FD_CLIENT, EXPORT_PASSWORD, "s", password) < 0)
         r = PACK_E_STOPPED;
     explicit_bzero(password, sizeof(password));
     child_exit(r);
 }
 
-static int pack(struct worker *w)
+static int pack(struct worker *w, const struct container *container)
 {
     static const struct worker_outcome outcomes[] = {
         {PACK_E_DIFFERS, "differs", "what was staged is not what it was"},
@@ -179,7 +192,7 @@ static int pack(struct worker *w)
     if (child < 0)
         return worker_fail_errno(w, "packing", -errno);
     if (child == 0)
-        packer_main(w);
+        packer_main(w, container);
     r = wait_child(w, child);
     if ((r == -ECHILD || r == PACK_E_STOPPED) && worker_is_left(w))
         return worker_fail_left(w);
@@ -188,7 +201,7 @@ static int pack(struct worker *w)
 
 /* --- what goes to the medium --- */
 
-static int list_zip(struct worker *w)
+static int list_packed(struct worker *w, const char *ending)
 {
     struct put_item *item = calloc(1, sizeof(*item));
     struct stat st;
@@ -203,7 +216,7 @@ static int list_zip(struct worker *w)
     r = digest_fd(w->packed, (uint64_t)st.st_size, &item->sha256);
     if (r < 0)
         return r;
-    (void)snprintf(w->final, sizeof(w->final), "%s.zip", w->name);
+    (void)snprintf(w->final, sizeof(w->final), "%s%s", w->name, ending);
     item->fd = w->packed;
     item->size = (uint64_t)st.st_size;
     item->name = w->final;
@@ -225,23 +238,31 @@ static int list_plain(struct worker *w)
     return 0;
 }
 
+static int prepare_packed(struct worker *w, const struct container *container)
+{
+    int r = pack(w, container);
+
+    if (r != 0)
+        return r;
+    r = list_packed(w, container->ending);
+    return r < 0 ? worker_fail_errno(w, "packing", r) : 0;
+}
+
 int worker_prepare(struct worker *w)
 {
-    uint8_t container = UINT8_MAX;
+    uint8_t number = UINT8_MAX;
     int r;
 
     if (link_send(EXPORT_FD_CONTROL, EXPORT_STAGED_END, "8", export_members_size(&w->members)) < 0)
         return worker_fail_left(w);
-    r = worker_await(w, EXPORT_PACK, &container);
-    if (r == 0 && container == EXPORT_ZIP_AES256)
-        r = pack(w);
+    r = worker_await(w, EXPORT_PACK, &number);
     if (r != 0)
         return r;
-    if (container == EXPORT_ZIP_AES256)
-        r = list_zip(w);
-    else if (container == EXPORT_PLAIN)
-        r = list_plain(w);
-    else
+    for (size_t i = 0; i < ELEMENTS(containers); i++)
+        if (containers[i].number == number)
+            return prepare_packed(w, &containers[i]);
+    if (number != EXPORT_PLAIN)
         return worker_fail(w, "container", "this container is not known here");
+    r = list_plain(w);
     return r < 0 ? worker_fail_errno(w, "packing", r) : 0;
 }

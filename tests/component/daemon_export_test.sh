@@ -49,6 +49,7 @@ settled() { # after any export
 }
 
 command -v 7z > /dev/null || skip "7z (p7zip-full) is missing"
+command -v cryptsetup > /dev/null || skip "cryptsetup (cryptsetup-bin) is missing"
 stage_make
 echo "zip me" > "$stage/outside/a.txt"
 printf '番号,氏名\n1,山田\n' > "$stage/outside/名簿.csv"
@@ -112,8 +113,40 @@ rule 'from: [juki, elsewhere], container: plain, content: {uninspectable: refuse
 is_refused_for content 'does not let out' take_out "$stage/outside/a.txt"
 exits 5 take_out "$stage/outside" /dev/null "$stage/outside/missing"
 same "told of each" 3 "$(grep -c "$stage/outside\|/dev/null" "$stage/out")"
-rule 'from: [elsewhere], container: luks'
-exits 5 take_out "$stage/outside/a.txt"
+
+# LUKS: the real cryptsetup opens it with the password that was shown, and only with it; what it decrypts (itself, without device mapper) is
+# a filesystem without a fault, that the kernel mounts and does not write to.
+rule 'from: [juki, elsewhere], container: luks'
+exits 0 take_out --json "$stage/outside/a.txt" "$stage/outside/名簿.csv" "$stage/outside/other/a.txt" "$store/residents.csv"
+settled
+password=$(jq -r .password "$stage/out") name=$(jq -r .name "$stage/out")
+[[ $name == *.luks.img ]] || fail "its name is '$name'"
+copy_of "$name"
+same "its digest in the journal" "\"$(sha256sum < "$stage/copy" | cut -d' ' -f1)\"" "$(last export-finished .kuraban.export.sha256)"
+same "its container in the journal" '"luks"' "$(last export-finished .kuraban.export.container)"
+grep -q "$password" < <(kuraban audit show --json) && fail "the password is in the journal"
+cryptsetup luksDump --dump-json-metadata "$stage/copy" > "$stage/out"
+same "how it is encrypted" '["aes-xts-plain64",64,"argon2id",4,65536,1]' \
+    "$(jq -c '[.segments["0"].encryption, .keyslots["0"].key_size] + (.keyslots["0"].kdf | [.type, .time, .memory, .cpus])' "$stage/out")"
+grep -qa '山田' "$stage/copy" && fail "it lies there in the clear"
+printf wrong | cryptsetup open --test-passphrase --key-file - "$stage/copy" 2> "$stage/out" && fail "it opens with another password"
+printf %s "$password" | cryptsetup reencrypt --decrypt --header "$stage/header" --force-offline-reencrypt --batch-mode --key-file - "$stage/copy"
+e2fsck -fn "$stage/copy" > "$stage/out" 2>&1 || { cat "$stage/out"; fail "its filesystem is damaged"; }
+rm -r "$stage/unpacked"
+mkdir "$stage/unpacked"
+unshare -m sh -c "mount -o loop '$stage/copy' '$stage/look' && cp -rp '$stage/look/.' '$stage/unpacked' && ! touch '$stage/look/x'" 2> /dev/null \
+    || fail "it does not mount, or is writable"
+same "its names" "$(printf '%s\n' 'a (2).txt' a.txt residents.csv 名簿.csv | LC_ALL=C sort)" "$(find "$stage/unpacked" -mindepth 1 -printf '%P\n' | LC_ALL=C sort)"
+cmp "$stage/unpacked/名簿.csv" "$stage/outside/名簿.csv"
+cmp "$stage/unpacked/a (2).txt" "$stage/outside/other/a.txt"
+echo '000000000018,Yamada Hanako' | cmp - "$stage/unpacked/residents.csv"
+
+# What must go into the one may not go into the other.
+version=$((version + 1))
+write_policy $version export '' "$(printf 'export:\n'; printf '  - {id: %s, to: [stick], factors: none, approvals: 0, from: [%s], container: %s}\n' a juki luks b elsewhere zip-aes256)"
+exits 0 kuraban reload
+exits 5 take_out "$stage/outside/a.txt" "$store/residents.csv"
+grep -q 'separately' "$stage/out" || { cat "$stage/out"; fail "not told to take them out separately"; }
 settled
 
 # Plain: one file under its own name, never over another; several in one directory.
