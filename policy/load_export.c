@@ -195,8 +195,7 @@ static const struct doc_field rule_fields[] = {
      .type = DOC_ENUM,
      DOC_AT(struct policy_export_rule, container),
      .choices = containers,
-     .text =
-         N_("how files leave: zip-aes256 with a password; luks: as they are, on a LUKS medium; plain: as they are")},
+     .text = N_("how files leave: zip-aes256 and luks (for Linux) in one file with a password; plain: as they are")},
     {.key = "content",
      .type = DOC_CUSTOM,
      DOC_AT(struct policy_export_rule, content),

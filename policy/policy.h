@@ -184,7 +184,7 @@ struct policy_store {
 
 enum policy_container {
     POLICY_CONTAINER_ZIP_AES256 = 0,
-    POLICY_CONTAINER_LUKS, /* plain files, on a medium that is LUKS */
+    POLICY_CONTAINER_LUKS, /* a LUKS2 image, with a password as well */
     POLICY_CONTAINER_PLAIN
 };
 

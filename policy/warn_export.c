@@ -205,12 +205,6 @@ static bool demands_luks(const struct policy *p, const char *target)
 
 static void warn_container(const struct policy *p, const struct policy_export_rule *r, struct policy_findings *f)
 {
-    if (r->container == POLICY_CONTAINER_LUKS) {
-        policy_findings_add(f, POLICY_WARNING, r->at,
-                            N_("rule '%s' refuses everything: this version takes nothing out to LUKS media yet"),
-                            r->id);
-        policy_findings_hint(f, N_("let 'container' be zip-aes256: it is encrypted on its own"));
-    }
     for (size_t i = 0; i < r->to.n && r->container == POLICY_CONTAINER_PLAIN; i++) {
         if (demands_luks(p, r->to.items[i]))
             continue;
