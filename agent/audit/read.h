@@ -44,4 +44,7 @@ struct journal_read_result {
  * be NULL; it is set on failure as well. */
 int journal_read(int journal_dirfd, const struct journal_filter *filter, journal_reader reader, void *context,
                  struct journal_read_result *ret);
+/* The newest record with "kuraban".name, a literal, as a new reference; whole segments are searched from the newest on until they are `maximum` bytes or more. 1
+ * found, 0 not, -errno. */
+int journal_find_last(int journal_dirfd, const char *name, uint64_t maximum, json_t **ret);
 bool journal_filter_matches(const struct journal_filter *filter, json_t *record);

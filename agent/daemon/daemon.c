@@ -389,6 +389,15 @@ static int start_parts(struct daemon *d)
     return 0;
 }
 
+static void record_stop(struct daemon *d)
+{
+    struct audit_event e;
+
+    audit_event_init(&e, AUDIT_DAEMON_STOPPED);
+    audit_set(e.message, sizeof(e.message), d->purge ? "purge" : "");
+    recorder_add_with(d->recorder, &e, "mfa", factor_turn(d));
+}
+
 static void stop_parts(struct daemon *d)
 {
     /* Its name goes while the journal's lock and the keeper still say that nobody else is here. */
@@ -407,7 +416,7 @@ static void stop_parts(struct daemon *d)
     wire_usb_stop(d);
     wire_gate_stop(d);
     if (d->recorder)
-        record(d, AUDIT_DAEMON_STOPPED, false, d->purge ? "purge" : NULL);
+        record_stop(d);
     factor_stop(d);
     d->sessions = sessions_free(d->sessions);
     d->recorder = recorder_free(d->recorder);

@@ -5,6 +5,7 @@
 #include "daemon/factor.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,7 +103,8 @@ void factor_record(struct daemon *d, const struct factor_attempt *a, const struc
                    a->about ? a->about : "", result->recovery ? "; by a recovery code" : "",
                    locking ? "; locked from now on" : "", sender,
                    spent ? "; no more from others before a right code" : "");
-    recorder_add(d->recorder, &e);
+    /* Others are folded when there are many. */
+    recorder_add_with(d->recorder, &e, "mfa", result->outcome == MFA_ACCEPTED || locking ? factor_turn(d) : NULL);
 }
 
 void factor_record_change(struct daemon *d, const struct ctl_peer *peer, uid_t uid, bool enrolled, const char *what,
@@ -113,7 +115,7 @@ void factor_record_change(struct daemon *d, const struct ctl_peer *peer, uid_t u
     begin_event(d, peer, uid, enrolled ? AUDIT_MFA_ENROLLED : AUDIT_MFA_CHANGED, &e);
     (void)snprintf(e.message, sizeof(e.message), "%s by %s%s%.160s", what, peer->uid == 0 ? "root" : "themselves",
                    details && *details ? ": " : "", details ? details : "");
-    recorder_add(d->recorder, &e);
+    recorder_add_with(d->recorder, &e, "mfa", factor_turn(d));
 }
 
 static bool is_well(enum mfa_condition c)
@@ -151,9 +153,11 @@ int factor_start(struct daemon *d)
     (void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
     if (files_read_text_at(d->proc_fd, "sys/kernel/random/boot_id", BOOT_ID_SIZE, &boot) >= 0)
         options.boot_id = boot;
+    factor_known_turn(d, &options.known);
     r = mfa_open(&options, &d->mfa);
     if (r < 0)
         return r;
+    factor_take_up(d);
     d->mfa_told = MFA_GOOD;
     factor_tick(d);
     factor_apply_policy(d);

@@ -7,6 +7,7 @@
 
 struct ctl_peer;
 struct daemon;
+struct json_t;
 
 /* The verifier in the daemon: policy's limits, and the journal. */
 
@@ -35,3 +36,11 @@ void factor_record(struct daemon *d, const struct factor_attempt *a, const struc
 /* Somebody's second factor was made, changed or taken away (by root, or themselves). */
 void factor_record_change(struct daemon *d, const struct ctl_peer *peer, uid_t uid, bool enrolled, const char *what,
                           const char *details);
+
+/* factor_turn.c */
+/* How far the store has come, for "kuraban"."mfa" of a record; NULL when it cannot be told. */
+struct json_t *factor_turn(const struct daemon *d);
+/* How far it had come when the journal said so last; ret is untouched when it does not. */
+void factor_known_turn(const struct daemon *d, struct mfa_turn *ret);
+/* Where an administrator says so, an older copy is used. */
+void factor_take_up(struct daemon *d);

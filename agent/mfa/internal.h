@@ -36,6 +36,8 @@ struct mfa {
     /* What the store held that another file took the place of. Until one with the same is there, nothing is believed. */
     bool exchanged;
     struct digest held;
+    struct mfa_turn known; /* recorded elsewhere */
+    bool taking_up;        /* though it is older */
 
     struct key key; /* in force */
     struct key_id key_id;

@@ -135,6 +135,33 @@ static int open_key(struct mfa *m)
     return r;
 }
 
+/* Of the open store. */
+static int is_older(const struct mfa *m)
+{
+    static const struct mfa_turn none;
+    struct mfa_turn turn;
+    int r;
+
+    if (memcmp(m->known.store, none.store, sizeof(none.store)) == 0)
+        return 0;
+    r = store_turn_load(m->store, &turn);
+    if (r < 0)
+        return r;
+    return memcmp(turn.store, m->known.store, sizeof(turn.store)) == 0 && turn.number < m->known.number;
+}
+
+static int open_turn(struct mfa *m)
+{
+    int r = is_older(m);
+
+    if (r > 0 && !m->taking_up)
+        close_store(m, MFA_DAMAGED,
+                    "mfa.db is older than the journal: an older copy was put back; see docs/FILEFORMAT.mfa.md, Backup");
+    else if (r < 0)
+        close_store(m, MFA_CLOSED, "mfa.db cannot be read or written");
+    return r == -ENOMEM ? r : 0;
+}
+
 /* 0, or -ENOMEM; all else is a condition. */
 static int open_all(struct mfa *m)
 {
@@ -148,6 +175,10 @@ static int open_all(struct mfa *m)
         close_store(m, r < 0 ? MFA_CLOSED : (enum mfa_condition)r, complaint);
         return r < 0 ? r : 0;
     }
+    /* Before anything changes it. */
+    r = open_turn(m);
+    if (!m->store)
+        return r;
     if (!store_is_reserved(m->store))
         mfa_complain(m, "no room could be reserved for attempts: a full disk could stop them");
     r = open_key(m);
@@ -243,6 +274,7 @@ int mfa_open(const struct mfa_options *options, struct mfa **ret)
     m->ops = options->ops ? *options->ops : (struct mfa_ops){.random = machine_random};
     if (!m->ops.random)
         m->ops.random = machine_random;
+    m->known = options->known;
     if (options->boot_id)
         (void)snprintf(m->boot, sizeof(m->boot), "%s", options->boot_id);
     if (options->credentials) {
@@ -280,6 +312,40 @@ enum mfa_condition mfa_condition(const struct mfa *m)
 const char *mfa_complaint(const struct mfa *m)
 {
     return m->complaint;
+}
+
+int mfa_turn(const struct mfa *m, struct mfa_turn *ret)
+{
+    if (m->condition != MFA_GOOD || store_turn_load(m->store, ret) < 0)
+        return MFA_E_UNAVAILABLE;
+    return 0;
+}
+
+int mfa_take_up(struct mfa *m, const struct mfa_now *now)
+{
+    int r = m->condition != MFA_DAMAGED ? MFA_E_SETTINGS : 0;
+
+    m->taking_up = true;
+    if (r == 0 && !mfa_ready(m, NULL))
+        r = MFA_E_UNAVAILABLE;
+    m->taking_up = false;
+    if (r != 0)
+        return r;
+    r = is_older(m);
+    if (r == 0)
+        return MFA_E_SETTINGS;
+    if (r > 0)
+        r = store_begin(m->store);
+    if (r >= 0)
+        r = store_turn_take_up(m->store, m->known.number, now->wall_us);
+    if (r >= 0)
+        r = store_commit(m->store);
+    if (r >= 0)
+        return 0;
+    r = mfa_failed(m, r);
+    if (m->condition == MFA_GOOD)
+        close_store(m, MFA_CLOSED, "mfa.db cannot be written");
+    return r;
 }
 
 enum mfa_key_source mfa_key_source(const struct mfa *m)

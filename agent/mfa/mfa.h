@@ -82,12 +82,19 @@ struct mfa_limits {
     unsigned window;   /* steps either side, at most 2 */
 };
 
+/* Each change of the store, an attempt too, makes the number greater by one. Whoever has a record of it elsewhere knows an older copy. */
+struct mfa_turn {
+    uint8_t store[16]; /* which store; zeros: none is known */
+    uint64_t number;
+};
+
 struct mfa_options {
     int state_directory; /* borrowed; root's alone. Holds mfa.db, mfa.db-journal, mfa.installed, mfa.key */
     const char
         *credentials; /* $CREDENTIALS_DIRECTORY, where mfa-key (and after a change mfa-key-old) may be; NULL: none */
     const char *
         boot_id; /* /proc/sys/kernel/random/boot_id; two runs of one boot measure waits by boottime. NULL: by wall clock */
+    struct mfa_turn known;     /* the latest that was recorded; the same store with a smaller one is DAMAGED */
     const struct mfa_ops *ops; /* NULL: the machine's randomness and disk */
 };
 struct mfa_ops {
@@ -99,7 +106,7 @@ struct mfa_ops {
 /* --- the store --- */
 
 enum mfa_condition {
-    MFA_DAMAGED = 0, /* there was a store, and it is missing or not what was written: alarm; all is UNAVAILABLE */
+    MFA_DAMAGED = 0, /* there was a store, and it is missing, older, or not what was written: alarm; all is UNAVAILABLE */
     MFA_GOOD,
     MFA_NO_KEY, /* no key that is there opens it: alarm; all is UNAVAILABLE */
     MFA_CLOSED, /* cannot be opened or created now (disk, rights, read-only): tried again at each call, once a second */
@@ -111,6 +118,10 @@ enum mfa_condition mfa_condition(const struct mfa *m);
 const char *mfa_condition_name(enum mfa_condition condition); /* "damaged" "good" "no-key" "closed" */
 /* English; also GOOD may have one: records that do not open, no room reserved. "" when there is nothing to tell. */
 const char *mfa_complaint(const struct mfa *m);
+int mfa_turn(const struct mfa *m, struct mfa_turn *ret); /* 0 or MFA_E_UNAVAILABLE */
+/* An administrator says that an older copy was put back on purpose. It is believed from now on; codes up to now and all recovery codes are void. 0,
+ * MFA_E_SETTINGS: it is not older than what is known, nothing was done; MFA_E_UNAVAILABLE. */
+int mfa_take_up(struct mfa *m, const struct mfa_now *now);
 enum mfa_key_source {
     MFA_KEY_NONE = 0, /* none yet */
     MFA_KEY_FILE,

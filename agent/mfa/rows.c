@@ -32,6 +32,11 @@ static const char *const queries[QUERY_COUNT_] = {
     [QUERY_GRACE_SAVE] = "INSERT INTO grace VALUES(?1, ?2, ?3) ON CONFLICT(uid) DO UPDATE SET since = ?2, seen = ?3",
     [QUERY_GRACE_FORGET] = "DELETE FROM grace WHERE uid = ?1",
     [QUERY_KEY_LOAD] = "SELECT key FROM store WHERE one = 1",
+    [QUERY_TURN_LOAD] = "SELECT id, turn FROM store WHERE one = 1",
+    [QUERY_TURN_NEXT] = "UPDATE store SET turn = turn + 1 WHERE one = 1",
+    [QUERY_TURN_VOID_STEPS] = "UPDATE credential SET step = max(step, ?1 / 1000000 / period), skew_from = 0",
+    [QUERY_TURN_VOID_RECOVERY] = "DELETE FROM recovery",
+    [QUERY_TURN_SET] = "UPDATE store SET turn = ?1 WHERE one = 1",
     [QUERY_KEY_SAVE] = "UPDATE store SET key = ?1 WHERE one = 1",
 };
 
@@ -425,4 +430,50 @@ int store_key_save(struct store *s, const struct key_id *id)
         return r;
     bind_bytes(q, 1, id->bytes, sizeof(id->bytes), &r);
     return change(s, q, r, 1);
+}
+
+/* --- the turn --- */
+
+int store_turn_load(struct store *s, struct mfa_turn *ret)
+{
+    struct mfa_turn turn = {0};
+    int64_t number = 0;
+    int r = 0;
+    sqlite3_stmt *q = prepare(s, QUERY_TURN_LOAD, &r);
+
+    if (!q)
+        return r;
+    r = step(q);
+    if (r > 0)
+        r = get_bytes(q, 0, turn.store, sizeof(turn.store), sizeof(turn.store), NULL);
+    else if (r == 0)
+        r = -EUCLEAN;
+    if (r >= 0)
+        r = get_number(q, 1, 0, INT64_MAX, &number);
+    (void)sqlite3_reset(q);
+    turn.number = (uint64_t)number;
+    if (r >= 0)
+        *ret = turn;
+    return r;
+}
+
+int store_turn_next(struct store *s)
+{
+    int r = 0;
+    sqlite3_stmt *q = prepare(s, QUERY_TURN_NEXT, &r);
+
+    return q ? change(s, q, r, 1) : r;
+}
+
+int store_turn_take_up(struct store *s, uint64_t number, int64_t wall_us)
+{
+    int r = change_by_number(s, QUERY_TURN_VOID_STEPS, wall_us, -1);
+    sqlite3_stmt *q;
+
+    if (r < 0)
+        return r;
+    q = prepare(s, QUERY_TURN_VOID_RECOVERY, &r);
+    if (q)
+        r = change(s, q, r, -1);
+    return r < 0 ? r : change_by_number(s, QUERY_TURN_SET, (int64_t)number, 1);
 }

@@ -26,13 +26,14 @@
 
 enum {
     APPLICATION_ID = 0x6b6d6661, /* "kmfa" */
-    FORMAT = 1,
+    FORMAT = 2,
     PATH_SIZE = 64,
     PAGE = 4096, /* SQLite's; the smallest file that was whole */
     PAGES_FREE_MIN = 8,
     RESERVE = 64 * 1024, /* of the journal, and of pages that are made free */
 };
 
+/* Of version 1; upgrade() brings every store to the present one. */
 static const char schema[] =
     "CREATE TABLE store(one INTEGER PRIMARY KEY CHECK(one=1), key BLOB) STRICT;"
     "INSERT INTO store VALUES(1, NULL);"
@@ -83,12 +84,22 @@ int store_begin(struct store *s)
     return store_run(s, "BEGIN IMMEDIATE");
 }
 
-int store_commit(struct store *s)
+static int commit(struct store *s)
 {
     int r = store_run(s, "COMMIT");
 
     if (r < 0)
         store_rollback(s);
+    return r;
+}
+
+int store_commit(struct store *s)
+{
+    int r = store_turn_next(s);
+
+    if (r >= 0)
+        return commit(s);
+    store_rollback(s);
     return r;
 }
 
@@ -194,16 +205,30 @@ static int make_tables(struct store *s)
 
     if (r >= 0)
         r = store_run(s, schema);
-    (void)snprintf(sql, sizeof(sql), "PRAGMA application_id=%d; PRAGMA user_version=%d;", APPLICATION_ID, FORMAT);
+    (void)snprintf(sql, sizeof(sql), "PRAGMA application_id=%d; PRAGMA user_version=1;", APPLICATION_ID);
     if (r >= 0)
         r = store_run(s, sql);
     if (r >= 0)
-        r = store_commit(s);
+        r = commit(s);
     store_rollback(s);
     return r;
 }
 
-/* 0; -EUCLEAN; -EOPNOTSUPP: of a later version. */
+static int upgrade(struct store *s)
+{
+    int r = store_begin(s);
+
+    if (r >= 0)
+        r = store_run(s, "ALTER TABLE store ADD COLUMN id BLOB NOT NULL DEFAULT x'';"
+                         "ALTER TABLE store ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;"
+                         "UPDATE store SET id = randomblob(16); PRAGMA user_version=2;");
+    if (r >= 0)
+        r = commit(s);
+    store_rollback(s);
+    return r;
+}
+
+/* 0; -EUCLEAN; -EOPNOTSUPP: of a later version. An older one is brought up to the present. */
 static int check_whole(struct store *s)
 {
     int64_t id = 0, format = 0, whole = 0;
@@ -220,6 +245,8 @@ static int check_whole(struct store *s)
     r = ask(s, "PRAGMA integrity_check(1)", "ok", &whole);
     if (r >= 0 && !whole)
         r = -EUCLEAN;
+    if (r >= 0 && format < FORMAT)
+        r = upgrade(s);
     if (r >= 0)
         r = ask(s, "SELECT count(*)=1 FROM store WHERE one=1", NULL, &whole);
     return r < 0 ? r : whole ? 0 : -EUCLEAN;
@@ -236,19 +263,19 @@ int store_reserve(struct store *s)
         return r;
     if (pages >= PAGES_FREE_MIN && look_at(s->directory, JOURNAL, &st) > 0 && st.st_size >= RESERVE)
         return 0;
-    /* Bytes that compress and deduplicate to nothing would reserve nothing. What is deleted is written over, by way of the journal. */
+    /* No turn: nothing that counts changes. Bytes that compress and deduplicate to nothing would reserve nothing. What is deleted is written over, by way of the journal. */
     (void)snprintf(sql, sizeof(sql), "INSERT INTO room VALUES(randomblob(%d))", 2 * RESERVE);
     r = store_begin(s);
     if (r >= 0)
         r = store_run(s, sql);
     if (r >= 0)
-        r = store_commit(s);
+        r = commit(s);
     if (r >= 0)
         r = store_begin(s);
     if (r >= 0)
         r = store_run(s, "DELETE FROM room");
     if (r >= 0)
-        r = store_commit(s);
+        r = commit(s);
     store_rollback(s);
     return r;
 }

@@ -76,3 +76,8 @@ int store_grace_forget(struct store *s, uid_t uid);
 /* Which key the secrets are under: 1, or 0 when none was ever used. */
 int store_key_load(struct store *s, struct key_id *ret);
 int store_key_save(struct store *s, const struct key_id *id);
+
+/* Which store this is, and how often it was changed. */
+int store_turn_load(struct store *s, struct mfa_turn *ret);
+/* An older copy is in use from now on: what may have been used since is void. */
+int store_turn_take_up(struct store *s, uint64_t number, int64_t wall_us);

@@ -23,6 +23,11 @@ enum query {
     QUERY_GRACE_FORGET,
     QUERY_KEY_LOAD,
     QUERY_KEY_SAVE,
+    QUERY_TURN_LOAD,
+    QUERY_TURN_NEXT,
+    QUERY_TURN_VOID_STEPS,
+    QUERY_TURN_VOID_RECOVERY,
+    QUERY_TURN_SET,
     QUERY_COUNT_,
 };
 
@@ -38,3 +43,4 @@ struct store {
 /* -errno of a SQLite code, 0 for those that are none. */
 int store_error(int code);
 int store_run(struct store *s, const char *sql);
+int store_turn_next(struct store *s); /* in every transaction */

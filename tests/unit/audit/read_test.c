@@ -239,11 +239,51 @@ static void test_export(void **state)
     (void)fclose(out);
 }
 
+static void add_mark(struct fixture *f, int number)
+{
+    json_t *value = json_pack("{s:i}", "turn", number);
+    struct audit_event e;
+
+    fixture_event(f, &e, false);
+    assert_int_equal(journal_append_with(f->journal, &e, "mfa", value), JOURNAL_OK);
+    json_decref(value);
+}
+
+static int last_mark(const struct fixture *f, uint64_t maximum)
+{
+    json_t *record = NULL;
+    int r = journal_find_last(f->dir, "mfa", maximum, &record), number = 0;
+
+    assert_true(r == 0 || r == 1);
+    if (r == 1)
+        number = (int)json_integer_value(record_member(record, "kuraban.mfa.turn"));
+    json_decref(record);
+    return number;
+}
+
+static void test_last(void **state)
+{
+    struct fixture *f = filled(state);
+
+    assert_int_equal(last_mark(f, UINT64_MAX), 0);
+    add_mark(f, 7);
+    add_mark(f, 8);
+    assert_int_equal(fixture_commit(f), JOURNAL_OK);
+    assert_int_equal(last_mark(f, UINT64_MAX), 8);
+    /* A name that looks like it is none; then several segments later. */
+    for (unsigned i = 0; i < 400; i++)
+        add(f, false, 1000, "\"mfa\":{\"turn\":9}", "juki");
+    assert_int_equal(fixture_commit(f), JOURNAL_OK);
+    assert_int_equal(last_mark(f, UINT64_MAX), 8);
+    assert_int_equal(last_mark(f, 1), 0);
+}
+
 int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         T(test_filters),
+        T(test_last),
         T(test_tail_and_stop),
         T(test_several_segments),
         T(test_what_is_no_file_ends_the_reading),

@@ -190,7 +190,7 @@ static void test_later_version(void **state)
     struct fixture *f = *state;
 
     bring(f, TANAKA, "tanaka");
-    change(f, "PRAGMA user_version = 2");
+    change(f, "PRAGMA user_version = 3");
     assert_unavailable(f, MFA_CLOSED);
 }
 
