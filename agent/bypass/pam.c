@@ -122,7 +122,7 @@ static enum group look_group(const struct look *l, const char *name, unsigned *r
     if (!l->group)
         return GROUP_UNKNOWN;
     for (const char *line = l->group; *line; line = strchrnul(line, '\n'), line += *line == '\n') {
-        size_t n, gid_size, members;
+        size_t n, gid_size = 0, members = 0;
         const char *gid = field(line, 2, &gid_size), *list = field(line, 3, &members);
 
         number++;
