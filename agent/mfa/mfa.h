@@ -106,7 +106,8 @@ struct mfa_ops {
 /* --- the store --- */
 
 enum mfa_condition {
-    MFA_DAMAGED = 0, /* there was a store, and it is missing, older, or not what was written: alarm; all is UNAVAILABLE */
+    MFA_DAMAGED =
+        0, /* there was a store, and it is missing, older, or not what was written: alarm; all is UNAVAILABLE */
     MFA_GOOD,
     MFA_NO_KEY, /* no key that is there opens it: alarm; all is UNAVAILABLE */
     MFA_CLOSED, /* cannot be opened or created now (disk, rights, read-only): tried again at each call, once a second */
