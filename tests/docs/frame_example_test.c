@@ -3,12 +3,14 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/files.h"
 #include "base/frame.h"
+#include "export/protocol.h"
 #include "kern/keeper.h"
 
 enum {
@@ -119,11 +121,77 @@ static void test_keeper_page(void **state)
     assert_int_equal(refused, 0);
 }
 
+static void test_export_page(void **state)
+{
+    _cleanup_free_ char *page = read_page("PROTOCOL.export.md");
+    _cleanup_free_ char *name = NULL;
+    uint8_t bytes[FRAME_MAX];
+    char *at = strstr(page, "Example: FILE");
+    struct frame_view f;
+
+    (void)state;
+    assert_non_null(at);
+    take_frame(&at, bytes, &f);
+    assert_int_equal(f.type, EXPORT_FILE);
+    assert_int_equal(buf_get_string(&f.body, EXPORT_TEXT_MAX, &name), 0);
+    assert_string_equal(name, "a.csv");
+    assert_int_equal(buf_get_end(&f.body), 0);
+    take_frame(&at, bytes, &f);
+    assert_int_equal(f.type, EXPORT_FILES_END);
+    assert_int_equal(buf_get_end(&f.body), 0);
+}
+
+/* "| 0x203 | VERDICT | …": every frame there is, under its number, and no other. */
+static void test_export_table(void **state)
+{
+#define FRAME(n)                                                                                                       \
+    {                                                                                                                  \
+#        n, EXPORT_##n, false                                                                                          \
+    }
+    struct {
+        const char *name;
+        unsigned number;
+        bool seen;
+    } frames[] = {
+        FRAME(FILE),   FRAME(FILES_END), FRAME(REFUSED),    FRAME(PROGRESS), FRAME(PASSWORD),
+        FRAME(RESULT), FRAME(BEGIN),     FRAME(STAGE),      FRAME(VERDICT),  FRAME(COPY),
+        FRAME(OPEN),   FRAME(COMMIT),    FRAME(RECORDED),   FRAME(STOP),     FRAME(PACK),
+        FRAME(STAGER), FRAME(OPENED),    FRAME(OPENED_END), FRAME(STAGED),   FRAME(STAGED_END),
+        FRAME(READY),  FRAME(MOUNTED),   FRAME(WRITTEN),    FRAME(DONE),     FRAME(FAILED),
+    };
+    _cleanup_free_ char *page = read_page("PROTOCOL.export.md");
+    char *at = page, *line;
+
+    (void)state;
+    while ((line = strsep(&at, "\n"))) {
+        unsigned number = 0;
+        char name[32] = "";
+        bool known = false;
+
+        if (sscanf(line, "| 0x%x | %31[A-Z-] |", &number, name) != 2)
+            continue;
+        for (char *dash; (dash = strchr(name, '-'));)
+            *dash = '_';
+        for (size_t i = 0; i < ELEMENTS(frames); i++)
+            if (strcmp(frames[i].name, name) == 0) {
+                assert_int_equal(frames[i].number, number);
+                known = frames[i].seen = true;
+            }
+        if (!known)
+            fail_msg("no frame %s", name);
+    }
+    for (size_t i = 0; i < ELEMENTS(frames); i++)
+        if (!frames[i].seen)
+            fail_msg("%s is not on the page", frames[i].name);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frame_page),
         cmocka_unit_test(test_keeper_page),
+        cmocka_unit_test(test_export_page),
+        cmocka_unit_test(test_export_table),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
