@@ -16,7 +16,9 @@ import time
 from channel import Timeout, VMError
 
 # No colours, no redrawing, wide enough that the shell breaks no line; the prompt tells the last status.
-QUIET_SHELL = "export TERM=dumb LC_ALL=C.UTF-8; stty cols 1000; PS2=; PS1='<$?>\\n'"
+QUIET_SHELL = "export TERM=dumb; stty cols 1000; PS2=; PS1='<$?>\\n'"
+PASSWORD = re.compile("(Password: |パスワード: ?)".encode())
+CODE = re.compile("(One-time code|認証コード): ".encode())
 PROMPT = re.compile(rb"<(\d+)>\r*\n")
 
 
@@ -79,12 +81,16 @@ class Console:
         self.type(text + "\r")
         return shown
 
-    def log_in(self, user, password):
+    def log_in(self, user, password, code=None, lang="C.UTF-8"):
+        """code: makes one when it is asked for. lang: what the shell then speaks, None: as the login left it."""
         self.type("\r")
         self.answer("login: ", user, 120)
-        self.answer("Password: ", password)
+        self.answer(PASSWORD, password)
+        if code:
+            self.until(CODE)
+            self.type(code() + "\r")
         self.until(re.compile(rb"[$#] $"))
-        self.run(QUIET_SHELL)
+        self.run(QUIET_SHELL + (f"; export LC_ALL={lang}" if lang else ""))
 
     def log_out(self):
         self.type("exit\r")

@@ -18,7 +18,8 @@ CODE = r"(One-time code|認証コード): $"
 PASSWORD = r"([Pp]assword|パスワード)[^\n]*: ?$"
 
 # Runs a program on a terminal of its own. One JSON object on stdin: argv, env, and steps of [pattern, answer], answered in turn when the pattern is at
-# the end of what was shown. An answer is {"text"}, or {"secret", "offset"}: the code of that moment. "wait": a file that has to be there first.
+# the end of what was shown. An answer is {"text"}, or {"secret", "offset"}: the code of that moment; {"key", "offset"}: the secret is what this pattern
+# finds in what was shown. "wait": a file that has to be there first.
 TALKER = r"""
 import base64, hashlib, hmac, json, os, pty, re, select, struct, sys, time
 
@@ -33,6 +34,8 @@ def answer(how):
         print('waiting', flush=True)
         while not os.path.exists(how['wait']):
             time.sleep(0.02)
+    if 'key' in how:
+        how['secret'] = re.search(how['key'], shown.decode(errors='replace')).group(1)
     if 'secret' not in how:
         return how['text']
     codes.append(code(how['secret'], how.get('offset', 0)))

@@ -11,6 +11,7 @@ from people import People, code, password, typed
 PROFILE = "agent"
 SECONDS = 600
 MFA = "mfa: {login: {factors: [password, totp]}}\n"
+FIRST_LOGIN = "mfa: {login: {factors: [password, totp]}, enrol: first-login}\n"
 SSHD = "UsePAM yes\nKbdInteractiveAuthentication yes\nPasswordAuthentication no\n"
 NOT_TEMPORARY = "Codes cannot be verified now"
 
@@ -75,6 +76,21 @@ def check_callers(t, people):
         else:
             # ssh(1) shows no message that comes behind the last prompt, and sudo asks for silence.
             t.check(f"{name}: not by a wrong one", refused(shown, "The code is wrong" if name == "su" else ""), shown)
+
+
+def check_first_login(t, people, guard):
+    """At sshd, by keyboard-interactive: the key is shown, two codes of it confirm it, and the recovery codes come once."""
+    who = people.new(enrolled=False)
+    key = {"key": "Its key: ([A-Z2-7]{32})\\s"}
+    steps = [password(who), ["First code: $", {**key, "offset": -1}], ["after it changes: $", key], ["press Enter: $", {"text": ""}]]
+    guard.enforce(usb(), FIRST_LOGIN)
+    shown = people.talk(ssh(who), steps)
+    guard.enforce(usb(), MFA)
+    t.check("sshd: the first login enrols, and is in", is_in(shown, who), shown)
+    recovery = re.findall(r"\b[a-z0-9]{4}-[a-z0-9]{4}-[a-z0-9]{4}\b", shown.text)
+    t.check("and shows ten codes for later", len(set(recovery)) == 10, shown)
+    shown = people.talk(su(who), [password(who), typed(recovery[0])])
+    t.check("of which one opens the next login", is_in(shown, who), shown)
 
 
 def check_answers(t, people):
@@ -217,6 +233,7 @@ def run(t):
     start = guard.sequence()
     try:
         check_callers(t, people)
+        check_first_login(t, people, guard)
         check_answers(t, people)
         check_replay(t, people)
         check_parallel(t, people)
