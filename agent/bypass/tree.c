@@ -34,8 +34,10 @@ void tree_close(struct tree *t)
 
 static int open_in(const struct tree *t, const char *path, int flags)
 {
+    /* openat2(2) takes no flags of reading beside O_PATH. */
+    unsigned more = flags & O_PATH ? O_CLOEXEC : O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
     const struct open_how how = {
-        .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK),
+        .flags = (unsigned)flags | more,
         .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
     };
     long fd = syscall(SYS_openat2, t->root, path, &how, sizeof(how));
@@ -64,6 +66,16 @@ int tree_read(const struct tree *t, const char *path, char **ret)
         return -EBADMSG;
     *ret = (char *)TAKE_PTR(bytes);
     return 0;
+}
+
+bool tree_is_masked(const struct tree *t, const char *path)
+{
+    static const char nothing[] = "/dev/null";
+    _cleanup_close_ int fd = open_in(t, path, O_PATH | O_NOFOLLOW);
+    char target[sizeof(nothing)];
+    ssize_t n = fd < 0 ? -1 : readlinkat(fd, "", target, sizeof(target));
+
+    return n == (ssize_t)strlen(nothing) && memcmp(target, nothing, strlen(nothing)) == 0;
 }
 
 void tree_names_done(struct tree_names *n)

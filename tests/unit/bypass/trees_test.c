@@ -162,6 +162,25 @@ static void test_hostile_files(void **state)
     assert_null(strstr(seen, "root:")); /* nothing of this machine's own files */
 }
 
+/* A unit that is switched off by a link to /dev/null, which is no regular file: as good as none. Anything else that is none is told. */
+static void test_masked_units(void **state)
+{
+    struct bypass_report report = {0};
+    _cleanup_free_ char *seen = NULL;
+
+    (void)state;
+    run("rm -rf '%s' && mkdir -p '%s/etc/systemd/system' '%s/dev'", stage, stage, stage);
+    run("cd '%s' && mkfifo dev/null dev/nullx && cd etc/systemd/system && ln -s /dev/null serial-getty@ttyS0.service && "
+        "ln -s /dev/nullx getty@tty2.service && mkfifo getty@tty3.service",
+        stage);
+    assert_int_equal(bypass_look(stage, NULL, &report), 0);
+    seen = describe(&report);
+    bypass_report_done(&report);
+    assert_null(strstr(seen, "ttyS0"));
+    assert_non_null(strstr(seen, "unreadable /etc/systemd/system/getty@tty2.service:0"));
+    assert_non_null(strstr(seen, "unreadable /etc/systemd/system/getty@tty3.service:0"));
+}
+
 /* One file that includes itself twice, and the like, end in bounds. */
 static void test_bombs(void **state)
 {
@@ -211,10 +230,8 @@ static int stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_machines),
-        cmocka_unit_test(test_hostile_files),
-        cmocka_unit_test(test_bombs),
-        cmocka_unit_test(test_no_tree),
+        cmocka_unit_test(test_machines), cmocka_unit_test(test_hostile_files), cmocka_unit_test(test_masked_units),
+        cmocka_unit_test(test_bombs),    cmocka_unit_test(test_no_tree),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
