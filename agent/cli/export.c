@@ -16,12 +16,12 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "cli/approval.h"
 #include "cli/ask.h"
 #include "cli/cli.h"
+#include "cli/export_list.h"
 #include "cli/export_talk.h"
 #include "cli/factor.h"
-#include "cli/factor_tty.h"
-#include "cli/grant_show.h"
 #include "cli/i18n.h"
 #include "cli/passphrase.h"
 #include "cli/value.h"
@@ -33,8 +33,6 @@ enum {
     OPTION_TO,
     OPTION_REASON,
     OPTION_APPROVER,
-    APPROVERS_MAX = 3,
-    REASON_MAX = 200,
     DEADLINE_MS = 60000,
 };
 
@@ -48,10 +46,9 @@ const struct cli_option cli_export_options[] = {
 };
 
 struct wish {
-    const char *device, *reason;
-    struct factor_person approvers[APPROVERS_MAX];
-    size_t n;
-    struct passphrase *codes[1 + APPROVERS_MAX]; /* the first is one's own */
+    const char *device;
+    struct approval approval;
+    char list[DIGEST_HEX_SIZE]; /* of the files */
     struct export_talk talk;
     json_t *begun; /* kuraband's answer */
     struct cli *c;
@@ -62,37 +59,12 @@ struct wish {
 
 static void wish_done(struct wish *w)
 {
-    for (size_t i = 0; i < w->n; i++)
-        factor_person_done(&w->approvers[i]);
-    for (size_t i = 0; i < ELEMENTS(w->codes); i++)
-        w->codes[i] = passphrase_free(w->codes[i]);
+    approval_done(&w->approval);
     export_talk_done(&w->talk);
     json_decref(w->begun);
 }
 
 /* --- what was given --- */
-
-static enum cli_exit take_approvers(struct cli *c, const struct cli_arguments *a, struct wish *w)
-{
-    for (size_t i = 0; i < a->n_given; i++) {
-        enum cli_exit code;
-
-        if (a->given[i].option != OPTION_APPROVER)
-            continue;
-        if (w->n == APPROVERS_MAX)
-            return cli_usage(c, _("at most %d people approve"), APPROVERS_MAX);
-        code = factor_person(c, a->given[i].value, &w->approvers[w->n]);
-        if (code != CLI_OK)
-            return code;
-        w->n++;
-        if (w->approvers[w->n - 1].uid == getuid())
-            return cli_usage(c, "%s", _("somebody else approves, not you"));
-        for (size_t k = 0; k + 1 < w->n; k++)
-            if (w->approvers[k].uid == w->approvers[w->n - 1].uid)
-                return cli_usage(c, _("%s approves once only"), cli_safe(c, w->approvers[k].name));
-    }
-    return CLI_OK;
-}
 
 /* Every one of them is looked at, so that a person sees all that is wrong at once. */
 static enum cli_exit open_files(struct cli *c, const struct cli_arguments *a, struct wish *w)
@@ -115,6 +87,8 @@ static enum cli_exit open_files(struct cli *c, const struct cli_arguments *a, st
             cli_error(c, S_ISDIR(st.st_mode) ? _("%s is a directory: name its files") : _("%s is no file"),
                       cli_safe(c, f->path));
             code = CLI_FAILED;
+        } else {
+            f->size = (uint64_t)st.st_size;
         }
     }
     return code;
@@ -125,17 +99,16 @@ static enum cli_exit take_arguments(struct cli *c, const struct cli_arguments *a
     enum cli_exit code;
 
     w->device = a->values[OPTION_TO];
-    w->reason = a->values[OPTION_REASON];
     if (!w->device || !*w->device)
         return cli_usage(c, "%s", _("--to is needed: which medium? “kuraban devices” lists them"));
-    if (!w->reason || !*w->reason)
-        return cli_usage(c, "%s", _("--reason is needed: what is it for?"));
-    if (strlen(w->reason) > REASON_MAX || !text_is_printable_utf8(w->reason))
-        return cli_usage(c, _("--reason is one line of at most %d bytes"), REASON_MAX);
     if (a->n_words > EXPORT_FILES_MAX)
         return cli_usage(c, _("at most %d files at once"), EXPORT_FILES_MAX);
-    code = take_approvers(c, a, w);
-    return code == CLI_OK ? open_files(c, a, w) : code;
+    code = approval_take(c, a, OPTION_REASON, OPTION_APPROVER, &w->approval);
+    if (code == CLI_OK)
+        code = open_files(c, a, w);
+    if (code == CLI_OK)
+        code = export_list_name(c, w->talk.files, w->talk.n);
+    return code == CLI_OK ? export_list_hex(c, w->talk.files, w->talk.n, w->list) : code;
 }
 
 /* --- asking kuraband --- */
@@ -145,17 +118,10 @@ static int add_fields(struct buf *b, const struct wish *w)
     int r = buf_add_string(b, w->device);
 
     if (r == 0)
-        r = buf_add_string(b, w->reason);
+        r = buf_add_string(b, w->approval.reason);
     if (r == 0)
-        r = buf_add_string(b, w->codes[0] ? w->codes[0]->text : "");
-    if (r == 0)
-        r = buf_add_u8(b, (uint8_t)w->n);
-    for (size_t i = 0; r == 0 && i < w->n; i++) {
-        r = buf_add_u32(b, w->approvers[i].uid);
-        if (r == 0)
-            r = buf_add_string(b, w->codes[1 + i] ? w->codes[1 + i]->text : "");
-    }
-    return r;
+        r = buf_add_string(b, w->list);
+    return r == 0 ? approval_add_fields(b, &w->approval) : r;
 }
 
 static enum cli_exit ask_kuraband(struct cli *c, struct wish *w, uint32_t *ret_code)
@@ -178,43 +144,35 @@ static enum cli_exit ask_kuraband(struct cli *c, struct wish *w, uint32_t *ret_c
     return r < 0 ? ask_failed(c, r) : CLI_OK;
 }
 
+/* The medium by what kuraband knows of it: what the person typed may be any of its names. */
+static void show_list(struct cli *c, void *context)
+{
+    const struct wish *w = context;
+    const char *name = value_string(w->begun, "name"), *serial = value_string(w->begun, "serial");
+    char device[256];
+
+    (void)snprintf(device, sizeof(device), "%.60s%s%.60s%s%.60s", value_string(w->begun, "node"), *name ? ", " : "",
+                   name, *serial ? ", " : "", serial);
+    export_list_show(c, &(struct export_list_words){
+                            .device = device, .reason = w->approval.reason, .files = w->talk.files, .n = w->talk.n});
+}
+
 static enum cli_exit ask_codes(struct cli *c, struct wish *w)
 {
-    enum cli_exit code = CLI_OK;
+    const json_t *asked = json_object_get(w->begun, "asked");
+    int64_t approvals = value_number(w->begun, "approvals");
 
-    if (!factor_tty_is_there()) {
-        cli_error(c, "%s", _("codes are asked on a terminal, and there is none"));
-        return CLI_USAGE;
-    }
-    for (size_t i = 0; i < 1 + w->n && code == CLI_OK; i++) {
-        char prompt[256];
-
-        if (i > 0)
-            (void)snprintf(prompt, sizeof(prompt), _("%s, your code, to approve this (nothing is shown): "),
-                           cli_safe(c, w->approvers[i - 1].name));
-        else
-            (void)snprintf(prompt, sizeof(prompt), "%s", _("Your code (nothing is shown): "));
-        code = passphrase_ask(c, prompt, &w->codes[i]);
-        if (code == CLI_OK && (w->codes[i]->size == 0 || w->codes[i]->size > MFA_CODE_MAX))
-            code = factor_refused(c, w->codes[i]->size == 0 ? MFA_REFUSED : MFA_WRONG, 0);
-    }
-    return code;
+    approval_tell_unasked(c, &w->approval, json_object_get(w->begun, "unasked"));
+    if ((int64_t)json_array_size(asked) < approvals)
+        cli_error(c,
+                  ngettext("some files need the approval of %d colleague: --approver USER",
+                           "some files need the approval of %d colleagues: --approver USER for each",
+                           (unsigned long)approvals),
+                  (int)approvals);
+    return approval_ask(c, &w->approval, asked, show_list, w);
 }
 
 /* --- what is refused --- */
-
-static enum cli_exit tell_code(struct cli *c, const json_t *answer)
-{
-    int64_t whose = value_number(answer, "whose");
-    char person[64];
-
-    if (whose != (int64_t)getuid())
-        cli_error(c, _("the code of %s was not accepted:"), cli_safe(c, grant_person(whose, person, sizeof(person))));
-    for (int i = 0; i < MFA_OUTCOME_COUNT_; i++)
-        if (text_equal(mfa_outcome_name((enum mfa_outcome)i), value_string(answer, "outcome")))
-            return factor_refused(c, (uint8_t)i, (uint32_t)value_number(answer, "number"));
-    return factor_bad_answer(c);
-}
 
 /* Why an export did not begin, or did not end well: stable reasons of kuraband and of the exporting process. */
 static const struct {
@@ -226,6 +184,9 @@ static const struct {
     {"target", N_("nothing may be exported to this medium"), CLI_NOT_PERMITTED},
     {"locked", N_("somebody else has unlocked it: “kuraban unlock --status”"), CLI_NOT_PERMITTED},
     {"approval", N_("too few colleagues approve: --approver USER for each"), CLI_NO},
+    {"approver", N_("somebody is named who may not approve this"), CLI_NOT_PERMITTED},
+    {"list", N_("these are not the files that the codes were given for: one has changed its size; begin anew"),
+     CLI_FAILED},
     {"busy", N_("the medium is in use, or another export is running; try again when it is free"), CLI_FAILED},
     {"journal", N_("the journal could not take it, so nothing was given"), CLI_FAILED},
     {"ledger", N_("what was taken out today could not be counted, so nothing was given"), CLI_FAILED},
@@ -263,7 +224,12 @@ static enum cli_exit tell_not_begun(struct cli *c, const struct wish *w, uint32_
     if (code == CTL_CODE_INVALID)
         return cli_usage(c, "%s", _("kuraband does not accept these values"));
     if (text_equal(reason, "code"))
-        return tell_code(c, w->begun);
+        return approval_tell_code(c, w->begun);
+    if (text_equal(reason, "rule")) {
+        cli_error(c, _("%s [rule %s]"), _(why_words_of(value_string(w->begun, "verdict_reason"))->reason),
+                  cli_safe(c, value_string(w->begun, "rule")));
+        return CLI_NOT_PERMITTED;
+    }
     return tell_end(c, reason, value_string(w->begun, "message"));
 }
 
@@ -379,8 +345,6 @@ static enum cli_exit take_out(struct cli *c, struct wish *w)
     enum cli_exit result = ask_kuraband(c, w, &code);
 
     if (result == CLI_OK && code == CTL_CODE_FAILED && text_equal(value_string(w->begun, "reason"), "code-needed")) {
-        if (value_number(w->begun, "approvals") > (int64_t)w->n)
-            return tell_end(c, "approval", "");
         result = ask_codes(c, w);
         if (result == CLI_OK)
             result = ask_kuraband(c, w, &code);
@@ -391,6 +355,8 @@ static enum cli_exit take_out(struct cli *c, struct wish *w)
         return tell_not_begun(c, w, code);
     if (w->talk.socket < 0)
         return factor_bad_answer(c);
+    if (!w->approval.codes[0])
+        approval_tell_unasked(c, &w->approval, json_object_get(w->begun, "unasked"));
     return talk(c, w);
 }
 

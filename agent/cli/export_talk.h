@@ -10,9 +10,11 @@
 /* The client's side of docs/PROTOCOL.export.md: with the process that does the export. */
 
 struct export_file {
-    const char *path;    /* as it was given */
-    int fd;              /* O_PATH */
-    char *reason, *rule; /* of a refusal */
+    const char *path;               /* as it was given */
+    int fd;                         /* O_PATH */
+    uint64_t size;                  /* when it was named */
+    char name[EXPORT_NAME_MAX + 1]; /* on the medium */
+    char *reason, *rule;            /* of a refusal */
 };
 
 struct export_talk {

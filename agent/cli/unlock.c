@@ -13,17 +13,15 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "cli/approval.h"
 #include "cli/ask.h"
 #include "cli/cli.h"
-#include "cli/factor.h"
-#include "cli/factor_tty.h"
 #include "cli/grant_show.h"
 #include "cli/i18n.h"
 #include "cli/passphrase.h"
 #include "cli/value.h"
 #include "cli/why_words.h"
 #include "ctl/protocol.h"
-#include "mfa/mfa.h"
 
 enum {
     OPTION_FOR,
@@ -32,8 +30,6 @@ enum {
     OPTION_STATUS,
     OPTION_WATCH,
     OPTION_END,
-    APPROVERS_MAX = 3,
-    REASON_MAX = 200,
     SECONDS_MAX = 8 * 3600,
     DEADLINE_MS = 60000,
 };
@@ -50,20 +46,10 @@ const struct cli_option cli_unlock_options[] = {
 };
 
 struct unlock {
-    const char *device, *reason;
+    const char *device;
     uint32_t seconds; /* 0: as policy permits */
-    struct factor_person approvers[APPROVERS_MAX];
-    size_t n;
-    struct passphrase *codes[1 + APPROVERS_MAX]; /* the first is one's own */
+    struct approval approval;
 };
-
-static void unlock_done(struct unlock *u)
-{
-    for (size_t i = 0; i < u->n; i++)
-        factor_person_done(&u->approvers[i]);
-    for (size_t i = 0; i < ELEMENTS(u->codes); i++)
-        u->codes[i] = passphrase_free(u->codes[i]);
-}
 
 /* --- what was given --- */
 
@@ -90,40 +76,16 @@ static int parse_time(const char *text, uint32_t *ret)
     return 0;
 }
 
-static enum cli_exit take_approvers(struct cli *c, const struct cli_arguments *a, struct unlock *u)
-{
-    for (size_t i = 0; i < a->n_given; i++) {
-        struct factor_person person = {0};
-        enum cli_exit code;
-
-        if (a->given[i].option != OPTION_APPROVER)
-            continue;
-        if (u->n == APPROVERS_MAX)
-            return cli_usage(c, _("at most %d people approve"), APPROVERS_MAX);
-        code = factor_person(c, a->given[i].value, &person);
-        if (code != CLI_OK)
-            return code;
-        u->approvers[u->n++] = person;
-        if (person.uid == getuid())
-            return cli_usage(c, "%s", _("somebody else approves, not you"));
-        for (size_t k = 0; k + 1 < u->n; k++)
-            if (u->approvers[k].uid == person.uid)
-                return cli_usage(c, _("%s approves once only"), cli_safe(c, person.name));
-    }
-    return CLI_OK;
-}
-
 static enum cli_exit take_arguments(struct cli *c, const struct cli_arguments *a, struct unlock *u)
 {
+    enum cli_exit code = approval_take(c, a, OPTION_REASON, OPTION_APPROVER, &u->approval);
+
     u->device = a->n_words > 0 ? a->words[0] : "";
-    u->reason = a->values[OPTION_REASON];
-    if (!u->reason || !*u->reason)
-        return cli_usage(c, "%s", _("--reason is needed: what is it for?"));
-    if (strlen(u->reason) > REASON_MAX || !text_is_printable_utf8(u->reason))
-        return cli_usage(c, _("--reason is one line of at most %d bytes"), REASON_MAX);
+    if (code != CLI_OK)
+        return code;
     if (a->values[OPTION_FOR] && parse_time(a->values[OPTION_FOR], &u->seconds) < 0)
         return cli_usage(c, "%s", _("--for is a time like 15m, 1h or 90s, at most 8h"));
-    return take_approvers(c, a, u);
+    return CLI_OK;
 }
 
 /* --- refusals --- */
@@ -139,19 +101,6 @@ static enum cli_exit tell_not_locked(struct cli *c, const json_t *answer)
     else
         cli_error(c, "%s", _("nothing here is locked"));
     return CLI_NO;
-}
-
-static enum cli_exit tell_code(struct cli *c, const json_t *answer)
-{
-    int64_t whose = value_number(answer, "whose");
-    char person[64];
-
-    if (whose != (int64_t)getuid())
-        cli_error(c, _("the code of %s was not accepted:"), cli_safe(c, grant_person(whose, person, sizeof(person))));
-    for (int i = 0; i < MFA_OUTCOME_COUNT_; i++)
-        if (text_equal(mfa_outcome_name((enum mfa_outcome)i), value_string(answer, "outcome")))
-            return factor_refused(c, (uint8_t)i, (uint32_t)value_number(answer, "number"));
-    return factor_bad_answer(c);
 }
 
 static enum cli_exit tell_refusal(struct cli *c, const struct unlock *u, const json_t *answer)
@@ -181,7 +130,7 @@ static enum cli_exit tell_refusal(struct cli *c, const struct unlock *u, const j
     if (text_equal(reason, "not-locked"))
         return tell_not_locked(c, answer);
     if (text_equal(reason, "code"))
-        return tell_code(c, answer);
+        return approval_tell_code(c, answer);
     for (size_t i = 0; i < ELEMENTS(plain); i++) {
         if (text_equal(reason, plain[i].reason)) {
             cli_error(c, "%s", _(plain[i].words));
@@ -216,17 +165,8 @@ static int add_fields(struct buf *b, const struct unlock *u)
     if (r == 0)
         r = buf_add_u32(b, u->seconds);
     if (r == 0)
-        r = buf_add_string(b, u->reason);
-    if (r == 0)
-        r = buf_add_string(b, u->codes[0] ? u->codes[0]->text : "");
-    if (r == 0)
-        r = buf_add_u8(b, (uint8_t)u->n);
-    for (size_t i = 0; r == 0 && i < u->n; i++) {
-        r = buf_add_u32(b, u->approvers[i].uid);
-        if (r == 0)
-            r = buf_add_string(b, u->codes[1 + i] ? u->codes[1 + i]->text : "");
-    }
-    return r;
+        r = buf_add_string(b, u->approval.reason);
+    return r == 0 ? approval_add_fields(b, &u->approval) : r;
 }
 
 /* CLI_OK: an answer, whatever its code. */
@@ -274,34 +214,6 @@ static enum cli_exit refused(struct cli *c, const struct unlock *u, uint32_t cod
     return result;
 }
 
-static enum cli_exit ask_code(struct cli *c, const struct factor_person *approver, struct passphrase **ret)
-{
-    char prompt[256];
-
-    if (approver)
-        (void)snprintf(prompt, sizeof(prompt), _("%s, your code, to approve this (nothing is shown): "),
-                       cli_safe(c, approver->name));
-    else
-        (void)snprintf(prompt, sizeof(prompt), "%s", _("Your code (nothing is shown): "));
-    return passphrase_ask(c, prompt, ret);
-}
-
-static enum cli_exit ask_codes(struct cli *c, struct unlock *u)
-{
-    enum cli_exit code = CLI_OK;
-
-    if (!factor_tty_is_there()) {
-        cli_error(c, "%s", _("codes are asked on a terminal, and there is none"));
-        return CLI_USAGE;
-    }
-    for (size_t i = 0; i < 1 + u->n && code == CLI_OK; i++) {
-        code = ask_code(c, i == 0 ? NULL : &u->approvers[i - 1], &u->codes[i]);
-        if (code == CLI_OK && (u->codes[i]->size == 0 || u->codes[i]->size > MFA_CODE_MAX))
-            code = factor_refused(c, u->codes[i]->size == 0 ? MFA_REFUSED : MFA_WRONG, 0);
-    }
-    return code;
-}
-
 static void text_given(struct cli *c, const json_t *grant)
 {
     int64_t minutes = (value_number(grant, "seconds") + 59) / 60;
@@ -327,7 +239,7 @@ static enum cli_exit unlock(struct cli *c, struct unlock *u)
         return refused(c, u, code, answer);
     json_decref(answer);
     answer = NULL;
-    result = ask_codes(c, u);
+    result = approval_ask(c, &u->approval, NULL, NULL, NULL);
     if (result == CLI_OK)
         result = ask_unlock(c, u, &code, &answer);
     if (result != CLI_OK)
@@ -393,6 +305,6 @@ enum cli_exit cli_unlock(struct cli *c, const struct cli_arguments *a)
     code = take_arguments(c, a, &u);
     if (code == CLI_OK)
         code = unlock(c, &u);
-    unlock_done(&u);
+    approval_done(&u.approval);
     return code;
 }

@@ -15,6 +15,8 @@ struct rulebook;
 
 /* Text that others chose (a path, a mount's source): what is not printable UTF-8 is escaped, because JSON takes nothing else. */
 struct json_t *answer_foreign_text(const char *text);
+/* Takes the value; NULL for either: nothing is added. */
+void answer_add(struct json_t *object, const char *key, struct json_t *value);
 
 struct json_t *answer_refusal(const struct audit_event *e);
 struct json_t *answer_status(struct daemon *d);

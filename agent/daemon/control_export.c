@@ -1,34 +1,31 @@
 /*
- * The verb that begins an export. What needs no code is asked first; then the code of who asks, then those of who approves. Owns the codes
- * while they are here, and wipes them. Must not: run the export (exports.c).
+ * The verb that begins an export. What needs no code is asked first; then the codes (codes.c) of those whom the rules want. Must not: run the
+ * export (exports.c).
  */
 #include "daemon/control_export.h"
 
 #include <errno.h>
 #include <jansson.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
+#include "base/digest.h"
 #include "base/text.h"
+#include "daemon/answers.h"
+#include "daemon/codes.h"
 #include "daemon/daemon.h"
 #include "daemon/exports.h"
-#include "daemon/factor.h"
 #include "daemon/recorder.h"
-#include "daemon/rulebook.h"
-#include "daemon/sessions.h"
 #include "device/block.h"
 
 /* --- the request --- */
 
 struct fields {
     char *device, *reason;
-    uint8_t n;
-    uid_t approvers[GRANT_APPROVERS_MAX];
-    char *codes[1 + GRANT_APPROVERS_MAX]; /* the first is that of who asks; "": none */
+    char *list; /* digest of the files, in hex */
+    struct codes codes;
 };
 
 struct inquiry {
@@ -36,62 +33,41 @@ struct inquiry {
     const struct ctl_call *call;
     struct fields fields;
     const struct medium *medium;
+    struct decide_person person;
+    gid_t *gids; /* of the person */
+    struct codes_people approvers;
+    struct exports_wanted wanted;
     json_t **ret;
 };
 
-static void fields_done(struct fields *f)
+static void inquiry_done(struct inquiry *q)
 {
-    for (size_t i = 0; i < ELEMENTS(f->codes); i++) {
-        if (f->codes[i])
-            OPENSSL_cleanse(f->codes[i], strlen(f->codes[i]));
-        free(f->codes[i]);
-    }
-    free(f->device);
-    free(f->reason);
-}
-
-static int get_approvers(struct buf_reader *in, struct fields *ret)
-{
-    int r = buf_get_u8(in, &ret->n);
-
-    if (r >= 0 && ret->n > GRANT_APPROVERS_MAX)
-        r = -EBADMSG;
-    for (size_t i = 0; r >= 0 && i < ret->n; i++) {
-        uint32_t uid = 0;
-
-        r = buf_get_u32(in, &uid);
-        if (r >= 0)
-            r = buf_get_string(in, MFA_CODE_MAX, &ret->codes[1 + i]);
-        ret->approvers[i] = uid;
-    }
-    return r;
+    codes_done(&q->fields.codes);
+    codes_people_done(&q->approvers);
+    free(q->fields.device);
+    free(q->fields.reason);
+    free(q->fields.list);
+    free(q->gids);
 }
 
 static int get_fields(struct buf_reader *in, struct fields *ret)
 {
+    struct digest list;
     int r = buf_get_string(in, GRANT_DEVICE_SIZE - 1, &ret->device);
 
     if (r >= 0)
         r = buf_get_string(in, GRANT_REASON_MAX, &ret->reason);
     if (r >= 0)
-        r = buf_get_string(in, MFA_CODE_MAX, &ret->codes[0]);
+        r = buf_get_string(in, DIGEST_HEX_SIZE - 1, &ret->list);
     if (r >= 0)
-        r = get_approvers(in, ret);
-    if (r >= 0)
-        r = buf_get_end(in);
+        r = codes_get(in, &ret->codes);
     if (r >= 0 && (ret->device[0] == '\0' || ret->reason[0] == '\0' || !text_is_printable_utf8(ret->reason) ||
-                   !text_is_printable_utf8(ret->device)))
+                   !text_is_printable_utf8(ret->device) || digest_from_hex(ret->list, &list) < 0))
         r = -EBADMSG;
     return r;
 }
 
 /* --- refusing --- */
-
-static void add(json_t *o, const char *key, json_t *value)
-{
-    if (o && json_object_set_new(o, key, value) < 0)
-        json_decref(value);
-}
 
 /* Who may not, or cannot show that they may, is an event; a mistyped name is none (verdict_reason NULL). */
 static enum ctl_code refuse(const struct inquiry *q, const char *reason, const char *text, const char *verdict_reason)
@@ -100,7 +76,7 @@ static enum ctl_code refuse(const struct inquiry *q, const char *reason, const c
 
     *q->ret = json_pack("{s:s, s:s}", "message", text, "reason", reason);
     if (q->medium)
-        add(*q->ret, "device", json_string(q->medium->id));
+        answer_add(*q->ret, "device", json_string(q->medium->id));
     if (!verdict_reason || !q->medium)
         return CTL_CODE_FAILED;
     audit_event_init(&e, AUDIT_EXPORT_FAILED);
@@ -108,10 +84,11 @@ static enum ctl_code refuse(const struct inquiry *q, const char *reason, const c
     e.has_uid = e.has_verdict = true;
     e.uid = q->call->peer->uid;
     e.pid = q->call->peer->pid;
-    audit_set(e.rule, sizeof(e.rule), q->medium->rule);
+    audit_set(e.rule, sizeof(e.rule), q->wanted.rule[0] != '\0' ? q->wanted.rule : q->medium->rule);
     audit_set(e.reason, sizeof(e.reason), verdict_reason);
     audit_set(e.message, sizeof(e.message), text);
-    recorder_add_with(q->d->recorder, &e, "export", json_pack("{s:s}", "reason", q->fields.reason));
+    recorder_add_with(q->d->recorder, &e, "export",
+                      json_pack("{s:s, s:s}", "reason", q->fields.reason, "list", q->fields.list));
     return CTL_CODE_FAILED;
 }
 
@@ -168,38 +145,63 @@ static int find_medium(struct inquiry *q)
     return n > 1 ? -ENOTUNIQ : any ? 0 : -ENOENT;
 }
 
-/* --- what is to be shown --- */
+/* --- whose codes --- */
 
-struct wanted {
-    uint8_t factors;
-    unsigned approvals;
-    bool any; /* a rule names the target */
-};
-
-/* Which files it will be is not known yet: what any rule of the target asks for. Each file is decided by its own rule later. */
-static void find_wanted(const struct inquiry *q, struct wanted *ret)
+static enum ctl_code refuse_by_rule(const struct inquiry *q)
 {
-    const struct policy *p = rulebook_policy(q->d->rulebook);
+    const struct exports_wanted *w = &q->wanted;
+    enum ctl_code code;
+    size_t n = 0;
 
-    *ret = (struct wanted){0};
-    for (size_t i = 0; i < p->n_export; i++) {
-        const struct policy_export_rule *r = &p->export[i];
-
-        for (size_t j = 0; j < r->to.n; j++) {
-            if (strcmp(r->to.items[j], q->medium->rule) != 0)
-                continue;
-            ret->any = true;
-            ret->factors |= r->factors;
-            ret->approvals = r->approvals > ret->approvals ? r->approvals : ret->approvals;
-        }
-    }
+    for (size_t i = 0; i < q->fields.codes.n; i++)
+        n += w->asked[i];
+    if (w->reason == REASON_DEFAULT)
+        return refuse(q, "target", "no rule exports to this medium", verdict_reason_name(w->reason));
+    if (w->reason != REASON_APPROVAL)
+        code = refuse(q, "rule", "no rule permits it to this person now", verdict_reason_name(w->reason));
+    else if (n < q->fields.codes.n)
+        code = refuse(q, "approver", "somebody is named who may not approve this", "approval");
+    else
+        code = refuse(q, "approval", "too few other people approve", "approval");
+    answer_add(*q->ret, "rule", json_string(w->rule));
+    answer_add(*q->ret, "verdict_reason", json_string(verdict_reason_name(w->reason)));
+    answer_add(*q->ret, "approvals", json_integer(w->approvals));
+    return code;
 }
 
-static enum ctl_code ask_for_codes(const struct inquiry *q, const struct wanted *w)
+/* The uids of the approvers of whom a code is wanted, or of the others. */
+static size_t pick(const struct inquiry *q, bool asked, uid_t ret[static GRANT_APPROVERS_MAX])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < q->fields.codes.n; i++)
+        if (q->wanted.asked[i] == asked)
+            ret[n++] = q->fields.codes.approvers[i];
+    return n;
+}
+
+static json_t *people(const struct inquiry *q, bool asked)
+{
+    uid_t uids[GRANT_APPROVERS_MAX];
+    size_t n = pick(q, asked, uids);
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(array, json_integer(uids[i]));
+    return array;
+}
+
+/* With what the person who gives one has to know: which medium it is. */
+static enum ctl_code ask_for_codes(const struct inquiry *q)
 {
     enum ctl_code code = refuse(q, "code-needed", "a code is needed", NULL);
 
-    add(*q->ret, "approvals", json_integer(w->approvals));
+    answer_add(*q->ret, "node", answer_foreign_text(q->medium->node));
+    answer_add(*q->ret, "name", answer_foreign_text(q->medium->model));
+    answer_add(*q->ret, "serial", answer_foreign_text(q->medium->serial));
+    answer_add(*q->ret, "approvals", json_integer(q->wanted.approvals));
+    answer_add(*q->ret, "asked", people(q, true));
+    answer_add(*q->ret, "unasked", people(q, false));
     return code;
 }
 
@@ -210,66 +212,41 @@ static enum ctl_code refuse_code(const struct inquiry *q, uid_t whose, const str
 
     (void)snprintf(text, sizeof(text), "code of user %u: %s", whose, mfa_outcome_name(result->outcome));
     code = refuse(q, "code", text, whose == q->call->peer->uid ? "factor" : "approval");
-    add(*q->ret, "whose", json_integer(whose));
-    add(*q->ret, "outcome", json_string(mfa_outcome_name(result->outcome)));
-    add(*q->ret, "number", json_integer(result->number));
+    codes_describe(*q->ret, whose, result);
     return code;
 }
 
-static bool approvers_are_others(const struct inquiry *q)
-{
-    for (size_t i = 0; i < q->fields.n; i++) {
-        if (q->fields.approvers[i] == q->call->peer->uid)
-            return false;
-        for (size_t j = 0; j < i; j++)
-            if (q->fields.approvers[i] == q->fields.approvers[j])
-                return false;
-    }
-    return true;
-}
-
-/* All or nothing; but what was given is used up, and what was wrong counts. */
 static int check_codes(const struct inquiry *q, enum ctl_code *ret)
 {
-    char about[AUDIT_ID_MAX];
+    char about[AUDIT_TEXT_MAX];
+    const struct codes_use use = {
+        .daemon = q->d, .peer = q->call->peer, .purpose = "export", .about = about, .asked = q->wanted.asked};
+    struct mfa_result result;
+    uid_t whose = 0;
+    int r;
 
-    (void)snprintf(about, sizeof(about), "export %s", q->medium->id);
-    for (size_t i = 0; i < 1U + q->fields.n; i++) {
-        struct mfa_result result = {0};
-        const struct factor_attempt attempt = {
-            .peer = q->call->peer,
-            .uid = i == 0 ? q->call->peer->uid : q->fields.approvers[i - 1],
-            .purpose = i == 0 ? "export" : "approve",
-            .about = about,
-            .code = q->fields.codes[i],
-        };
-
-        factor_verify(q->d, &attempt, &result);
-        if (result.outcome != MFA_ACCEPTED) {
-            *ret = refuse_code(q, attempt.uid, &result);
-            return -EPERM;
-        }
-    }
-    return 0;
+    (void)snprintf(about, sizeof(about), "export %.40s; list %s", q->medium->id, q->fields.list);
+    r = codes_verify(&q->fields.codes, &use, &whose, &result);
+    if (r < 0)
+        *ret = refuse_code(q, whose, &result);
+    return r;
 }
 
 /* --- the whole --- */
 
-/* Before a code is looked at. That somebody is there whom the medium's rule means makes nobody else one of them. */
-static int check_person(const struct inquiry *q, enum ctl_code *ret)
+/* That somebody is there whom the medium's rule means makes nobody else one of them. */
+static int check_person(struct inquiry *q, enum ctl_code *ret)
 {
-    struct decide_person person = {.uid = q->call->peer->uid, .login_uid = q->call->peer->uid};
-    _cleanup_free_ gid_t *gids = NULL;
+    uid_t uid = q->call->peer->uid;
     enum verdict_reason reason = REASON_UNKNOWN;
     gid_t *all;
     size_t n = 0;
 
-    if (ctl_call_groups(q->call, &gids, &n) >= 0 && (all = reallocarray(gids, n + 1, sizeof(*all)))) {
-        gids = all;
-        gids[n] = q->call->peer->gid;
-        person.gids = gids;
-        person.n_gids = n + 1;
-        reason = exports_target_reason(q->d, q->medium, &person);
+    if (ctl_call_groups(q->call, &q->gids, &n) >= 0 && (all = reallocarray(q->gids, n + 1, sizeof(*all)))) {
+        q->gids = all;
+        all[n] = q->call->peer->gid;
+        q->person = (struct decide_person){.uid = uid, .login_uid = uid, .gids = all, .n_gids = n + 1};
+        reason = exports_target_reason(q->d, q->medium, &q->person);
     }
     if (reason == REASON_RULE)
         return 0;
@@ -277,16 +254,20 @@ static int check_person(const struct inquiry *q, enum ctl_code *ret)
     return -EPERM;
 }
 
-static enum ctl_code begin(struct inquiry *q, bool shown)
+static enum ctl_code begin(struct inquiry *q)
 {
+    uid_t asked[GRANT_APPROVERS_MAX], unasked[GRANT_APPROVERS_MAX];
     struct exports_request r = {.medium = q->medium,
                                 .uid = q->call->peer->uid,
                                 .gid = q->call->peer->gid,
                                 .pid = q->call->peer->pid,
                                 .reason = q->fields.reason,
-                                .factors = shown ? POLICY_FACTOR_TOTP : 0,
-                                .approvers = q->fields.approvers,
-                                .n_approvers = shown ? q->fields.n : 0,
+                                .list = q->fields.list,
+                                .factors = q->wanted.own ? POLICY_FACTOR_TOTP : 0,
+                                .approvers = asked,
+                                .n_approvers = pick(q, true, asked),
+                                .unasked = unasked,
+                                .n_unasked = pick(q, false, unasked),
                                 .ticket = q->call->ticket};
     int e = ctl_call_groups(q->call, &r.gids, &r.n_gids);
 
@@ -295,35 +276,60 @@ static enum ctl_code begin(struct inquiry *q, bool shown)
     return e == 0 ? CTL_CODE_LATER : refuse_begin(q, e);
 }
 
-static enum ctl_code take_out(struct inquiry *q)
+/* What the rules say of this medium, this person and whom they name. */
+static int ask_rules(struct inquiry *q, enum ctl_code *ret)
 {
-    enum ctl_code code = CTL_CODE_FAILED;
-    bool shown = q->fields.codes[0][0] != '\0';
-    struct wanted wanted;
+    const struct exports_question question = {
+        .medium = q->medium, .person = &q->person, .approvers = q->approvers.items, .n_approvers = q->fields.codes.n};
+
+    if (codes_find_people(&q->fields.codes, &q->approvers) < 0) {
+        *ret = refuse(q, "approver", "who is named cannot be looked up", "approval");
+        return -EPERM;
+    }
+    exports_ask(q->d, &question, &q->wanted);
+    if (q->wanted.reason == REASON_RULE)
+        return 0;
+    *ret = refuse_by_rule(q);
+    return -EPERM;
+}
+
+/* Everything that can be known before a code is looked at. */
+static int check_all_else(struct inquiry *q, enum ctl_code *ret)
+{
     int r = find_medium(q);
 
     if (r == -ENOENT)
-        return refuse(q, "no-device", "no medium of that name is there", NULL);
-    if (r < 0)
-        return refuse(q, "ambiguous", "more than one medium has that name: which?", NULL);
-    if (!is_target(q->medium))
-        return refuse(q, "target", "nothing is exported to this medium",
+        *ret = refuse(q, "no-device", "no medium of that name is there", NULL);
+    else if (r < 0)
+        *ret = refuse(q, "ambiguous", "more than one medium has that name: which?", NULL);
+    else if (!is_target(q->medium))
+        *ret = refuse(q, "target", "nothing is exported to this medium",
                       q->medium->verdict.kind == VERDICT_ALLOW ? verdict_reason_name(REASON_TARGET)
                                                                : verdict_reason_name(q->medium->verdict.reason));
-    if (!verdict_is_for(&q->medium->verdict, q->call->peer->uid))
-        return refuse(q, "locked", "somebody else has unlocked this medium", verdict_reason_name(REASON_LOCKED));
-    if (check_person(q, &code) < 0)
+    else if (!verdict_is_for(&q->medium->verdict, q->call->peer->uid))
+        *ret = refuse(q, "locked", "somebody else has unlocked this medium", verdict_reason_name(REASON_LOCKED));
+    else if (check_person(q, ret) < 0)
+        return -EPERM;
+    else if (!codes_are_of_others(&q->fields.codes, q->call->peer->uid))
+        *ret = refuse(q, "approval", "an approver is another person, and each is named once", "approval");
+    else if ((r = exports_check(q->d, q->medium)) != 0)
+        *ret = refuse_begin(q, r);
+    else
+        return ask_rules(q, ret);
+    return -EPERM;
+}
+
+static enum ctl_code take_out(struct inquiry *q)
+{
+    enum ctl_code code = CTL_CODE_FAILED;
+
+    if (check_all_else(q, &code) < 0)
         return code;
-    find_wanted(q, &wanted);
-    if (!wanted.any)
-        return refuse(q, "target", "no rule exports to this medium", verdict_reason_name(REASON_DEFAULT));
-    if (!approvers_are_others(q))
-        return refuse(q, "approval", "an approver is another person, and each is named once", "approval");
-    if (!shown && (wanted.factors & POLICY_FACTOR_TOTP))
-        return ask_for_codes(q, &wanted);
-    if (shown && check_codes(q, &code) < 0)
+    if (q->wanted.own && !codes_are_there(&q->fields.codes, q->wanted.asked))
+        return ask_for_codes(q);
+    if (q->wanted.own && check_codes(q, &code) < 0)
         return code;
-    return begin(q, shown);
+    return begin(q);
 }
 
 enum ctl_code control_on_export(void *context, const struct ctl_call *call, json_t **ret)
@@ -331,6 +337,6 @@ enum ctl_code control_on_export(void *context, const struct ctl_call *call, json
     struct inquiry q = {.d = context, .call = call, .ret = ret};
     enum ctl_code code = get_fields(call->fields, &q.fields) < 0 ? CTL_CODE_INVALID : take_out(&q);
 
-    fields_done(&q.fields);
+    inquiry_done(&q);
     return code;
 }

@@ -1,11 +1,10 @@
 /*
- * The verbs of grants: who may have one. Everything that needs no code is asked first, so that nobody gives a code in vain; then the code of
- * who asks, then those of who approves. Owns the codes while they are here, and wipes them. Must not change devices: unlock.c does.
+ * The verbs of grants: who may have one. Everything that needs no code is asked first, so that nobody gives a code in vain; then the
+ * codes (codes.c). Must not change devices: unlock.c does.
  */
 #include "daemon/control_grant.h"
 
 #include <jansson.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +12,8 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "daemon/answers.h"
+#include "daemon/codes.h"
 #include "daemon/daemon.h"
-#include "daemon/factor.h"
 #include "daemon/recorder.h"
 #include "daemon/rulebook.h"
 #include "daemon/sessions.h"
@@ -30,18 +29,12 @@ enum {
 struct unlock_fields {
     char *device, *reason;
     uint32_t seconds;
-    uint8_t n;
-    uid_t approvers[GRANT_APPROVERS_MAX];
-    char *codes[1 + GRANT_APPROVERS_MAX]; /* the first is that of who asks */
+    struct codes codes;
 };
 
 static void fields_done(struct unlock_fields *f)
 {
-    for (size_t i = 0; i < ELEMENTS(f->codes); i++) {
-        if (f->codes[i])
-            OPENSSL_cleanse(f->codes[i], strlen(f->codes[i]));
-        free(f->codes[i]);
-    }
+    codes_done(&f->codes);
     free(f->device);
     free(f->reason);
 }
@@ -56,21 +49,7 @@ static int get_fields(struct buf_reader *in, struct unlock_fields *ret)
     if (r >= 0)
         r = buf_get_string(in, GRANT_REASON_MAX, &ret->reason);
     if (r >= 0)
-        r = buf_get_string(in, MFA_CODE_MAX, &ret->codes[0]);
-    if (r >= 0)
-        r = buf_get_u8(in, &ret->n);
-    if (r >= 0 && ret->n > GRANT_APPROVERS_MAX)
-        r = -EBADMSG;
-    for (size_t i = 0; r >= 0 && i < ret->n; i++) {
-        uint32_t uid = 0;
-
-        r = buf_get_u32(in, &uid);
-        if (r >= 0)
-            r = buf_get_string(in, MFA_CODE_MAX, &ret->codes[1 + i]);
-        ret->approvers[i] = uid;
-    }
-    if (r >= 0)
-        r = buf_get_end(in);
+        r = codes_get(in, &ret->codes);
     if (r >= 0 &&
         (ret->reason[0] == '\0' || !text_is_printable_utf8(ret->reason) || !text_is_printable_utf8(ret->device)))
         r = -EBADMSG;
@@ -85,22 +64,9 @@ struct inquiry {
     const struct ctl_call *call;
     const struct unlock_fields *fields;
     struct unlock_target target;
-    struct decide_person approvers[GRANT_APPROVERS_MAX];
-    gid_t *gids[GRANT_APPROVERS_MAX]; /* of the approvers */
+    struct codes_people approvers;
     json_t **ret;
 };
-
-static void inquiry_done(struct inquiry *q)
-{
-    for (size_t i = 0; i < ELEMENTS(q->gids); i++)
-        free(q->gids[i]);
-}
-
-static void add(json_t *o, const char *key, json_t *value)
-{
-    if (o && json_object_set_new(o, key, value) < 0)
-        json_decref(value);
-}
 
 /* Who types the wrong name is no event; who may not, or cannot show that they may, is one. */
 static void record_refusal(const struct inquiry *q, const char *verdict_reason, const char *text)
@@ -116,9 +82,9 @@ static void record_refusal(const struct inquiry *q, const char *verdict_reason, 
     unlock_fill_event(q->d, &q->target.device, &e);
     audit_set(e.rule, sizeof(e.rule), q->target.rule);
     audit_set(e.reason, sizeof(e.reason), verdict_reason);
-    for (size_t i = 0; i < q->fields->n && used < sizeof(who); i++)
+    for (size_t i = 0; i < q->fields->codes.n && used < sizeof(who); i++)
         used += (size_t)snprintf(who + used, sizeof(who) - used, "%s%u", i ? ", " : "; approvers ",
-                                 q->fields->approvers[i]);
+                                 q->fields->codes.approvers[i]);
     (void)snprintf(message, sizeof(message), "%s%s; reason: %.180s", text, who, q->fields->reason);
     audit_set(e.message, sizeof(e.message), message);
     recorder_add(q->d->recorder, &e);
@@ -129,8 +95,8 @@ static enum ctl_code refuse(const struct inquiry *q, const char *reason, const c
 {
     *q->ret = json_pack("{s:s, s:s}", "message", text, "reason", reason);
     if (q->target.device.id[0] != '\0') {
-        add(*q->ret, "device", json_string(q->target.device.id));
-        add(*q->ret, "rule", json_string(q->target.rule));
+        answer_add(*q->ret, "device", json_string(q->target.device.id));
+        answer_add(*q->ret, "rule", json_string(q->target.rule));
     }
     if (verdict_reason)
         record_refusal(q, verdict_reason, text);
@@ -145,7 +111,7 @@ static enum ctl_code refuse_outcome(const struct inquiry *q, int outcome)
     switch (outcome) {
     case GRANT_E_APPROVAL:
         code = refuse(q, "approval", "too few other people approve, or one of them twice", "approval");
-        add(*q->ret, "approvals", json_integer(u ? u->approvals : 0));
+        answer_add(*q->ret, "approvals", json_integer(u ? u->approvals : 0));
         return code;
     case GRANT_E_APPROVER:
         return refuse(q, "approver", "somebody is named who may not approve this, or more people than the rule wants",
@@ -176,8 +142,8 @@ static enum ctl_code refuse_target(const struct inquiry *q, int outcome)
         return refuse_outcome(q, GRANT_E_TAKEN);
     code = refuse(q, "not-locked", "it is not locked", NULL);
     if (q->target.verdict) {
-        add(*q->ret, "verdict", json_string(verdict_kind_name(q->target.verdict->kind)));
-        add(*q->ret, "verdict_reason", json_string(verdict_reason_name(q->target.verdict->reason)));
+        answer_add(*q->ret, "verdict", json_string(verdict_kind_name(q->target.verdict->kind)));
+        answer_add(*q->ret, "verdict_reason", json_string(verdict_reason_name(q->target.verdict->reason)));
     }
     return code;
 }
@@ -231,22 +197,6 @@ static int check_person(const struct inquiry *q, enum ctl_code *ret)
     return 0;
 }
 
-/* Groups that cannot be asked for are none: then a rule that names groups has no approval. */
-static int find_approvers(struct inquiry *q)
-{
-    for (size_t i = 0; i < q->fields->n; i++) {
-        struct decide_person *p = &q->approvers[i];
-        int r;
-
-        p->uid = p->login_uid = q->fields->approvers[i];
-        r = sessions_groups_of(p->uid, &q->gids[i], &p->n_gids, &p->groups_unknown);
-        if (r < 0)
-            return r;
-        p->gids = q->gids[i];
-    }
-    return 0;
-}
-
 /* --- codes --- */
 
 static enum ctl_code refuse_code(const struct inquiry *q, uid_t whose, const struct mfa_result *result)
@@ -256,32 +206,21 @@ static enum ctl_code refuse_code(const struct inquiry *q, uid_t whose, const str
 
     (void)snprintf(text, sizeof(text), "code of user %u: %s", whose, mfa_outcome_name(result->outcome));
     code = refuse(q, "code", text, whose == q->call->peer->uid ? "factor" : "approval");
-    add(*q->ret, "whose", json_integer(whose));
-    add(*q->ret, "outcome", json_string(mfa_outcome_name(result->outcome)));
-    add(*q->ret, "number", json_integer(result->number));
+    codes_describe(*q->ret, whose, result);
     return code;
 }
 
-/* All or nothing; but what was given is used up, and what was wrong counts. */
 static int check_codes(const struct inquiry *q, enum ctl_code *ret)
 {
-    for (size_t i = 0; i < 1U + q->fields->n; i++) {
-        struct mfa_result result = {0};
-        const struct factor_attempt attempt = {
-            .peer = q->call->peer,
-            .uid = i == 0 ? q->call->peer->uid : q->fields->approvers[i - 1],
-            .purpose = i == 0 ? "unlock" : "approve",
-            .about = q->target.device.id,
-            .code = q->fields->codes[i],
-        };
+    const struct codes_use use = {
+        .daemon = q->d, .peer = q->call->peer, .purpose = "unlock", .about = q->target.device.id};
+    struct mfa_result result;
+    uid_t whose = 0;
+    int r = codes_verify(&q->fields->codes, &use, &whose, &result);
 
-        factor_verify(q->d, &attempt, &result);
-        if (result.outcome != MFA_ACCEPTED) {
-            *ret = refuse_code(q, attempt.uid, &result);
-            return -EPERM;
-        }
-    }
-    return 0;
+    if (r < 0)
+        *ret = refuse_code(q, whose, &result);
+    return r;
 }
 
 /* What the codes will be for; nothing was tried yet. */
@@ -290,8 +229,9 @@ static enum ctl_code ask_for_codes(const struct inquiry *q)
     const struct policy_unlock *u = grant_unlock_of(rulebook_policy(q->d->rulebook), q->target.rule);
     enum ctl_code code = refuse(q, "code-needed", "a code is needed", NULL);
 
-    add(*q->ret, "approvals", json_integer(u->approvals));
-    add(*q->ret, "seconds", json_integer((u->for_us < GRANT_LONGEST_US ? u->for_us : GRANT_LONGEST_US) / 1000000));
+    answer_add(*q->ret, "approvals", json_integer(u->approvals));
+    answer_add(*q->ret, "seconds",
+               json_integer((u->for_us < GRANT_LONGEST_US ? u->for_us : GRANT_LONGEST_US) / 1000000));
     return code;
 }
 
@@ -300,8 +240,8 @@ static enum ctl_code unlock(struct inquiry *q)
     struct grant_request r = {.uid = q->call->peer->uid,
                               .purpose = GRANT_USE,
                               .rule = q->target.rule,
-                              .approvers = q->approvers,
-                              .n_approvers = q->fields->n,
+                              .approvers = q->approvers.items,
+                              .n_approvers = q->fields->codes.n,
                               .reason = q->fields->reason,
                               .for_us = (int64_t)q->fields->seconds * 1000000};
     struct grant_time now = unlock_now();
@@ -314,12 +254,12 @@ static enum ctl_code unlock(struct inquiry *q)
     r.device = q->target.device;
     if (check_person(q, &code) < 0)
         return code;
-    if (find_approvers(q) < 0)
+    if (codes_find_people(&q->fields->codes, &q->approvers) < 0)
         return refuse_outcome(q, GRANT_E_APPROVER);
     outcome = grant_check(q->d->grants, rulebook_policy(q->d->rulebook), &r, &now, true);
     if (outcome != 0)
         return refuse_outcome(q, outcome);
-    if (q->fields->codes[0][0] == '\0')
+    if (!codes_are_there(&q->fields->codes, NULL))
         return ask_for_codes(q);
     if (check_codes(q, &code) < 0)
         return code;
@@ -338,7 +278,7 @@ enum ctl_code control_on_unlock(void *context, const struct ctl_call *call, json
     struct inquiry q = {.d = context, .call = call, .fields = &fields, .ret = ret};
     enum ctl_code code = get_fields(call->fields, &fields) < 0 ? CTL_CODE_INVALID : unlock(&q);
 
-    inquiry_done(&q);
+    codes_people_done(&q.approvers);
     fields_done(&fields);
     return code;
 }

@@ -54,7 +54,8 @@ static json_t *approvers_json(const struct exporting *x)
 
 json_t *exports_record(const struct exporting *x)
 {
-    json_t *o = json_pack("{s:s, s:s, s:o}", "id", x->id, "reason", x->reason, "approvers", approvers_json(x));
+    json_t *o = json_pack("{s:s, s:s, s:o, s:s}", "id", x->id, "reason", x->reason, "approvers", approvers_json(x),
+                          "list", x->list);
 
     if (o && x->phase >= EXPORTS_CONTAINER)
         (void)json_object_set_new(o, "container", json_string(container_name(x)));
@@ -241,6 +242,9 @@ static int exporting_new(struct daemon *d, const struct exports_request *r, stru
     (void)snprintf(x->target, sizeof(x->target), "%.64s", r->medium->rule);
     (void)snprintf(x->medium_id, sizeof(x->medium_id), "%s", r->medium->id);
     (void)snprintf(x->reason, sizeof(x->reason), "%.200s", r->reason);
+    (void)snprintf(x->list, sizeof(x->list), "%s", r->list);
+    for (size_t i = 0; i < r->n_unasked && i < ELEMENTS(x->unasked); i++)
+        x->unasked[x->n_unasked++] = r->unasked[i];
     buf_init(&x->in, FRAME_HEADER_SIZE + FRAME_BODY_MAX);
     e = make_id(x->id);
     if (e >= 0)
@@ -294,20 +298,25 @@ static void make_name(char ret[static 64])
     (void)strftime(ret, 64, "kuraban-%Y%m%d-%H%M%S", &tm);
 }
 
-static int begin(struct daemon *d, const struct exports_request *r)
+int exports_check(struct daemon *d, const struct medium *m)
 {
-    struct exporting *x = NULL;
-    char name[64];
-    int e;
-
     if (d->exports->now && d->exports->now->phase == EXPORTS_ENDED)
         exports_end(d->exports->now, NULL, ""); /* only its process is still there */
     if (d->exports->now || d->exports->leaving)
         return EXPORTS_E_BUSY;
-    if (!medium_knows(r->medium->filesystem))
+    if (!medium_knows(m->filesystem))
         return EXPORTS_E_FILESYSTEM;
-    if (open_ledger(d) < 0)
-        return EXPORTS_E_LEDGER;
+    return open_ledger(d) < 0 ? EXPORTS_E_LEDGER : 0;
+}
+
+static int begin(struct daemon *d, const struct exports_request *r)
+{
+    struct exporting *x = NULL;
+    char name[64];
+    int e = exports_check(d, r->medium);
+
+    if (e != 0)
+        return e;
     e = exporting_new(d, r, &x);
     if (e < 0)
         return e;

@@ -34,6 +34,23 @@ enum verdict_reason exports_target_reason(const struct daemon *d, const struct m
 /* A mount of that medium was seen, and detached. */
 void exports_note_mount(struct daemon *d, dev_t device);
 
+/* What is found before a code is looked at: whom the rules of this medium want, and whether any of them can permit now. Which of them will
+ * decide is known when the files are there: each file's own. */
+struct exports_question {
+    const struct medium *medium;
+    const struct decide_person *person;
+    const struct decide_person *approvers; /* named */
+    size_t n_approvers;
+};
+struct exports_wanted {
+    enum verdict_reason reason;      /* REASON_RULE: something could be taken out, with the codes of who is asked */
+    char rule[POLICY_ID_MAX + 1];    /* of the refusal */
+    bool own;                        /* the code of who asks is wanted */
+    unsigned approvals;              /* the most that a rule wants */
+    bool asked[GRANT_APPROVERS_MAX]; /* of the approvers, in their order: whose code is wanted */
+};
+void exports_ask(struct daemon *d, const struct exports_question *q, struct exports_wanted *ret);
+
 struct exports_request {
     const struct medium *medium;
     uid_t uid;
@@ -43,8 +60,11 @@ struct exports_request {
     pid_t pid; /* who sent it */
     const char *reason;
     uint8_t factors;
+    const char *list; /* digest of the files that the codes are for, in hex */
     const uid_t *approvers;
     size_t n_approvers;
+    const uid_t *unasked; /* named as approvers, and not wanted */
+    size_t n_unasked;
     uint64_t ticket; /* answered when the worker is there */
 };
 enum {
@@ -54,5 +74,7 @@ enum {
     EXPORTS_E_FILESYSTEM,
     EXPORTS_E_COUNT_
 };
+/* Before anything is asked of anybody: could one begin? 0, EXPORTS_E_BUSY, EXPORTS_E_LEDGER, EXPORTS_E_FILESYSTEM. */
+int exports_check(struct daemon *d, const struct medium *m);
 /* 0: begun and recorded, the answer comes later. EXPORTS_E_*; -errno. */
 int exports_begin(struct daemon *d, struct exports_request *r);

@@ -49,7 +49,10 @@ struct exporting {
     gid_t *gids;
     struct decide_person *approvers;
     size_t n_approvers;
+    uid_t unasked[GRANT_APPROVERS_MAX]; /* named as approvers, and not wanted */
+    size_t n_unasked;
     uint8_t factors;
+    char list[DIGEST_HEX_SIZE]; /* of the files that the codes are for */
     char reason[GRANT_REASON_MAX + 1];
     uint64_t ticket;
     int client; /* for the answer; -1 when it is gone */
@@ -88,6 +91,9 @@ void exports_add_record(struct exporting *x, struct audit_event *e, struct json_
 void exports_end(struct exporting *x, const char *reason, const char *detail);
 /* Tells the worker to stop, then exports_end(). */
 void exports_stop_by(struct exporting *x, const char *reason, const char *detail);
+
+/* What was taken out today under this rule, for the facts. 0 or -errno. */
+int exports_used(const struct daemon *d, uid_t uid, const char *rule, struct decide_export_facts *f);
 
 /* exports_target.c: why this medium may not be exported to now by who asks; NULL: it may. */
 const char *exports_target_refused(const struct exporting *x);

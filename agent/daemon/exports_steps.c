@@ -20,6 +20,7 @@
 #include "daemon/rulebook.h"
 #include "device/block.h"
 #include "export/ledger.h"
+#include "export/list.h"
 #include "gate/gate.h"
 #include "policy/policy.h"
 
@@ -54,19 +55,14 @@ static void fill_facts(const struct exporting *x, struct decide_export_facts *f)
 /* What was taken out under the rule today, and what of this export is already permitted under it. */
 static int count_used(const struct exporting *x, const char *rule, struct decide_export_facts *f)
 {
-    struct ledger_use used;
-    int r = ledger_used(x->daemon->exports->ledger, x->person.uid, rule, ledger_day(clock_wall_us()), &used);
+    int r = exports_used(x->daemon, x->person.uid, rule, f);
 
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < x->n_files; i++)
+    for (size_t i = 0; i < x->n_files && r >= 0; i++)
         if (strcmp(x->files[i].rule, rule) == 0) {
-            used.files++;
-            used.bytes += x->files[i].size;
+            f->day_files++;
+            f->day_bytes += x->files[i].size;
         }
-    f->day_files = used.files;
-    f->day_bytes = used.bytes;
-    return 0;
+    return r;
 }
 
 static void decide(const struct exporting *x, int store, uint64_t size, struct verdict *ret)
@@ -106,7 +102,7 @@ static int let_in(struct exporting *x, pid_t pid)
 static int on_stager(struct exporting *x, struct buf_reader *in)
 {
     struct daemon *d = x->daemon;
-    json_t *answer;
+    json_t *answer, *unasked;
     uint32_t pid = 0;
     int r = buf_get_u32(in, &pid);
 
@@ -119,7 +115,11 @@ static int on_stager(struct exporting *x, struct buf_reader *in)
         exports_stop_by(x, "failed", "the stores cannot be opened for it");
         return 1;
     }
-    answer = json_pack("{s:s, s:s, s:s}", "id", x->id, "device", x->medium_id, "node", x->subject->device_node);
+    unasked = json_array();
+    for (size_t i = 0; i < x->n_unasked; i++)
+        (void)json_array_append_new(unasked, json_integer(x->unasked[i]));
+    answer = json_pack("{s:s, s:s, s:s, s:o}", "id", x->id, "device", x->medium_id, "node", x->subject->device_node,
+                       "unasked", unasked);
     r = ctl_server_answer(d->control, x->ticket, CTL_CODE_OK, answer, x->client);
     json_decref(answer);
     x->client = close_fd(x->client);
@@ -242,6 +242,25 @@ static int choose_container(struct exporting *x)
     return 0;
 }
 
+/* What was shown to who gave their codes; not only the files, all of them. */
+static bool is_approved_list(const struct exporting *x)
+{
+    struct digest_fields *list = NULL;
+    char hex[DIGEST_HEX_SIZE];
+    struct digest digest;
+    int r = export_list_new(x->n_files, &list);
+
+    for (size_t i = 0; i < x->n_files && r >= 0; i++)
+        r = export_list_add(list, x->files[i].name, x->files[i].size);
+    if (r >= 0)
+        r = digest_fields_finish(list, &digest);
+    (void)digest_fields_free(list);
+    if (r < 0)
+        return false;
+    digest_to_hex(&digest, hex);
+    return strcmp(hex, x->list) == 0;
+}
+
 static int on_opened_end(struct exporting *x, struct buf_reader *in)
 {
     uint32_t n = 0;
@@ -249,6 +268,10 @@ static int on_opened_end(struct exporting *x, struct buf_reader *in)
     if (buf_get_u32(in, &n) < 0 || buf_get_end(in) < 0 || n != x->n_files || n == 0 || x->refused)
         return -EBADMSG;
     gate_clear_exporter(x->daemon->gate); /* it holds what it needs */
+    if (!is_approved_list(x)) {
+        exports_stop_by(x, "list", "these are not the files that the codes were given for");
+        return 1;
+    }
     if (choose_container(x) < 0) {
         exports_stop_by(x, "container", "some of the files go into a zip only, others into LUKS only");
         return 1;

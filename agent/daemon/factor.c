@@ -193,19 +193,33 @@ static enum mfa_outcome find_approver(const char *name, uid_t uid)
 }
 
 /* Of another person's code. Tries that others have used up come back when the person gives a right code themselves, at a login or wherever. */
-static bool is_looked_at(struct daemon *d, const struct factor_attempt *a, const struct mfa_now *now,
-                         struct mfa_result *ret)
+static void ask_approver(struct daemon *d, const struct factor_attempt *a, struct mfa_result *ret)
 {
-    if (a->peer->uid == a->uid || strcmp(a->purpose, "approve") != 0)
-        return true;
-    mfa_ask(d->mfa, a->uid, now, ret);
     if (ret->outcome == MFA_NEEDED)
         ret->outcome = find_approver(ret->name, a->uid);
     if (ret->outcome == MFA_NEEDED && is_of_another(a) && ret->failures >= others_share(d)) {
         ret->outcome = MFA_LOCKED;
         ret->number = 0;
     }
+}
+
+bool factor_is_looked_at(struct daemon *d, const struct factor_attempt *a, struct mfa_result *ret)
+{
+    const struct mfa_now now = factor_now();
+
+    *ret = (struct mfa_result){.outcome = MFA_UNAVAILABLE};
+    if (!d->mfa)
+        return false;
+    mfa_ask(d->mfa, a->uid, &now, ret);
+    if (a->peer->uid != a->uid && strcmp(a->purpose, "approve") == 0)
+        ask_approver(d, a, ret);
     return ret->outcome == MFA_NEEDED;
+}
+
+/* What a person sends of themselves the verifier judges alone. */
+static bool is_verified(struct daemon *d, const struct factor_attempt *a, struct mfa_result *ret)
+{
+    return a->peer->uid == a->uid || strcmp(a->purpose, "approve") != 0 || factor_is_looked_at(d, a, ret);
 }
 
 void factor_verify(struct daemon *d, const struct factor_attempt *a, struct mfa_result *ret)
@@ -215,7 +229,7 @@ void factor_verify(struct daemon *d, const struct factor_attempt *a, struct mfa_
     *ret = (struct mfa_result){.outcome = MFA_UNAVAILABLE};
     if (!d->mfa)
         return;
-    if (is_looked_at(d, a, &now, ret))
+    if (is_verified(d, a, ret))
         mfa_verify(d->mfa, a->uid, a->code, &now, ret);
     factor_tick(d);
     factor_record(d, a, ret);

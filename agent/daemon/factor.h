@@ -21,6 +21,8 @@ struct factor_attempt {
     const char *about;           /* the service, device or grant; NULL: nothing to add. May be foreign text */
     const char *code;            /* the caller's, who wipes it */
 };
+/* Would the code be looked at? false: ret says why not. Nothing is recorded, and no code is needed. */
+bool factor_is_looked_at(struct daemon *d, const struct factor_attempt *a, struct mfa_result *ret);
 /* ret->outcome is MFA_ACCEPTED or it is a no. */
 void factor_verify(struct daemon *d, const struct factor_attempt *a, struct mfa_result *ret);
 

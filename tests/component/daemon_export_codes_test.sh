@@ -55,14 +55,17 @@ exits 1 typing 000000 "$(code daemon)" -- --approver daemon "$stage/outside/a.tx
 exits 1 typing "$(code nobody)" 000000 -- --approver daemon "$stage/outside/a.txt"
 said 'code of daemon'
 same "a wrong code in the journal" '["approval","stick"]' "$(last export-failed '[.event.reason, .rule.id]')"
-# Anybody's code is right, but not everybody may approve.
-enrol nobody
-exits 4 typing "$(code nobody)" "$(code bin)" -- --approver bin "$stage/outside/a.txt"
-same "who may not approve" '"approval"' "$(last export-file .event.reason)"
+# Not everybody may approve: said before anybody gives a code.
+exits 4 typing 111111 222222 -- --approver bin "$stage/outside/a.txt"
+said 'may not approve'
+said 'not asked for: 2 codes'
+same "who may not approve" '"approval"' "$(last export-failed .event.reason)"
 enrol nobody
 enrol daemon
 own=$(code nobody) other=$(code daemon)
 language=ja exits 0 typing "$own" "$other" -- --approver daemon "$stage/outside/a.txt"
+said '  a.txt'
+said 'district 3'
 same "both people in the journal" "[\"$(id -u nobody)\",[$(id -u daemon)],\"district 3\"]" \
     "$(last export-finished '[.user.id, .kuraban.export.approvers, .kuraban.export.reason]')"
 plug

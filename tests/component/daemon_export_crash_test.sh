@@ -11,8 +11,6 @@ begin_export() { # in the background
     client_pid=$!
 }
 read_only() { [ "$(cat "/sys/class/block/${loop#/dev/}/ro")" = 1 ]; }
-workers() { grep -lx kuraban-export /proc/[0-9]*/comm 2> /dev/null | sed 's,/comm$,,; s,.*/,,' || :; }
-no_worker() { [ -z "$(workers)" ]; }
 kill_workers() { for pid in $(workers); do kill -KILL "$pid" 2> /dev/null || :; done; } # it may be quicker than we are
 journal() {
     kuraban sync > /dev/null

@@ -27,13 +27,6 @@ same() { # what expected got
     [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"
 }
 on_stick() { unshare -m sh -c "mount -o ro,noload '$stage/stick.img' '$stage/look' && ls -A '$stage/look'"; }
-workers() { # ours: others may test at the same time
-    local file
-    while read -r file; do
-        [ "$(readlink "${file%/comm}/exe")" != "$KURABAN_BUILD/bin/kuraban-export" ] || basename "${file%/comm}"
-    done < <(grep -lx kuraban-export /proc/[0-9]*/comm 2> /dev/null)
-}
-no_worker() { [ -z "$(workers)" ]; }
 stopped_export() { # begins one and stops its process while it writes
     local begun pid
     plug

@@ -39,8 +39,7 @@ is_refused_for() { # REASON WORDS take_out…: exit 4, these words, in the journ
     same "what is on the stick" "$before" "$(on_stick)"
     settled
 }
-ended_all() { [ "$(records export-started .kuraban.export.id | sort)" = "$( { records export-finished .kuraban.export.id; records export-failed .kuraban.export.id; } | sort -u)" ]; }
-no_worker() { ! grep -qx kuraban-export /proc/[0-9]*/comm 2> /dev/null; }
+ended_all() { [ "$(records export-started .kuraban.export.id | sort)" = "$( { records export-finished .kuraban.export.id; records export-failed ".kuraban.export.id // empty"; } | sort -u)" ]; }
 settled() { # after any export
     eventually "the worker's end" 20 no_worker
     eventually "the stick is read-only" 5 read_only
@@ -110,7 +109,11 @@ ln "$store/residents.csv" "$stage/outside/link.csv" # the same file by another n
 is_refused_for source 'rule\|taken out' take_out "$stage/outside/link.csv"
 rm "$stage/outside/link.csv"
 rule 'from: [juki, elsewhere], container: plain, content: {uninspectable: refuse}'
-is_refused_for content 'does not let out' take_out "$stage/outside/a.txt"
+# No file could come through: so nothing begins.
+exits 4 take_out "$stage/outside/a.txt"
+grep -q 'does not let out' "$stage/out" || { cat "$stage/out" >&2; fail "not refused for want of an inspector"; }
+same "a rule that permits nothing, in the journal" '["content","out"]' "$(last export-failed '[.event.reason, .rule.id]')"
+settled
 exits 5 take_out "$stage/outside" /dev/null "$stage/outside/missing"
 same "told of each" 3 "$(grep -c "$stage/outside\|/dev/null" "$stage/out")"
 

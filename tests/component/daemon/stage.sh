@@ -215,6 +215,16 @@ keepers() {
 one_keeper() { [ "$(keepers | wc -l)" = 1 ]; }
 no_keeper() { [ -z "$(keepers)" ]; }
 
+# The exporting processes of this build: others may test at the same time.
+workers() {
+    local file
+    while read -r file; do
+        [ "$(readlink "${file%/comm}/exe")" != "$KURABAN_BUILD/bin/kuraban-export" ] || basename "${file%/comm}"
+    done < <(grep -lx kuraban-export /proc/[0-9]*/comm 2> /dev/null)
+}
+
+no_worker() { [ -z "$(workers)" ]; }
+
 let_go() {
     local pid
     if [ -n "$daemon_pid" ] && kill -0 "$daemon_pid" 2> /dev/null; then
