@@ -287,20 +287,29 @@ static void end_progress(const struct wish *w)
         (void)fputs("\r\033[K", w->c->err);
 }
 
+/* Of what has a password: by its name's ending, before which a number may stand. */
+static bool is_luks(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot && strcmp(dot, ".img") == 0;
+}
+
 static void text_finished(struct cli *c, const json_t *answer)
 {
-    const char *password = value_string(answer, "password");
+    const char *password = value_string(answer, "password"), *name = value_string(answer, "name");
     int64_t n = value_number(answer, "files");
 
     (void)fprintf(c->out, ngettext("%d file is on %s: %s\n", "%d files are on %s: %s\n", (unsigned long)n), (int)n,
-                  cli_safe(c, value_string(answer, "node")), cli_safe(c, value_string(answer, "name")));
+                  cli_safe(c, value_string(answer, "node")), cli_safe(c, name));
     if (!*password)
         return;
     (void)fprintf(c->out, _("Password: %s"), password);
     (void)fprintf(
-        c->out, "\n%s\n",
-        _("It is shown this once only. Tell it to who receives the medium on another way than with the medium; "
-          "7-Zip opens the file."));
+        c->out, "\n%s\n%s\n",
+        _("It is shown this once only. Tell it to who receives the medium on another way than with the medium."),
+        is_luks(name) ? _("Linux opens the file: by a double click, or “cryptsetup open”.")
+                      : _("7-Zip opens the file."));
 }
 
 static enum cli_exit finished(struct cli *c, const struct wish *w)

@@ -12,7 +12,8 @@ struct packing {
     uint64_t done, total;
 };
 
-/* 0 or -ENOMEM. packing_done() wipes the chunk; also after a failure. */
+/* When everything that has to be opened is open: enters the cage. 0, -ENOMEM, what enter() says that is not 0. packing_done() wipes the chunk; also
+ * after a failure. */
 int packing_init(struct packing *p, const struct pack_options *o);
 void packing_done(struct packing *p);
 /* Hands every chunk of the file to put(), then tells of it. 0, PACK_E_*, -errno; what put() and progress() say that is not 0. */

@@ -28,7 +28,7 @@ static int add_member(struct packing *p, struct image *image, const struct expor
     return r == 0 ? image_close(image) : r;
 }
 
-/* The image is written into nothing but the sectors. */
+/* The image is written into nothing but the sectors, and nothing is opened any more: libcryptsetup had to. */
 static int fill(const struct pack_options *o, struct image *image, struct sectors *sectors)
 {
     struct packing p;

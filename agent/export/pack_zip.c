@@ -58,13 +58,11 @@ static int begin(struct archive *a, const struct pack_options *o)
 int pack_zip(const struct pack_options *o)
 {
     struct archive *a = archive_write_new();
-    struct packing p;
-    int r = packing_init(&p, o);
+    struct packing p = {0};
+    int r = a ? begin(a, o) : -ENOMEM;
 
-    if (!a)
-        r = -ENOMEM;
     if (r == 0)
-        r = begin(a, o);
+        r = packing_init(&p, o);
     for (size_t i = 0; i < o->members->n && r == 0; i++)
         r = add_member(&p, a, &o->members->items[i]);
     if (r == 0 && archive_write_close(a) != ARCHIVE_OK)

@@ -120,9 +120,10 @@ same "told of each" 3 "$(grep -c "$stage/outside\|/dev/null" "$stage/out")"
 # LUKS: the real cryptsetup opens it with the password that was shown, and only with it; what it decrypts (itself, without device mapper) is
 # a filesystem without a fault, that the kernel mounts and does not write to.
 rule 'from: [juki, elsewhere], container: luks'
-exits 0 take_out --json "$stage/outside/a.txt" "$stage/outside/名簿.csv" "$stage/outside/other/a.txt" "$store/residents.csv"
+exits 0 take_out "$stage/outside/a.txt" "$stage/outside/名簿.csv" "$stage/outside/other/a.txt" "$store/residents.csv"
 settled
-password=$(jq -r .password "$stage/out") name=$(jq -r .name "$stage/out")
+password=$(sed -n 's/^Password: //p' "$stage/out") name=$(sed -n 's/^4 files are on .*: //p' "$stage/out")
+same "what opens it" cryptsetup "$(grep -o 'cryptsetup\|7-Zip' "$stage/out")"
 [[ $name == *.luks.img ]] || fail "its name is '$name'"
 copy_of "$name"
 same "its digest in the journal" "\"$(sha256sum < "$stage/copy" | cut -d' ' -f1)\"" "$(last export-finished .kuraban.export.sha256)"

@@ -207,11 +207,12 @@ static void test_landlock_alone(void **state)
 
 /* Nothing that libarchive wants to open on its way may change what comes out: names and times. */
 static int packed;
+static int (*pack)(const struct pack_options *o) = pack_zip;
 
 static int enter(void *context)
 {
     (void)context;
-    return sandbox_enter(SANDBOX_NOTHING, 1 << 20);
+    return sandbox_enter(SANDBOX_NOTHING, 2 << 20);
 }
 
 static int pack_here(const struct ways *w, bool caged)
@@ -230,7 +231,7 @@ static int pack_here(const struct ways *w, bool caged)
         return 80;
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     tzset();
-    r = pack_zip(&o);
+    r = pack(&o);
     if (r == 0 && caged && open("/etc/passwd", O_RDONLY) >= 0)
         r = -ENOTRECOVERABLE; /* it packed, but not in there */
     export_members_done(&members);
@@ -247,7 +248,7 @@ static int pack_free(const struct ways *w)
     return pack_here(w, false);
 }
 
-/* Of the first entry: version to digest are no secrets (time among them), then its name. */
+/* Of a zip's first entry: version to digest are no secrets (time among them), then its name. Of LUKS up to its label. */
 static void read_head(char ret[static 64], int (*f)(const struct ways *w), const struct ways *w)
 {
     packed = memfd_create("packed", 0);
@@ -264,6 +265,11 @@ static void test_packs_the_same_in_the_cage(void **state)
     read_head(caged, pack_caged, *state);
     read_head(outside, pack_free, *state);
     assert_memory_equal(caged, "PK\3\4", 4);
+    assert_memory_equal(caged, outside, 64);
+    pack = pack_luks;
+    read_head(caged, pack_caged, *state);
+    read_head(outside, pack_free, *state);
+    assert_memory_equal(caged, "LUKS\xba\xbe\0\2", 8);
     assert_memory_equal(caged, outside, 64);
 }
 
