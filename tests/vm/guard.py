@@ -124,6 +124,11 @@ class Guard:
         result = self.vm.run(["kuraban", "audit", "verify", "--json", *words])
         return {**json.loads(result.out), "rc": result.rc}
 
+    def lint(self):
+        """What mfa lint says of this machine: {(kind, subject)} of the ways round, and the services that ask for a code."""
+        answer = json.loads(self.vm.run(["kuraban", "mfa", "lint", "--json"]).out)
+        return {(f["kind"], f["subject"]) for f in answer["findings"] if not f["note"]}, set(answer["closed"])
+
     # Sticks
 
     def plug(self, image, serial, **properties):

@@ -139,11 +139,11 @@ def typed(text, **more):
 
 
 class People:
-    """Accounts p01, p02, …; the first ones are new to the verifier."""
+    """Accounts p01, p02, …; the first ones are new to the verifier. Scenarios that share a guest take other names and numbers."""
 
-    def __init__(self, vm, n, group="users"):
+    def __init__(self, vm, n, group="users", name="p", uid=3000):
         self.vm = vm
-        self.people = [Person(f"p{i:02}", 3000 + i) for i in range(1, n + 1)]
+        self.people = [Person(f"{name}{i:02}", uid + i) for i in range(1, n + 1)]
         self.unused = list(self.people)
         lines = "".join(f"{p.name} {p.uid} {p.password}\n" for p in self.people)
         vm.put("/run/add", ADDER)
