@@ -81,6 +81,8 @@ static int on_turn_end(sd_event_source *source, void *userdata)
         d->media_dirty = false;
         wire_media_tick(d);
     }
+    if (d->watchers_dirty)
+        exports_tick(d);
     if (!d->watchers_dirty || !d->control)
         return 0;
     d->watchers_dirty = false;
@@ -200,6 +202,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
     wire_gate_tick(d);
     expiry_watch(d);
     unlock_tick(d);
+    exports_tick(d);
     if (d->ticks % TICKS_PER_MINUTE == 0) {
         if (d->usb)
             usb_manager_tick(d->usb, clock_wall_us());

@@ -423,6 +423,25 @@ void exports_end_by_policy(struct daemon *d)
         gate_clear_exporter(d->gate);
 }
 
+int exports_stop_when_refused(struct exporting *x)
+{
+    const char *reason = exports_target_refused(x);
+
+    if (!reason)
+        return 0;
+    exports_stop_by(x, reason,
+                    strcmp(reason, "removed") == 0 ? "the medium is gone" : "the medium is not permitted any more");
+    return 1;
+}
+
+void exports_tick(struct daemon *d)
+{
+    struct exporting *x = d->exports ? d->exports->now : NULL;
+
+    if (x && x->phase < EXPORTS_NAME)
+        (void)exports_stop_when_refused(x);
+}
+
 /* While the export has it mounted only root can mount it as well, and only by sharing it (6.8 and later): then somebody may have seen, or
  * changed, what has no name yet. Called by the mount manager, so this only remembers it. */
 void exports_note_mount(struct daemon *d, dev_t device)

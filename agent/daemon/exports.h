@@ -27,6 +27,9 @@ void exports_stop(struct daemon *d);
 /* Before another policy is set: what began under the old one ends, unless it may have its name already. */
 void exports_end_by_policy(struct daemon *d);
 
+/* Something changed, or time passed: the one that runs ends when its medium is permitted no more, unless it may have its name already. */
+void exports_tick(struct daemon *d);
+
 /* May this person export to the medium now? REASON_RULE: yes. */
 enum verdict_reason exports_target_reason(const struct daemon *d, const struct medium *m,
                                           const struct decide_person *person);

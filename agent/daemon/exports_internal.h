@@ -91,6 +91,8 @@ void exports_add_record(struct exporting *x, struct audit_event *e, struct json_
 void exports_end(struct exporting *x, const char *reason, const char *detail);
 /* Tells the worker to stop, then exports_end(). */
 void exports_stop_by(struct exporting *x, const char *reason, const char *detail);
+/* Asked before each step towards the medium, and whenever something changed. 1: it is over. */
+int exports_stop_when_refused(struct exporting *x);
 
 /* What was taken out today under this rule, for the facts. 0 or -errno. */
 int exports_used(const struct daemon *d, uid_t uid, const char *rule, struct decide_export_facts *f);

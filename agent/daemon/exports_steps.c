@@ -325,18 +325,6 @@ static int on_staged_end(struct exporting *x, struct buf_reader *in)
 
 /* --- the medium --- */
 
-/* Asked before each step towards it. 1: it is over. */
-static int stop_when_refused(struct exporting *x)
-{
-    const char *reason = exports_target_refused(x);
-
-    if (!reason)
-        return 0;
-    exports_stop_by(x, reason,
-                    strcmp(reason, "removed") == 0 ? "the medium is gone" : "the medium is not permitted any more");
-    return 1;
-}
-
 /* Where no udevd runs nobody is told of media, and nobody has to be told that one is gone. */
 static bool is_out_of_sight(struct exporting *x)
 {
@@ -355,7 +343,7 @@ static int on_hide_timer(sd_event_source *source, uint64_t usec, void *userdata)
     struct daemon *d = x->daemon;
 
     (void)usec;
-    if (stop_when_refused(x))
+    if (exports_stop_when_refused(x))
         return 0;
     if (!is_out_of_sight(x)) {
         if (clock_boottime_us() - x->hiding_since_us > HIDE_MAX_US) {
@@ -383,7 +371,7 @@ static int on_ready(struct exporting *x, struct buf_reader *in)
 
     if (buf_get_u64(in, &size) < 0 || buf_get_end(in) < 0)
         return -EBADMSG;
-    if (stop_when_refused(x))
+    if (exports_stop_when_refused(x))
         return 1;
     if (block_manager_set_export(d->block, x->device, MEDIUM_EXPORT_CLOSED, clock_wall_us()) < 0) {
         exports_stop_by(x, "removed", "the medium is gone");
@@ -451,7 +439,7 @@ static int on_written(struct exporting *x, struct buf_reader *in)
 
     if (r < 0)
         return r;
-    if (stop_when_refused(x))
+    if (exports_stop_when_refused(x))
         return 1;
     if (x->intruded) {
         exports_stop_by(x, "busy", "somebody else mounted the medium while it was written");

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 """A client of EXPORT that does what kuraban export never does: it waits, and passes other files than it said.
 
-exporting.py RUN-DIRECTORY DEVICE [--list FILE…] --pass FILE…
+exporting.py RUN-DIRECTORY DEVICE [CODE] [--list FILE…] --pass FILE…
 
 Says "begun" when the exporting process is there and passes the files after a line on its input; without --list they are those that the request
 was for. Says "copying" at the first word of progress and reads on after another line. The result is its last line; exit status 0, 1 not
-finished, 2 not begun. Codes are none: the rules of the test want none.
+finished, 2 not begun. CODE is that of who asks.
 """
 import hashlib, json, os, socket, struct, sys
 
@@ -50,12 +50,13 @@ def say(line):
 
 def main():
     run, device, *words = sys.argv[1:]
+    code = "" if words[0].startswith("--") else words.pop(0)
     at = words.index("--pass")
     files = words[at + 1:]
     listed = words[1:at] if at > 0 else files
     s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     s.connect(os.path.join(run, "control.sock"))
-    fields = text(device) + text("held") + text(digest(listed)) + text("") + b"\0"
+    fields = text(device) + text("held") + text(digest(listed)) + text(code) + b"\0"
     s.sendall(struct.pack("<IHH", len(fields), EXPORT, 0) + fields)
     fds = []
     kind, body = frame(s, fds)
