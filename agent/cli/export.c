@@ -193,6 +193,8 @@ static const struct {
     {"filesystem", N_("the medium's filesystem is not one that is written to, or is damaged"), CLI_FAILED},
     {"read-only", N_("the medium takes no writing: has it a write-protect switch?"), CLI_FAILED},
     {"full", N_("the medium has no room for it"), CLI_FAILED},
+    {"large", N_("vfat takes no file of 4 GiB or more: take fewer files at a time, or a medium with exfat"),
+     CLI_FAILED},
     {"no-room", N_("this machine has no room to prepare it"), CLI_FAILED},
     {"changed", N_("a file changed while it was read"), CLI_FAILED},
     {"differs", N_("what was read back from the medium is not what was written: use another one"), CLI_FAILED},

@@ -57,6 +57,7 @@ static int fail_put(struct worker *w, int r)
 {
     static const struct worker_outcome outcomes[] = {
         {PUT_E_FULL, "full", "the medium has no room for it"},
+        {PUT_E_LARGE, "large", "the medium's filesystem takes no file of that size"},
         {PUT_E_DIFFERS, "differs", "what is read back from the medium is not what was written"},
         {PUT_E_TAKEN, "name", "no free name on the medium"},
         {-ENODEV, "removed", "the medium is gone"},

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,11 @@ static int from_errno(int e)
     return e == ENOSPC || e == EDQUOT || e == EFBIG ? PUT_E_FULL : -e;
 }
 
+bool put_is_too_large(long filesystem, uint64_t size)
+{
+    return filesystem == MSDOS_SUPER_MAGIC && size > UINT32_MAX;
+}
+
 /* With room for the directory and the ends of the files' last blocks. */
 static int check_room(const struct put_options *o, uint64_t total)
 {
@@ -86,6 +92,9 @@ static int check_room(const struct put_options *o, uint64_t total)
 
     if (fstatfs(o->root, &fs) < 0)
         return -errno;
+    for (size_t i = 0; i < o->n; i++)
+        if (put_is_too_large(fs.f_type, o->items[i].size))
+            return PUT_E_LARGE;
     block = fs.f_bsize > 0 ? (uint64_t)fs.f_bsize : ALIGNMENT;
     if ((uint64_t)fs.f_bavail < o->n + 8 || ((uint64_t)fs.f_bavail - o->n - 8) < total / block)
         return PUT_E_FULL;

@@ -29,12 +29,15 @@ struct put_options {
 };
 
 enum {
-    PUT_E_FULL = 1, /* the medium has no room, or its filesystem takes no file of that size */
+    PUT_E_FULL = 1, /* the medium has no room */
     PUT_E_DIFFERS,  /* what is read back is not what was written */
     PUT_E_TAKEN,    /* no free name */
     PUT_E_STOPPED,  /* for progress() to say */
+    PUT_E_LARGE,    /* its filesystem takes no file of that size; nothing was written */
 };
 
+/* vfat's sizes have 32 bits; others end where no medium does. filesystem: statfs(2)'s f_type. */
+bool put_is_too_large(long filesystem, uint64_t size);
 /* Removes what exports of these ids, which did not end, left behind: their directories and the files in them. What else is called like that is
  * somebody's and stays, as does what does not let itself be removed. How many. */
 unsigned put_clean(int root, const char *const *ids, size_t n);

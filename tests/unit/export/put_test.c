@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -188,6 +189,15 @@ static void test_no_room(void **state)
     assert_int_equal(count(x), 0);
 }
 
+static void test_too_large(void **state)
+{
+    (void)state;
+    assert_false(put_is_too_large(MSDOS_SUPER_MAGIC, UINT32_MAX));
+    assert_true(put_is_too_large(MSDOS_SUPER_MAGIC, (uint64_t)UINT32_MAX + 1));
+    assert_false(put_is_too_large(EXFAT_SUPER_MAGIC, UINT64_MAX));
+    assert_false(put_is_too_large(EXT4_SUPER_MAGIC, UINT64_MAX));
+}
+
 static void test_cleans_up_after_its_own(void **state)
 {
     static const char *const ids[] = {"0011", "0012", "0013", "0014", "0015"};
@@ -228,6 +238,7 @@ int main(void)
         TEST(test_what_is_read_back_differs),
         TEST(test_what_was_staged_differs),
         TEST(test_no_room),
+        cmocka_unit_test(test_too_large),
         TEST(test_cleans_up_after_its_own),
     };
 
