@@ -8,6 +8,22 @@
 #include "base/text.h"
 #include "bypass/internal.h"
 
+/* look(): at each line of a file, joined where it ends in a backslash. */
+static int look_lines(const struct tree *t, struct bypass_report *r, const char *path,
+                      int (*look)(struct bypass_report *r, const char *path, unsigned number, const char *line))
+{
+    _cleanup_free_ char *text = NULL;
+    struct lines l;
+    int code = report_read(r, t, path, &text);
+
+    if (code < 0 || !text)
+        return code;
+    l = lines_of(text, true);
+    for (char *line = lines_next(&l); line && code == 0; line = lines_next(&l))
+        code = look(r, path, l.line, text_trim(line));
+    return code;
+}
+
 /* --- getty --- */
 
 /* "--autologin tanaka", "--autologin=tanaka", "-a tanaka", "-atanaka": the person, into ret. */
@@ -32,22 +48,18 @@ static bool logs_in(const char *command, char *ret, size_t size)
     return true;
 }
 
+static int look_unit_line(struct bypass_report *r, const char *path, unsigned number, const char *line)
+{
+    char name[128];
+
+    if (!text_starts(line, "ExecStart") || !logs_in(line, name, sizeof(name)))
+        return 0;
+    return bypass_report_add(r, BYPASS_AUTOLOGIN_GETTY, path, number, line, name);
+}
+
 static int look_unit(const struct tree *t, struct bypass_report *r, const char *path)
 {
-    _cleanup_free_ char *text = NULL;
-    char name[128];
-    struct lines l;
-    int code = tree_is_masked(t, path) ? 0 : report_read(r, t, path, &text);
-
-    if (code < 0 || !text)
-        return code;
-    l = lines_of(text, true);
-    for (char *line = lines_next(&l); line && code == 0; line = lines_next(&l)) {
-        line = text_trim(line);
-        if (text_starts(line, "ExecStart") && logs_in(line, name, sizeof(name)))
-            code = bypass_report_add(r, BYPASS_AUTOLOGIN_GETTY, path, l.line, line, name);
-    }
-    return code;
+    return tree_is_masked(t, path) ? 0 : look_lines(t, r, path, look_unit_line);
 }
 
 static bool ends_with(const char *s, const char *end)
@@ -101,27 +113,17 @@ int look_console(const struct tree *t, struct bypass_report *r)
 /* --- sudo --- */
 
 /* Tags and options that make sudo ask nothing; sudoers(5) has them in these spellings only. */
-static int look_sudoers_file(const struct tree *t, struct bypass_report *r, const char *path)
+static int look_sudoers(struct bypass_report *r, const char *path, unsigned number, const char *line)
 {
-    _cleanup_free_ char *text = NULL;
-    struct lines l;
-    int code = report_read(r, t, path, &text);
-
-    if (code < 0 || !text)
-        return code;
-    l = lines_of(text, true);
-    for (char *line = lines_next(&l); line && code == 0; line = lines_next(&l)) {
-        line = text_trim(line);
-        if (*line != '#' && (strstr(line, "NOPASSWD") || strstr(line, "!authenticate")))
-            code = bypass_report_add(r, BYPASS_SUDO, path, l.line, line, "");
-    }
-    return code;
+    if (*line == '#' || !(strstr(line, "NOPASSWD") || strstr(line, "!authenticate")))
+        return 0;
+    return bypass_report_add(r, BYPASS_SUDO, path, number, line, "");
 }
 
 int look_sudo(const struct tree *t, struct bypass_report *r)
 {
     struct tree_names names = {0};
-    int code = look_sudoers_file(t, r, "/etc/sudoers");
+    int code = look_lines(t, r, "/etc/sudoers", look_sudoers);
 
     if (code == 0)
         code = tree_list(t, "/etc/sudoers.d", &names);
@@ -134,7 +136,7 @@ int look_sudo(const struct tree *t, struct bypass_report *r)
         if (strchr(names.names[i], '.') || ends_with(names.names[i], "~"))
             continue;
         (void)snprintf(path, sizeof(path), "/etc/sudoers.d/%s", names.names[i]);
-        code = look_sudoers_file(t, r, path);
+        code = look_lines(t, r, path, look_sudoers);
     }
     tree_names_done(&names);
     return code;

@@ -263,6 +263,18 @@ static void sort_lines(struct import_account *a)
         qsort(a->lines, a->n_lines, sizeof(*a->lines), compare_lines);
 }
 
+/* What was read, or nothing. */
+static int give(int r, struct import_account *a, struct import_account *ret)
+{
+    if (r < 0) {
+        import_account_wipe(a);
+        return r;
+    }
+    sort_lines(a);
+    *ret = *a;
+    return 0;
+}
+
 int import_google(const char *text, size_t size, int64_t now_us, struct import_account *ret)
 {
     struct google g = {.credential = {.line = 1, .settings = totp_default}};
@@ -276,13 +288,7 @@ int import_google(const char *text, size_t size, int64_t now_us, struct import_a
         r = finish_google(&g, now_us, &a);
     OPENSSL_cleanse(&g, sizeof(g));
     OPENSSL_cleanse(s.buffer, sizeof(s.buffer));
-    if (r < 0) {
-        import_account_wipe(&a);
-        return r;
-    }
-    sort_lines(&a);
-    *ret = a;
-    return 0;
+    return give(r, &a, ret);
 }
 
 /* --- pam_oath --- */
@@ -375,11 +381,5 @@ int import_oath(const char *text, size_t size, struct import_account *ret)
     while (r == 0 && next_line(&s))
         r = take_oath_line(&s, s.buffer, &a);
     OPENSSL_cleanse(s.buffer, sizeof(s.buffer));
-    if (r < 0) {
-        import_account_wipe(&a);
-        return r;
-    }
-    sort_lines(&a);
-    *ret = a;
-    return 0;
+    return give(r, &a, ret);
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "daemon/answers.h"
 #include "daemon/control_mfa.h"
 #include "daemon/daemon.h"
@@ -16,23 +15,13 @@
 #include "daemon/sessions.h"
 #include "policy/policy.h"
 
-static json_t *time_or_null(int64_t wall_us)
-{
-    char text[CLOCK_RFC3339_SIZE];
-
-    if (wall_us == 0)
-        return json_null();
-    clock_format_rfc3339(wall_us, text);
-    return json_string(text);
-}
-
 static json_t *describe(const struct mfa_credential *c)
 {
     return json_pack("{s:I, s:I, s:o, s:s, s:i, s:i, s:o, s:o, s:I, s:s, s:I, s:i, s:b}", "record",
                      (json_int_t)c->record, "uid", (json_int_t)c->uid, "name", answer_foreign_text(c->name),
                      "algorithm", totp_algorithm_name(c->settings.algorithm), "digits", (int)c->settings.digits,
-                     "period", (int)c->settings.period, "created", time_or_null(c->created_us), "used",
-                     time_or_null(c->used_us), "failures", (json_int_t)c->failures, "state", mfa_outcome_name(c->state),
+                     "period", (int)c->settings.period, "created", answer_time(c->created_us), "used",
+                     answer_time(c->used_us), "failures", (json_int_t)c->failures, "state", mfa_outcome_name(c->state),
                      "number", (json_int_t)c->number, "recovery_left", (int)c->recovery_left, "imported", c->imported);
 }
 

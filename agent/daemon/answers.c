@@ -20,7 +20,7 @@
 #include "gate/gate.h"
 #include "policy/policy.h"
 
-static json_t *time_or_null(int64_t wall_us)
+json_t *answer_time(int64_t wall_us)
 {
     char text[CLOCK_RFC3339_SIZE];
 
@@ -54,7 +54,7 @@ json_t *answer_refusal(const struct audit_event *e)
                            answer_foreign_text(e->device_name), "serial", answer_foreign_text(e->device_serial), "node",
                            answer_foreign_text(e->device_node));
     return json_pack("{s:o, s:s, s:s, s:s, s:{s:s, s:I}, s:o, s:o, s:s, s:o, s:b, s:b, s:I, s:b}", "at",
-                     time_or_null(e->wall_us), "action", audit_action_name(e->action), "reason", e->reason, "rule",
+                     answer_time(e->wall_us), "action", audit_action_name(e->action), "reason", e->reason, "rule",
                      e->rule, "policy", "name", e->policy_name, "version", (json_int_t)e->policy_version, "program",
                      answer_foreign_text(e->program), "path", answer_foreign_text(e->path), "store", e->store, "device",
                      device, "write", e->write, "execute", e->execute, "count", (json_int_t)(e->count ? e->count : 1),
@@ -74,7 +74,7 @@ json_t *answer_policy_brief(struct daemon *d)
     return json_pack(
         "{s:s, s:I, s:s, s:s, s:s, s:o, s:b, s:b, s:s}", "name", p->name, "version", (json_int_t)p->version,
         "organization", p->organization, "zone", zones[p->zone], "sha256", hex, "valid_until",
-        time_or_null(p->valid_until_us), "expired", expiry_is_over(&ends[EXPIRY_POLICY], now), "expires_soon",
+        answer_time(p->valid_until_us), "expired", expiry_is_over(&ends[EXPIRY_POLICY], now), "expires_soon",
         expiry_is_soon(&ends[EXPIRY_POLICY], now), "source", rulebook_source_name(rulebook_source(d->rulebook)));
 }
 
@@ -86,7 +86,7 @@ static json_t *gate_answer(struct daemon *d, const struct gate_status *s)
         "allowed", (json_int_t)(s->decisions - s->denied), "refused", (json_int_t)s->denied, "would_refuse",
         (json_int_t)s->would_refuse, "overloads", (json_int_t)s->failures[GATE_FAILURE_OVERLOAD], "overflows",
         (json_int_t)s->failures[GATE_FAILURE_OVERFLOW], "lost_events", (json_int_t)s->failures[GATE_FAILURE_RECORD],
-        "self_test", "ok", d->self_test_ok, "at", time_or_null(d->self_test_us));
+        "self_test", "ok", d->self_test_ok, "at", answer_time(d->self_test_us));
 }
 
 static json_t *usb_answer(const struct daemon *d)
@@ -139,7 +139,7 @@ json_t *answer_status(struct daemon *d)
     gate_get_status(d->gate, &s);
     return json_pack("{s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:s, s:I, s:I}, s:o}", "enforcing",
                      is_enforcing(d, &s), "mode", p->mode == POLICY_MONITOR ? "monitor" : "enforce", "version",
-                     KURABAN_VERSION, "started", time_or_null(d->started_us), "terminal", answer_terminal(d), "policy",
+                     KURABAN_VERSION, "started", answer_time(d->started_us), "terminal", answer_terminal(d), "policy",
                      answer_policy_brief(d), "trust", answer_trust(d), "gate", gate_answer(d, &s), "usb", usb_answer(d),
                      "media", media_answer(d), "journal", "sequence", (json_int_t)recorder_sequence(d->recorder),
                      "state", recorder_state_name(d->recorder), "pending", (json_int_t)recorder_pending(d->recorder),

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "audit/audit.h"
@@ -15,6 +16,8 @@ struct rulebook;
 
 /* Text that others chose (a path, a mount's source): what is not printable UTF-8 is escaped, because JSON takes nothing else. */
 struct json_t *answer_foreign_text(const char *text);
+/* Wall clock as RFC 3339; 0: null. */
+struct json_t *answer_time(int64_t wall_us);
 /* Takes the value; NULL for either: nothing is added. */
 void answer_add(struct json_t *object, const char *key, struct json_t *value);
 

@@ -44,6 +44,25 @@ static bool find_uid(const struct ctl_call *call, uint32_t asked, uid_t *ret)
     return true;
 }
 
+/* The request's last field: whom it means, CONTROL_MFA_SELF: the peer. */
+static enum ctl_code read_whom(const struct ctl_call *call, uint32_t *ret_asked, uid_t *ret)
+{
+    if (buf_get_u32(call->fields, ret_asked) < 0 || buf_get_end(call->fields) < 0)
+        return CTL_CODE_INVALID;
+    return find_uid(call, *ret_asked, ret) ? CTL_CODE_OK : CTL_CODE_DENIED;
+}
+
+/* Whose code, and the code, which the caller wipes. */
+static enum ctl_code read_code(const struct ctl_call *call, uid_t *ret, char **ret_code)
+{
+    uint32_t asked = 0;
+
+    if (buf_get_u32(call->fields, &asked) < 0 || buf_get_string(call->fields, MFA_CODE_MAX, ret_code) < 0 ||
+        buf_get_end(call->fields) < 0)
+        return CTL_CODE_INVALID;
+    return find_uid(call, asked, ret) ? CTL_CODE_OK : CTL_CODE_DENIED;
+}
+
 bool control_may_enrol(const struct daemon *d)
 {
     enum policy_enrol enrol = rulebook_policy(d->rulebook)->mfa.enrol;
@@ -230,17 +249,13 @@ enum ctl_code control_on_mfa_reissue(void *context, const struct ctl_call *call,
     _cleanup_(control_wipe_text) char *text = NULL;
     struct mfa_result result = {.outcome = MFA_ACCEPTED};
     struct mfa_recovery recovery = {0};
-    enum ctl_code code;
-    uint32_t asked = 0;
     uid_t uid = 0;
+    enum ctl_code code = read_code(call, &uid, &text);
     int r;
 
     (void)ret;
-    if (buf_get_u32(call->fields, &asked) < 0 || buf_get_string(call->fields, MFA_CODE_MAX, &text) < 0 ||
-        buf_get_end(call->fields) < 0)
-        return CTL_CODE_INVALID;
-    if (!find_uid(call, asked, &uid))
-        return CTL_CODE_DENIED;
+    if (code != CTL_CODE_OK)
+        return code;
     if (call->peer->uid != 0)
         factor_verify(d, &(struct factor_attempt){.peer = call->peer, .uid = uid, .purpose = "reissue", .code = text},
                       &result);
@@ -264,14 +279,11 @@ enum ctl_code control_on_mfa_verify(void *context, const struct ctl_call *call, 
     struct daemon *d = context;
     _cleanup_(control_wipe_text) char *text = NULL;
     struct mfa_result result = {0};
-    uint32_t asked = 0;
     uid_t uid = 0;
+    enum ctl_code code = read_code(call, &uid, &text);
 
-    if (buf_get_u32(call->fields, &asked) < 0 || buf_get_string(call->fields, MFA_CODE_MAX, &text) < 0 ||
-        buf_get_end(call->fields) < 0)
-        return CTL_CODE_INVALID;
-    if (!find_uid(call, asked, &uid))
-        return CTL_CODE_DENIED;
+    if (code != CTL_CODE_OK)
+        return code;
     factor_verify(d, &(struct factor_attempt){.peer = call->peer, .uid = uid, .purpose = "check", .code = text},
                   &result);
     *ret = json_pack("{s:s, s:I, s:b, s:b, s:I, s:I}", "outcome", mfa_outcome_name(result.outcome), "number",
@@ -309,12 +321,11 @@ enum ctl_code control_on_mfa_list(void *context, const struct ctl_call *call, js
     uint32_t asked = 0;
     size_t n = 0;
     uid_t uid = 0;
+    enum ctl_code code = read_whom(call, &asked, &uid);
     int r;
 
-    if (buf_get_u32(call->fields, &asked) < 0 || buf_get_end(call->fields) < 0)
-        return CTL_CODE_INVALID;
-    if (!find_uid(call, asked, &uid))
-        return CTL_CODE_DENIED;
+    if (code != CTL_CODE_OK)
+        return code;
     r = mfa_list(d->mfa, &now, &list, &n);
     if (r != 0)
         return fail(ret, r);
@@ -348,12 +359,11 @@ enum ctl_code control_on_mfa_lift(void *context, const struct ctl_call *call, js
     struct mfa_now now = factor_now();
     uint32_t asked = 0;
     uid_t uid = 0;
+    enum ctl_code code = read_whom(call, &asked, &uid);
     int r;
 
-    if (buf_get_u32(call->fields, &asked) < 0 || buf_get_end(call->fields) < 0)
-        return CTL_CODE_INVALID;
-    if (!find_uid(call, asked, &uid))
-        return CTL_CODE_DENIED;
+    if (code != CTL_CODE_OK)
+        return code;
     r = mfa_lift(d->mfa, uid, &now);
     if (r != 0)
         return fail(ret, r);

@@ -31,8 +31,8 @@ static const char *const queries[QUERY_COUNT_] = {
     [QUERY_GRACE_LOAD] = "SELECT since, seen FROM grace WHERE uid = ?1",
     [QUERY_GRACE_SAVE] = "INSERT INTO grace VALUES(?1, ?2, ?3) ON CONFLICT(uid) DO UPDATE SET since = ?2, seen = ?3",
     [QUERY_GRACE_FORGET] = "DELETE FROM grace WHERE uid = ?1",
-    [QUERY_KEY_LOAD] = "SELECT key FROM store WHERE one = 1",
-    [QUERY_TURN_LOAD] = "SELECT id, turn FROM store WHERE one = 1",
+    [QUERY_KEY_LOAD] = "SELECT key FROM store WHERE one = ?1",
+    [QUERY_TURN_LOAD] = "SELECT id, turn FROM store WHERE one = ?1",
     [QUERY_TURN_NEXT] = "UPDATE store SET turn = turn + 1 WHERE one = 1",
     [QUERY_TURN_VOID_STEPS] = "UPDATE credential SET step = max(step, ?1 / 1000000 / period), skew_from = 0",
     [QUERY_TURN_VOID_RECOVERY] = "DELETE FROM recovery",
@@ -84,6 +84,19 @@ static int step(sqlite3_stmt *q)
         return 1;
     (void)sqlite3_reset(q);
     return store_error(code);
+}
+
+/* The first row with this number: 1, 0 there is none. *ret is to be reset by the caller, NULL or not. */
+static int find_row(struct store *s, enum query what, int64_t number, sqlite3_stmt **ret)
+{
+    int r = 0;
+    sqlite3_stmt *q = prepare(s, what, &r);
+
+    *ret = q;
+    if (!q)
+        return r;
+    bind_number(q, 1, number, &r);
+    return r < 0 ? r : step(q);
 }
 
 /* To the end, and it changed exactly this many rows. */
@@ -193,14 +206,9 @@ static int read_record(sqlite3_stmt *q, struct record *ret)
 
 int store_load(struct store *s, uid_t uid, struct record *ret)
 {
-    int r = 0;
-    sqlite3_stmt *q = prepare(s, QUERY_LOAD, &r);
+    sqlite3_stmt *q = NULL;
+    int r = find_row(s, QUERY_LOAD, uid, &q);
 
-    if (!q)
-        return r;
-    bind_number(q, 1, uid, &r);
-    if (r >= 0)
-        r = step(q);
     if (r > 0) {
         r = read_record(q, ret);
         r = r < 0 ? r : ret->uid == uid ? 1 : -EUCLEAN;
@@ -367,14 +375,9 @@ int store_recovery_use(struct store *s, uint64_t record, unsigned number)
 
 int store_grace_load(struct store *s, uid_t uid, int64_t *ret_since_us, int64_t *ret_seen_us)
 {
-    int r = 0;
-    sqlite3_stmt *q = prepare(s, QUERY_GRACE_LOAD, &r);
+    sqlite3_stmt *q = NULL;
+    int r = find_row(s, QUERY_GRACE_LOAD, uid, &q);
 
-    if (!q)
-        return r;
-    bind_number(q, 1, uid, &r);
-    if (r >= 0)
-        r = step(q);
     if (r > 0) {
         *ret_since_us = sqlite3_column_int64(q, 0);
         *ret_seen_us = sqlite3_column_int64(q, 1);
@@ -405,12 +408,9 @@ int store_grace_forget(struct store *s, uid_t uid)
 
 int store_key_load(struct store *s, struct key_id *ret)
 {
-    int r = 0;
-    sqlite3_stmt *q = prepare(s, QUERY_KEY_LOAD, &r);
+    sqlite3_stmt *q = NULL;
+    int r = find_row(s, QUERY_KEY_LOAD, 1, &q);
 
-    if (!q)
-        return r;
-    r = step(q);
     if (r == 0)
         r = -EUCLEAN; /* the row is always there */
     if (r > 0 && sqlite3_column_type(q, 0) == SQLITE_NULL)
@@ -438,12 +438,9 @@ int store_turn_load(struct store *s, struct mfa_turn *ret)
 {
     struct mfa_turn turn = {0};
     int64_t number = 0;
-    int r = 0;
-    sqlite3_stmt *q = prepare(s, QUERY_TURN_LOAD, &r);
+    sqlite3_stmt *q = NULL;
+    int r = find_row(s, QUERY_TURN_LOAD, 1, &q);
 
-    if (!q)
-        return r;
-    r = step(q);
     if (r > 0)
         r = get_bytes(q, 0, turn.store, sizeof(turn.store), sizeof(turn.store), NULL);
     else if (r == 0)

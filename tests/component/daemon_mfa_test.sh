@@ -345,11 +345,7 @@ login_policy 3 7d
 py << 'PYTHON'
 from mfa import *
 use(sys.argv[1])
-def full(uid, user, given, at):
-    with connect() as s:
-        s.sendall(login_frame(uid, user, given, at))
-        return receive(s)
-expect("grace", read_login(full(2, "bin", "", 0)), ("grace", 7, 1))
+expect("grace", read_login(login_answer(2, "bin", "", 0)), ("grace", 7, 1))
 expect("it does not open for a code", login(2, "bin", "123456"), "not-enrolled")
 expect("who is not named", login(1, "daemon", "", 0), "not-needed")
 PYTHON
@@ -357,21 +353,17 @@ login_policy 4 0
 py << 'PYTHON'
 from mfa import *
 use(sys.argv[1])
-def full(uid, user, given, at):
-    with connect() as s:
-        s.sendall(login_frame(uid, user, given, at))
-        return receive(s)
-expect("no grace", read_login(full(3, "sys", "", 0)), ("not-enrolled", 0, 1))
+expect("no grace", read_login(login_answer(3, "sys", "", 0)), ("not-enrolled", 0, 1))
 expect("nothing is begun", login(3, "sys", "123456 123457", 3), "refused")
 expect("under another name", login(3, "bin", "", 2), "refused")
 expect("not for who is not asked", login(1, "daemon", "", 2), "refused")
-f = Fields(full(3, "sys", "", 2)[1])
+f = Fields(login_answer(3, "sys", "", 2)[1])
 expect("begun", (OUTCOMES[f.number("B")], f.number("I"), f.number("B")), ("accepted", 0, 1))
 secret, uri = f.string(), f.string()
 expect("its address", (uri.startswith("otpauth://totp/"), "secret=" + secret in uri), (True, True))
 expect("one code", login(3, "sys", code(secret), 3), "wrong")
 expect("another clock", login(3, "sys", code(secret, 9) + " " + code(secret, 10), 3), "skew")
-got = full(3, "sys", code(secret, -2) + " " + code(secret, -1), 3)
+got = login_answer(3, "sys", code(secret, -2) + " " + code(secret, -1), 3)
 f = Fields(got[1])
 expect("confirmed", (OUTCOMES[f.number("B")], f.number("I")), ("accepted", 0))
 f.number("B")

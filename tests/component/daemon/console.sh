@@ -21,9 +21,7 @@ login_at_console() {
     cat > "$stage/at_console.py" << 'PYTHON'
 from mfa import *
 use(sys.argv[1])
-with connect() as s:
-    s.sendall(login_frame(int(sys.argv[3]), sys.argv[4], "", 0, sys.argv[2]))
-    print(*read_login(receive(s)))
+print(*read_login(login_answer(int(sys.argv[3]), sys.argv[4], "", 0, sys.argv[2])))
 PYTHON
     setsid -c -w /usr/bin/python3 "$stage/at_console.py" "$stage/run/control.sock" "$@" < "$console"
 }

@@ -136,10 +136,15 @@ def read_login(got):
     return OUTCOMES[f.number("B")], f.number("I"), f.number("B")
 
 
-def login(uid, user, given, step=1, service="login", tty="tty9"):
+def login_answer(uid, user, given, step=1, service="login", tty="tty9"):
     with connect() as s:
         s.sendall(login_frame(uid, user, given, step, service, tty))
-        return read_login(receive(s))[0]
+        return receive(s)
+
+
+def login(*asked):
+    """As login_answer(): the outcome."""
+    return read_login(login_answer(*asked))[0]
 
 
 def parallel(requests):
