@@ -1,5 +1,5 @@
 """Files taken out by an ordinary person through the one process that may write; while it runs somebody else gets at the medium in every way there is;
-and what is left when kuraband is killed meanwhile. With codes, and opened elsewhere: 49-clerk. The other ends are in long/48-export-ends."""
+what is left when kuraband is killed meanwhile; and a LUKS image, which Linux opens. With codes, and opened elsewhere: 49-clerk. The other ends are in long/48-export-ends."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import subprocess
 from datetime import datetime
 
 import media
-from exports import FREE, PATIENCE, TARGET, check_ended, is_read_only, names_on, prepare
+from exports import FREE, LIST, PATIENCE, TARGET, check_ended, is_read_only, names_on, prepare
 from guard import Guard, member, read_bytes
 from vm import HERE
 
@@ -16,6 +16,34 @@ SECONDS = 900
 
 HAMMER = "/usr/local/bin/hammer.py"
 HAMMERED = 6 << 20
+
+
+def check_luks(t, guard, image):
+    """Opened as on any Linux, by cryptsetup and the kernel's dm-crypt, from a copy that is on no medium of ours."""
+    vm = t.vm
+    guard.enforce(TARGET, FREE % "luks")
+    guard.plug(image, "OUT")
+    guard.medium("OUT", verdict="allow")
+    result = vm.run(["kuraban", "export", "--json", "--to", "OUT", "--reason", "x", LIST], user="tanaka", timeout=PATIENCE)
+    t.check("a LUKS image is taken out", result.rc == 0, result)
+    answer = json.loads(result.out)
+    vm.reset_devices()
+    copy = os.path.join(t.scratch, "taken.img")
+    subprocess.run(["mcopy", "-n", "-i", image, f"::{answer['name']}", copy], check=True)
+    vm.put("/var/tmp/taken.img", read_bytes(copy))
+    vm.put("/var/tmp/taken.key", answer["password"])
+    opening = ["cryptsetup", "open", "--readonly", "--key-file", "-", "/var/tmp/taken.img", "taken"]
+    t.check("with another password it does not open", vm.run(opening, stdin="wrong", timeout=100).rc == 2)
+    result = vm.run(opening, stdin=answer["password"], timeout=100)
+    t.check("cryptsetup opens it with the password", result.rc == 0, result)
+    result = vm.run("mount /dev/mapper/taken /mnt && ls /mnt && cat /mnt/*; umount /mnt; cryptsetup close taken")
+    t.check("and it holds what was taken out", result.out == "名簿.csv\n住民\n", result)
+    result = vm.run("set -e; loop=$(udisksctl loop-setup --no-user-interaction --read-only --file /var/tmp/taken.img | grep -o '/dev/loop[0-9]*');"
+                    " udisksctl unlock --no-user-interaction --key-file /var/tmp/taken.key --block-device $loop >&2;"
+                    " udisksctl mount --no-user-interaction --block-device /dev/mapper/luks-* >&2; cat /media/tanaka/kuraban/*;"
+                    " udisksctl unmount --block-device /dev/mapper/luks-* >&2; udisksctl lock --block-device $loop >&2;"
+                    " udisksctl loop-delete --block-device $loop >&2", user="tanaka", timeout=100)
+    t.check("a person opens it by udisks, without root", result.out == "住民\n", result)
 
 
 def check_hammered(t, guard, image):
@@ -73,6 +101,7 @@ def run(t):
     guard.give_namespaces()
     prepare(t)
     image = media.make_vfat(os.path.join(t.scratch, "out.img"), {"hello.txt": "hello\n"}, size=320 << 20)
+    check_luks(t, guard, image)
     check_hammered(t, guard, image)
     check_killed(t, guard, image)
     t.check("the journal verifies", guard.verify()["ok"] is True, guard.verify())
