@@ -241,6 +241,8 @@ static const char *file_words(const char *reason)
         return N_("It cannot be read with your permissions.");
     if (text_equal(reason, "not-a-file"))
         return N_("It is no regular file.");
+    if (text_equal(reason, "moved"))
+        return N_("It came into a store while it was read, or you may not read it any more.");
     return why_words_of(reason)->reason;
 }
 

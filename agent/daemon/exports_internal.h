@@ -60,7 +60,7 @@ struct exporting {
     struct sd_event_source *io, *timer;
     struct buf in;
     struct exports_file *files;
-    size_t n_files, n_staged;
+    size_t n_files, n_staged, n_again;
     bool refused; /* one of them */
     enum export_container container;
     char name[EXPORT_NAME_MAX + 1]; /* on the medium */

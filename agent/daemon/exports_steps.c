@@ -267,7 +267,6 @@ static int on_opened_end(struct exporting *x, struct buf_reader *in)
 
     if (buf_get_u32(in, &n) < 0 || buf_get_end(in) < 0 || n != x->n_files || n == 0 || x->refused)
         return -EBADMSG;
-    gate_clear_exporter(x->daemon->gate); /* it holds what it needs */
     if (!is_approved_list(x)) {
         exports_stop_by(x, "list", "these are not the files that the codes were given for");
         return 1;
@@ -302,6 +301,28 @@ static int on_staged(struct exporting *x, struct buf_reader *in)
     return 0;
 }
 
+/* Opened again when all is copied: what was judged is what was read. A mark of a store may have come after the verdict. */
+static int on_again(struct exporting *x, struct buf_reader *in)
+{
+    uint32_t index = 0, error = 0;
+    struct exports_file *f;
+    int r = buf_get_u32(in, &index);
+
+    if (r >= 0)
+        r = buf_get_u32(in, &error);
+    if (r >= 0)
+        r = buf_get_end(in);
+    if (r < 0 || x->n_staged != x->n_files || index != x->n_again || index >= x->n_files)
+        return -EBADMSG;
+    f = &x->files[x->n_again++];
+    if (gate_exporter_store(x->daemon->gate) == f->store && error == 0)
+        return exports_send(x, EXPORT_VERDICT, "1ss", 1U, "rule", f->rule) < 0 ? -EPIPE : 0;
+    x->refused = true;
+    f->verdict.kind = f->verdict.ruled = VERDICT_DENY;
+    record_file(x, f, "moved");
+    return exports_send(x, EXPORT_VERDICT, "1ss", 0U, "moved", f->rule) < 0 ? -EPIPE : 0;
+}
+
 static uint64_t total_size(const struct exporting *x)
 {
     uint64_t size = 0;
@@ -315,8 +336,10 @@ static int on_staged_end(struct exporting *x, struct buf_reader *in)
 {
     uint64_t size = 0;
 
-    if (buf_get_u64(in, &size) < 0 || buf_get_end(in) < 0 || x->n_staged != x->n_files || size != total_size(x))
+    if (buf_get_u64(in, &size) < 0 || buf_get_end(in) < 0 || x->n_again != x->n_files || x->refused ||
+        size != total_size(x))
         return -EBADMSG;
+    gate_clear_exporter(x->daemon->gate);
     /* Nobody can change a staged byte from here on. This is where contents will be looked at, before anything is packed; a rule that asks for
      * it has refused the file already (REASON_CONTENT). */
     x->phase = EXPORTS_CONTAINER;
@@ -502,15 +525,11 @@ int exports_on_frame(struct exporting *x, uint16_t type, struct buf_reader *in)
         enum exports_phase phase;
         int (*handler)(struct exporting *x, struct buf_reader *in);
     } steps[] = {
-        {EXPORT_STAGER, EXPORTS_STAGER, on_stager},
-        {EXPORT_OPENED, EXPORTS_FILES, on_opened},
-        {EXPORT_OPENED_END, EXPORTS_FILES, on_opened_end},
-        {EXPORT_STAGED, EXPORTS_COPIES, on_staged},
-        {EXPORT_STAGED_END, EXPORTS_COPIES, on_staged_end},
-        {EXPORT_READY, EXPORTS_CONTAINER, on_ready},
-        {EXPORT_MOUNTED, EXPORTS_MOUNT, on_mounted},
-        {EXPORT_WRITTEN, EXPORTS_DATA, on_written},
-        {EXPORT_DONE, EXPORTS_NAME, on_done},
+        {EXPORT_STAGER, EXPORTS_STAGER, on_stager},        {EXPORT_OPENED, EXPORTS_FILES, on_opened},
+        {EXPORT_OPENED_END, EXPORTS_FILES, on_opened_end}, {EXPORT_STAGED, EXPORTS_COPIES, on_staged},
+        {EXPORT_AGAIN, EXPORTS_COPIES, on_again},          {EXPORT_STAGED_END, EXPORTS_COPIES, on_staged_end},
+        {EXPORT_READY, EXPORTS_CONTAINER, on_ready},       {EXPORT_MOUNTED, EXPORTS_MOUNT, on_mounted},
+        {EXPORT_WRITTEN, EXPORTS_DATA, on_written},        {EXPORT_DONE, EXPORTS_NAME, on_done},
     };
 
     if (type == EXPORT_FAILED)

@@ -34,6 +34,7 @@ enum export_control_frame {
     EXPORT_OPENED = 0x302, /* u32 index, string name, u64 size, u32 errno (0: it is open); waits for EXPORT_VERDICT */
     EXPORT_OPENED_END = 0x303, /* u32 count; waits for EXPORT_COPY */
     EXPORT_STAGED = 0x304,     /* u32 index, u64 size, string sha256 */
+    EXPORT_AGAIN = 0x30b,      /* u32 index, u32 errno: opened once more, all being copied; waits for EXPORT_VERDICT */
     EXPORT_STAGED_END =
         0x30a, /* u64 bytes: nobody can change them any more; waits for EXPORT_PACK. Here contents will be looked at */
     EXPORT_READY = 0x305,   /* u64 bytes to write; waits for EXPORT_OPEN */

@@ -152,21 +152,30 @@ static int reopen(struct file *f)
     return 0;
 }
 
-static int ask(struct stager *s, size_t i)
+static int take_verdict(const struct stager *s, struct file *f, int error)
 {
     _cleanup_free_ char *reason = NULL, *rule = NULL;
-    struct file *f = &s->files[i];
-    int error = reopen(f), control = s->options->control;
     uint8_t allowed = 0;
-    int r = link_send(control, EXPORT_OPENED, "4s84", (uint32_t)i, f->name, f->size, (uint32_t)error);
+    int r = link_receive(s->options->control, EXPORT_VERDICT, LINK_WAIT_MS, "1ss", &allowed, &reason, &rule);
 
-    if (r >= 0)
-        r = link_receive(control, EXPORT_VERDICT, LINK_WAIT_MS, "1ss", &allowed, &reason, &rule);
     if (r < 0)
-        return from_kuraband(r);
+        return r;
     f->refused = allowed != 1 || error != 0;
     (void)snprintf(f->reason, sizeof(f->reason), "%s", reason);
     (void)snprintf(f->rule, sizeof(f->rule), "%s", rule);
+    return 0;
+}
+
+static int ask(struct stager *s, size_t i)
+{
+    struct file *f = &s->files[i];
+    int error = reopen(f);
+    int r = link_send(s->options->control, EXPORT_OPENED, "4s84", (uint32_t)i, f->name, f->size, (uint32_t)error);
+
+    if (r >= 0)
+        r = take_verdict(s, f, error);
+    if (r < 0)
+        return from_kuraband(r);
     if (f->size > s->options->size_max - s->total)
         return STAGE_E_FULL;
     s->total += f->size;
@@ -276,6 +285,28 @@ static int copy_file(const struct stager *s, size_t i, uint8_t *chunk, struct ex
     return export_members_add(list, &item);
 }
 
+/* Who puts a file into a store between the verdict and the copy would have it judged as what it no longer is: the gate sees it opened once
+ * more. After the copy, not before: then nothing that was read is younger than the answer. */
+static int ask_again(struct stager *s, size_t i)
+{
+    struct file *f = &s->files[i];
+    int error = reopen(f);
+    int r = link_send(s->options->control, EXPORT_AGAIN, "44", (uint32_t)i, (uint32_t)error);
+
+    if (r >= 0)
+        r = take_verdict(s, f, error);
+    return r < 0 ? from_kuraband(r) : 0;
+}
+
+static int ask_for_all_again(struct stager *s)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < s->n && r == 0; i++)
+        r = ask_again(s, i);
+    return r != 0 ? r : tell_refused(s);
+}
+
 static int copy_all(struct stager *s, struct export_members *ret)
 {
     _cleanup_free_ uint8_t *chunk = malloc(CHUNK);
@@ -289,6 +320,8 @@ static int copy_all(struct stager *s, struct export_members *ret)
         return from_kuraband(r);
     for (size_t i = 0; i < s->n && r == 0; i++)
         r = copy_file(s, i, chunk, &list);
+    if (r == 0)
+        r = ask_for_all_again(s);
     explicit_bzero(chunk, CHUNK);
     if (r != 0) {
         export_members_done(&list);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # What an export rests on ends while it runs: the grant (given back, its time over, another policy), or the stick is another one now, though it
-# says it is the same. The export ends at once, not at its next step; nothing with its name is on the stick; the journal says why.
+# says it is the same; or a file came into a store. The export ends at once, not at its next step; nothing with its name is on the stick; the journal says why.
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 
@@ -15,10 +15,11 @@ unlocks() { # [words…]
     exits 0 factor type "$(factor code nobody "$stage")" -- setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups \
         --bounding-set=-all --no-new-privs -- "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" unlock --reason "district 3" "$@"
 }
-begins() { # an export that stays in the middle of reading its file
+begins() { # [FILE…]: an export that stays in the middle of reading its files
+    local files=("$@" "$stage/outside/large.bin")
     rm -f "$stage/go" "$stage/said"
     mkfifo "$stage/go"
-    ( as_user "${0%/*}/daemon/exporting.py" "$stage/run" "$loop" --pass "$stage/outside/large.bin" < "$stage/go" > "$stage/said" 2>&1 ) &
+    ( as_user "${0%/*}/daemon/exporting.py" "$stage/run" "$loop" --pass "${files[@]}" < "$stage/go" > "$stage/said" 2>&1 ) &
     client_pid=$!
     helpers+=("$client_pid")
     exec 8> "$stage/go"
@@ -27,6 +28,16 @@ begins() { # an export that stays in the middle of reading its file
     eventually "it reads" 20 grep -qx copying "$stage/said"
 }
 ended_for() { [ "$(last export-failed '[.event.reason, .kuraban.export.id]')" = "[\"$1\",\"$id\"]" ]; }
+is_moved() { # the client goes on: refused, since a file is in another place than it was judged for
+    echo >&8
+    exec 8>&-
+    wait "$client_pid" && fail "exported what was moved"
+    grep -q '^result 2 refused' "$stage/said" || { cat "$stage/said" >&2; fail "not refused"; }
+    eventually "the worker's end" 20 no_worker
+    [ "$(last export-file '[.file.path, .event.reason, .kuraban.verdict]')" = '["moved.txt","moved","deny"]' ] ||
+        fail "not in the journal: $(last export-file .)"
+    [ "$(on_stick "$stage/stick.img")" = "$before" ] || fail "something came to the stick"
+}
 is_over() { # REASON: while the client still does not read
     id=$(last export-started .kuraban.export.id | tr -d '"')
     eventually "the end in the journal: $1" 8 ended_for "$1"
@@ -71,15 +82,25 @@ exits 0 kuraban reload
 is_over policy
 note "another policy"
 
+# Into a store while it is read. (What was in one is guarded where it goes, and stays what it was judged as.)
+echo "no resident" > "$stage/outside/moved.txt"
+chmod 0666 "$stage/outside/moved.txt"
+write_policy 3 export '' "$(printf '%s\n' 'export:' '  - {id: out, to: [stick], from: [elsewhere, juki], container: plain, factors: none, approvals: 0}')"
+exits 0 kuraban reload
+plug
+begins "$stage/outside/moved.txt"
+mv "$stage/outside/moved.txt" "$store/moved.txt"
+is_moved
+note "into a store"
+
 # Another stick in the same place, in everything its equal: what the codes and the grant were for is gone.
-exits 0 as_user "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" unlock --end
-eventually "not mounted" 10 is_refused mountpoint "$mount"
+umount "$mount"
 daemon_kill TERM
 losetup -d "$loop"
 cp "$stage/stick.img" "$stage/twin.img"
 loop=$(losetup --read-only --find --show "$stage/stick.img") # the kernel changes what is behind a loop device only while nobody can write there
 write_config <<< 'keeper: on'
-write_policy 3 export '' "$(printf '%s\n' 'export:' '  - {id: out, to: [stick], from: [elsewhere], container: plain, factors: none, approvals: 0}')"
+write_policy 4 export '' "$(printf '%s\n' 'export:' '  - {id: out, to: [stick], from: [elsewhere], container: plain, factors: none, approvals: 0}')"
 daemon_start
 plug
 begins

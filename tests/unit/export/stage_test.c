@@ -164,6 +164,16 @@ static void expect_staged(struct fixture *x, uint32_t index, uint64_t size, cons
     assert_string_equal(got, hex);
 }
 
+static void decide_again(struct fixture *x, uint32_t index, uint32_t error, bool allow)
+{
+    uint32_t i = 99, e = 99;
+
+    assert_int_equal(link_receive(x->control, EXPORT_AGAIN, 5000, "44", &i, &e), 0);
+    assert_int_equal(i, index);
+    assert_int_equal(e, error);
+    assert_int_equal(link_send(x->control, EXPORT_VERDICT, "1ss", allow ? 1U : 0U, allow ? "rule" : "moved", "out"), 0);
+}
+
 static void end_files(struct fixture *x, uint32_t n)
 {
     uint32_t got = 0;
@@ -194,12 +204,54 @@ static void test_stages_what_is_permitted(void **state)
     expect_staged(x, 0, 5, "first");
     expect_staged(x, 1, 7, "second!");
     expect_staged(x, 2, 5, "first");
+    for (uint32_t i = 0; i < 3; i++)
+        decide_again(x, i, 0, true);
     assert_int_equal(result(x), 0);
     assert_int_equal(pread(x->staged, content, 15, 4), 13);
     assert_string_equal(content, "tsecond!first");
     assert_int_equal(export_members_load(x->list, 17, &m), 0);
     assert_int_equal(m.n, 3);
     export_members_done(&m);
+}
+
+/* What is in another place when it has been copied, or cannot be opened any more by who asks: nothing of it goes on. */
+static void test_asks_again(void **state)
+{
+    struct fixture *x = *state;
+    _cleanup_free_ char *reason = NULL;
+    uint32_t index = 0;
+
+    make(x, "one", "first");
+    make(x, "two", "second!");
+    begin(x);
+    pass(x, "a", "one");
+    pass(x, "b", "two");
+    assert_int_equal(link_send(x->client, EXPORT_FILES_END, ""), 0);
+    decide(x, 0, "a", 5, 0, true);
+    decide(x, 1, "b", 7, 0, true);
+    end_files(x, 2);
+    assert_int_equal(link_send(x->control, EXPORT_COPY, ""), 0);
+    expect_staged(x, 0, 5, "first");
+    expect_staged(x, 1, 7, "second!");
+    decide_again(x, 0, 0, true);
+    decide_again(x, 1, 0, false);
+    do {
+        struct frame f;
+
+        frame_init(&f);
+        assert_int_equal(frame_receive(&f, x->client, 5000), 0);
+        index = f.type;
+        if (f.type == EXPORT_REFUSED) {
+            struct buf_reader in = {.data = f.body.data, .size = f.body.size};
+
+            assert_int_equal(buf_get_u32(&in, &index), 0);
+            assert_int_equal(buf_get_string(&in, 64, &reason), 0);
+        }
+        frame_done(&f);
+    } while (!reason);
+    assert_int_equal(index, 1);
+    assert_string_equal(reason, "moved");
+    assert_int_equal(result(x), STAGE_E_REFUSED);
 }
 
 static void test_one_refused_is_all_refused(void **state)
@@ -400,6 +452,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_stages_what_is_permitted),
+        TEST(test_asks_again),
         TEST(test_one_refused_is_all_refused),
         TEST(test_what_is_no_file),
         TEST(test_grows),
