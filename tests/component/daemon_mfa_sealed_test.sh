@@ -8,8 +8,8 @@ set -euo pipefail
 
 export PYTHONPATH=${0%/*}/daemon PYTHONDONTWRITEBYTECODE=1
 
-py() { # arguments…, program on stdin
-    /usr/bin/python3 - "$stage/run/control.sock" "$stage" "$@"
+py() { # program on stdin
+    /usr/bin/python3 - "$stage/run/control.sock" "$stage"
 }
 
 state() { # of the store, and of two logins

@@ -1,6 +1,8 @@
 #!/bin/bash
 # What a login, an unlocking and an approval leave in memory: of kuraban, in the moment it ends, and of kuraband, which goes on, all that can be written is
-# searched for the codes of six digits and for the secrets, as bytes and as base32.
+# searched for the codes of six digits and for the secrets, as bytes and as base32. (What is freed in a piece as short as a code is written over by the
+# allocator: it is buffers and stacks that can tell.)
+# Runs beside others.
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 
