@@ -196,6 +196,7 @@ static const struct {
     {"large", N_("vfat takes no file of 4 GiB or more: take fewer files at a time, or a medium with exfat"),
      CLI_FAILED},
     {"no-room", N_("this machine has no room to prepare it"), CLI_FAILED},
+    {"stalled", N_("a file does not answer; if it is on a network drive, copy it to this machine first"), CLI_FAILED},
     {"changed", N_("a file changed while it was read"), CLI_FAILED},
     {"differs", N_("what was read back from the medium is not what was written: use another one"), CLI_FAILED},
     {"removed", N_("the medium was taken out"), CLI_FAILED},

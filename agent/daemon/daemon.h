@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -112,6 +113,9 @@ void wire_media_tick(struct daemon *d);
 void wire_media_fill(struct audit_event *e, const struct medium *m);
 void wire_media_tell_gate(struct daemon *d); /* verdicts of guarded media, after a new policy */
 bool wire_media_is_guarded(const struct daemon *d, uint64_t device);
+/* program.c: the path of another program of ours. */
+void daemon_find_program(const char *name, char path[static PATH_MAX]);
+
 /* wire_gate.c */
 int wire_gate_open(struct daemon *d); /* takes over what a dead daemon left, before anything else opens descriptors */
 int wire_gate_start(struct daemon *d);

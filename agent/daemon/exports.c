@@ -107,8 +107,10 @@ static void record(struct exporting *x, enum audit_action action, const char *re
 static void exporting_free(struct exporting *x)
 {
     sd_event_source_disable_unref(x->io);
+    sd_event_source_disable_unref(x->end);
     sd_event_source_disable_unref(x->timer);
     close_fd(x->control);
+    close_fd(x->life);
     close_fd(x->client);
     buf_done(&x->in);
     for (size_t i = 0; i < x->n_approvers; i++)
@@ -235,7 +237,7 @@ static int exporting_new(struct daemon *d, const struct exports_request *r, stru
     if (!x)
         return -ENOMEM;
     x->daemon = d;
-    x->client = x->control = -1;
+    x->client = x->control = x->life = -1;
     x->device = r->medium->device;
     x->factors = r->factors;
     x->ticket = r->ticket;

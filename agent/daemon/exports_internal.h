@@ -55,9 +55,9 @@ struct exporting {
     char list[DIGEST_HEX_SIZE]; /* of the files that the codes are for */
     char reason[GRANT_REASON_MAX + 1];
     uint64_t ticket;
-    int client; /* for the answer; -1 when it is gone */
-    int control;
-    struct sd_event_source *io, *timer;
+    int client;        /* for the answer; -1 when it is gone */
+    int control, life; /* life: its other end is with the worker alone */
+    struct sd_event_source *io, *end, *timer;
     struct buf in;
     struct exports_file *files;
     size_t n_files, n_staged, n_again;

@@ -6,15 +6,12 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
@@ -28,35 +25,15 @@
 #include "device/block.h"
 #include "export/ledger.h"
 #include "kern/block.h"
+#include "kern/spawn.h"
 
 #define WORKER_NAME "kuraban-export"
 
 enum {
     SEND_MS = 1000, /* the worker reads at once, or something is wrong with it */
-    HIGH_FD = 1000
 };
 
 /* --- starting it --- */
-
-/* A build tree has it beside the daemon; an installed daemon has it in libexec. */
-static void find_program(char path[static PATH_MAX])
-{
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char *slash;
-
-    if (n > 0) {
-        self[n] = '\0';
-        slash = strrchr(self, '/');
-        if (slash) {
-            *slash = '\0';
-            n = snprintf(path, PATH_MAX, "%s/" WORKER_NAME, self);
-            if (n > 0 && n < PATH_MAX && access(path, X_OK) == 0)
-                return;
-        }
-    }
-    (void)snprintf(path, PATH_MAX, "%s/" WORKER_NAME, KURABAN_LIBEXEC_DIR);
-}
 
 /* The node, and that it is that device. */
 static int open_node(const struct daemon *d, const char *name, dev_t device)
@@ -85,62 +62,23 @@ static int open_disk(const struct daemon *d, const struct medium *m)
     return r < 0 ? r : open_node(d, disk, device);
 }
 
-/* In the grandchild: system calls only. Returns only when it failed. */
-static void become_worker(int fds[static 5], const char *program)
+static int spawn(const int *fds, size_t n)
 {
-    char name[] = WORKER_NAME;
-    char *argv[] = {name, NULL}, *envp[] = {NULL};
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    sigset_t none;
+    char program[PATH_MAX], name[] = WORKER_NAME;
+    char *argv[] = {name, NULL};
+    const struct spawn worker = {
+        .program = program, .argv = argv, .fds = fds, .n = n, .first_fd = EXPORT_FD_CLIENT, .fresh_signals = true};
 
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)signal(SIGIO, SIG_DFL);
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
-        return;
-    for (int i = 0; i < 5; i++) { /* out of the way first */
-        fds[i] = fcntl(fds[i], F_DUPFD, HIGH_FD);
-        if (fds[i] < 0)
-            return;
-    }
-    for (int i = 0; i < 5; i++)
-        if (dup2(fds[i], EXPORT_FD_CLIENT + i) < 0)
-            return;
-    if (syscall(SYS_close_range, EXPORT_FD_DISK + 1, ~0U, 0) < 0 || chdir("/") < 0)
-        return;
-    execve(program, argv, envp);
+    daemon_find_program(WORKER_NAME, program);
+    return spawn_detached(&worker);
 }
 
-/* Through a second fork, so that nobody has to wait for it. */
-static int spawn(int fds[static 5])
-{
-    char program[PATH_MAX];
-    int status;
-    pid_t child;
-
-    find_program(program);
-    if (access(program, X_OK) < 0)
-        return -errno;
-    child = fork();
-    if (child < 0)
-        return -errno;
-    if (child == 0) {
-        if (setsid() < 0 || fork() != 0)
-            _exit(0);
-        become_worker(fds, program);
-        _exit(127);
-    }
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return 0;
-}
-
+static int on_life(sd_event_source *source, int fd, uint32_t events, void *userdata);
 static int on_worker(sd_event_source *source, int fd, uint32_t events, void *userdata);
 
 static int start(struct exporting *x)
 {
-    _cleanup_close_ int client = -1, control = -1, state = -1, node = -1, disk = -1;
+    _cleanup_close_ int client = -1, control = -1, state = -1, node = -1, disk = -1, life = -1;
     struct daemon *d = x->daemon;
     const struct medium *m = block_manager_find(d->block, x->device);
     int pair[2], r;
@@ -155,6 +93,10 @@ static int start(struct exporting *x)
         return -errno;
     x->control = pair[0];
     control = pair[1];
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        return -errno;
+    x->life = pair[0];
+    life = pair[1];
     state = files_open_directory_at(d->state_fd, "export", 1, 0700);
     if (state < 0)
         return state;
@@ -164,10 +106,12 @@ static int start(struct exporting *x)
     disk = open_disk(d, m);
     if (disk < 0)
         return disk;
-    int fds[5] = {client, control, state, node, disk};
+    const int fds[] = {client, control, state, node, disk, life};
 
-    r = spawn(fds);
-    return r < 0 ? r : sd_event_add_io(d->loop, &x->io, x->control, EPOLLIN, on_worker, x);
+    r = spawn(fds, ELEMENTS(fds));
+    if (r >= 0)
+        r = sd_event_add_io(d->loop, &x->io, x->control, EPOLLIN, on_worker, x);
+    return r < 0 ? r : sd_event_add_io(d->loop, &x->end, x->life, EPOLLHUP, on_life, x);
 }
 
 static void add_leftover(void *context, const struct ledger_export *e)
@@ -286,19 +230,36 @@ static int take_frames(struct exporting *x)
     }
 }
 
-static int on_worker(sd_event_source *source, int fd, uint32_t events, void *userdata)
+/* 0: there is nothing more now; 1: x is gone. */
+static int take(struct exporting *x)
 {
-    struct exporting *x = userdata;
     uint8_t bytes[4096];
-    ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    ssize_t n = recv(x->control, bytes, sizeof(bytes), MSG_DONTWAIT);
 
-    (void)source;
-    (void)events;
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
-    if (n <= 0 || buf_add(&x->in, bytes, (size_t)n) < 0)
-        worker_ended(x);
-    else
-        (void)take_frames(x);
+    if (n > 0 && buf_add(&x->in, bytes, (size_t)n) >= 0)
+        return take_frames(x) > 0 ? 1 : take(x);
+    worker_ended(x);
+    return 1;
+}
+
+static int on_worker(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    (void)source;
+    (void)fd;
+    (void)events;
+    (void)take(userdata);
+    return 0;
+}
+
+/* It has ended. The socket may be open still, in the hands of a child that it had to leave behind. */
+static int on_life(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    (void)source;
+    (void)fd;
+    (void)events;
+    if (take(userdata) == 0)
+        worker_ended(userdata);
     return 0;
 }

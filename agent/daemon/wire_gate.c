@@ -28,33 +28,13 @@ enum {
     REST_US = 10 * 1000,     /* half of the recorder's delay; the ring holds 4096, so 400 000 decisions a second */
 };
 
-/* A build tree has the keeper beside the daemon; an installed daemon has it in libexec. */
-static void find_keeper(char path[static PATH_MAX])
-{
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char *slash;
-
-    if (n > 0) {
-        self[n] = '\0';
-        slash = strrchr(self, '/');
-        if (slash) {
-            *slash = '\0';
-            n = snprintf(path, PATH_MAX, "%s/" KEEPER_NAME, self);
-            if (n > 0 && n < PATH_MAX && access(path, X_OK) == 0)
-                return;
-        }
-    }
-    (void)snprintf(path, PATH_MAX, "%s/" KEEPER_NAME, KURABAN_LIBEXEC_DIR);
-}
-
 int wire_gate_open(struct daemon *d)
 {
     static char keeper[PATH_MAX]; /* the holder keeps the pointer */
     struct holder_options options = {.run_fd = d->run_fd, .program = keeper};
     int r;
 
-    find_keeper(keeper);
+    daemon_find_program(KEEPER_NAME, keeper);
     switch (d->config->keeper) {
     case CONFIG_ON:
         options.mode = HOLDER_ON;

@@ -36,11 +36,11 @@ int main(void)
     int r;
 
     if (!is_socket(EXPORT_FD_CLIENT) || !is_socket(EXPORT_FD_CONTROL) || !is(EXPORT_FD_STATE, S_IFDIR) ||
-        !is(EXPORT_FD_NODE, S_IFBLK) || !is(EXPORT_FD_DISK, S_IFBLK)) {
+        !is(EXPORT_FD_NODE, S_IFBLK) || !is(EXPORT_FD_DISK, S_IFBLK) || !is(EXPORT_FD_LIFE, S_IFIFO)) {
         (void)fputs("kuraban-export is started by kuraband; people use: kuraban export\n", stderr);
         return 2;
     }
-    for (int fd = EXPORT_FD_CLIENT; fd <= EXPORT_FD_DISK; fd++)
+    for (int fd = EXPORT_FD_CLIENT; fd <= EXPORT_FD_LIFE; fd++)
         (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)umask(0022); /* what is put on a medium is for people; what is staged has no name */

@@ -5,20 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "export/child.h"
 #include "export/link.h"
 #include "export/pack.h"
 #include "export/sandbox.h"
@@ -27,7 +24,8 @@
 
 enum {
     CLIENT_MS = 30 * 1000,
-    CHILD_FAILED = 100, /* exit status of a child for -errno; an outcome of its own is its number */
+    STALL_MS = 35 * 1000, /* more than the client has to name its files */
+    CHILD_FAILED = 100,   /* exit status of a child for -errno; an outcome of its own is its number */
 };
 
 #define CONTAINER_BYTES ((uint64_t)4 << 20) /* what a container has of its own, beside an eighth of what is in it */
@@ -42,24 +40,27 @@ static int open_unnamed(void)
 
 /* --- children --- */
 
-/* Kills the child when somebody leaves. Its exit status; -errno. */
-static int wait_child(const struct worker *w, pid_t child)
+static bool is_left(const void *worker)
 {
-    _cleanup_close_ int pidfd = pidfd_open(child, 0);
-    struct pollfd p[] = {{.fd = pidfd, .events = POLLIN},
-                         {.fd = EXPORT_FD_CONTROL, .events = POLLRDHUP},
-                         {.fd = EXPORT_FD_CLIENT, .events = POLLRDHUP}};
-    int status;
+    return worker_is_left(worker);
+}
 
-    do
-        (void)poll(p, ELEMENTS(p), -1);
-    while (!(p[0].revents & POLLIN) && !worker_is_left(w) && pidfd >= 0);
-    if (!(p[0].revents & POLLIN))
-        (void)kill(child, SIGKILL);
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
+/* Until it ends, or somebody leaves. With a pulse, it has to show that it is at work. */
+static int wait_child(const struct worker *w, pid_t pid, const uint64_t *pulse)
+{
+    static const int sockets[] = {EXPORT_FD_CONTROL, EXPORT_FD_CLIENT};
+    const struct child child = {pid, sockets, ELEMENTS(sockets), is_left, w, pulse, STALL_MS};
+
+    return child_wait(&child);
+}
+
+/* What no child needs. */
+static void close_own(void)
+{
+    close_fd(EXPORT_FD_STATE);
+    close_fd(EXPORT_FD_NODE);
+    close_fd(EXPORT_FD_DISK);
+    close_fd(EXPORT_FD_LIFE);
 }
 
 static _Noreturn void child_exit(int r)
@@ -73,13 +74,12 @@ static _Noreturn void stager_main(struct worker *w, int list)
                                           .control = EXPORT_FD_CONTROL,
                                           .staged = w->staged,
                                           .size_max = w->size_max,
-                                          .client_ms = CLIENT_MS};
+                                          .client_ms = CLIENT_MS,
+                                          .pulse = w->pulse};
     struct export_members members = {0};
     int r = identity_take(&w->id);
 
-    close_fd(EXPORT_FD_STATE);
-    close_fd(EXPORT_FD_NODE);
-    close_fd(EXPORT_FD_DISK);
+    close_own();
     if (r >= 0)
         r = sandbox_enter(SANDBOX_OPENS, w->size_max + ((uint64_t)1 << 20));
     if (r >= 0)
@@ -102,6 +102,9 @@ int worker_stage(struct worker *w)
     pid_t child;
     int r;
 
+    w->pulse = child_pulse_new();
+    if (!w->pulse)
+        return worker_fail_errno(w, "staging", -ENOMEM);
     w->staged = open_unnamed();
     if (list < 0 || w->staged < 0)
         return worker_fail_errno(w, "staging", w->staged < 0 ? w->staged : -errno);
@@ -110,7 +113,11 @@ int worker_stage(struct worker *w)
         return worker_fail_errno(w, "staging", -errno);
     if (child == 0)
         stager_main(w, list);
-    r = wait_child(w, child);
+    r = wait_child(w, child, w->pulse);
+    if (r == -ETIMEDOUT) {
+        (void)ftruncate(w->staged, 0); /* it may keep it for as long as it hangs */
+        return worker_fail(w, "stalled", "a file does not answer, or too slowly");
+    }
     if (r == STAGE_E_STOPPED)
         return worker_fail_stopped(w);
     if (r == -ECHILD && worker_is_left(w))
@@ -160,9 +167,7 @@ static _Noreturn void packer_main(struct worker *w, const struct container *cont
                                          .context = w};
     int r = identity_drop_capabilities();
 
-    close_fd(EXPORT_FD_STATE);
-    close_fd(EXPORT_FD_NODE);
-    close_fd(EXPORT_FD_DISK);
+    close_own();
     (void)setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive takes no name otherwise that is not ASCII */
     tzset();                              /* and writes local time; nothing can be opened later */
     if (r >= 0)
@@ -193,7 +198,7 @@ static int pack(struct worker *w, const struct container *container)
         return worker_fail_errno(w, "packing", -errno);
     if (child == 0)
         packer_main(w, container);
-    r = wait_child(w, child);
+    r = wait_child(w, child, NULL);
     if ((r == -ECHILD || r == PACK_E_STOPPED) && worker_is_left(w))
         return worker_fail_left(w);
     return r != 0 ? worker_fail_outcome(w, outcomes, ELEMENTS(outcomes), r, "packing") : 0;

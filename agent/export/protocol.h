@@ -73,4 +73,5 @@ enum {
     EXPORT_FD_STATE = 5, /* directory for what is staged, root's alone */
     EXPORT_FD_NODE = 6,  /* the medium's node, and its disk's (the same for a whole disk) */
     EXPORT_FD_DISK = 7,
+    EXPORT_FD_LIFE = 8, /* a pipe: when this process ends, kuraband sees it, whoever else has the sockets */
 };

@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "export/child.h"
 #include "export/hash.h"
 #include "export/link.h"
 #include "export/protocol.h"
@@ -203,8 +204,10 @@ static int ask_for_all(struct stager *s)
 {
     int r = 0;
 
-    for (size_t i = 0; i < s->n && r == 0; i++)
+    for (size_t i = 0; i < s->n && r == 0; i++) {
         r = ask(s, i);
+        child_pulse_beat(s->options->pulse);
+    }
     return r != 0 ? r : tell_refused(s);
 }
 
@@ -249,6 +252,8 @@ static int copy_bytes(const struct stager *s, const struct file *f, struct hash 
             return -errno;
         if (n == 0)
             return done == f->size ? 0 : STAGE_E_CHANGED;
+        if (done / STAGE_BEAT != (done + (uint64_t)n) / STAGE_BEAT)
+            child_pulse_beat(s->options->pulse);
         done += (uint64_t)n;
         if (done > f->size)
             return STAGE_E_CHANGED;
@@ -318,8 +323,10 @@ static int copy_all(struct stager *s, struct export_members *ret)
     r = link_receive(s->options->control, EXPORT_COPY, LINK_WAIT_MS, "");
     if (r < 0)
         return from_kuraband(r);
-    for (size_t i = 0; i < s->n && r == 0; i++)
+    for (size_t i = 0; i < s->n && r == 0; i++) {
+        child_pulse_beat(s->options->pulse);
         r = copy_file(s, i, chunk, &list);
+    }
     if (r == 0)
         r = ask_for_all_again(s);
     explicit_bzero(chunk, CHUNK);

@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "export/child.h"
 #include "export/link.h"
 #include "export/worker_internal.h"
 
@@ -249,6 +250,7 @@ static void worker_done(struct worker *w)
     free(w->stop_reason);
     close_fd(w->staged);
     close_fd(w->packed);
+    child_pulse_free(w->pulse);
 }
 
 int worker_run(void)

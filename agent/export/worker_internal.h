@@ -20,6 +20,7 @@ struct worker {
     struct medium_nodes medium;
     uint64_t size_max;
     int staged, packed;
+    uint64_t *pulse; /* of the stager */
     struct export_members members;
     struct put_item *items;
     size_t n_items;

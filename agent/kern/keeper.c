@@ -1,25 +1,23 @@
 /*
  * Speaking to kuraban-keeper, and starting it.
  *
- * Owns: the socket's name in the run directory, the child until it is detached. Must not: keep the groups (holder.c), run anything but
+ * Owns: the socket's name in the run directory. Must not: keep the groups (holder.c), run anything but
  * the given program.
  */
 #include "kern/keeper.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/frame.h"
+#include "kern/spawn.h"
 
 #define SOCKET_NAME "keeper.sock"
 
@@ -71,55 +69,19 @@ static int listen_fresh(int run_fd)
     return TAKE_FD(fd);
 }
 
-/* In the grandchild: system calls only. Returns only when it failed. */
-static void become_keeper(int listener, const char *program, char *grace)
-{
-    char name[] = "kuraban-keeper";
-    char *argv[] = {name, grace, NULL}, *envp[] = {NULL};
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
-        return;
-    if (listener == KEEPER_LISTEN_FD ? fcntl(listener, F_SETFD, 0) < 0 : dup2(listener, KEEPER_LISTEN_FD) < 0)
-        return;
-    if (syscall(SYS_close_range, KEEPER_LISTEN_FD + 1, ~0U, 0) < 0 || chdir("/") < 0)
-        return;
-    execve(program, argv, envp);
-}
-
-/* Through a second fork, so that nobody has to wait for it. */
-static int spawn(int listener, const char *program, unsigned grace_ms)
-{
-    char grace[32];
-    int status;
-    pid_t child;
-
-    (void)snprintf(grace, sizeof(grace), "--grace=%u", grace_ms);
-    child = fork();
-    if (child < 0)
-        return -errno;
-    if (child == 0) {
-        if (setsid() < 0 || fork() != 0)
-            _exit(0);
-        become_keeper(listener, program, grace);
-        _exit(127);
-    }
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return 0;
-}
-
 int keeper_start(int run_fd, const char *program, unsigned grace_ms)
 {
     _cleanup_close_ int listener = listen_fresh(run_fd);
+    char name[] = "kuraban-keeper", grace[32];
+    char *argv[] = {name, grace, NULL};
+    const struct spawn keeper = {
+        .program = program, .argv = argv, .fds = &listener, .n = 1, .first_fd = KEEPER_LISTEN_FD};
     int r;
 
     if (listener < 0)
         return listener;
-    if (faccessat(AT_FDCWD, program, X_OK, AT_EACCESS) < 0)
-        return -errno;
-    r = spawn(listener, program, grace_ms);
+    (void)snprintf(grace, sizeof(grace), "--grace=%u", grace_ms);
+    r = spawn_detached(&keeper);
     /* It waits in the backlog until the keeper accepts; if that never comes up, hello ends with ECONNRESET. */
     return r < 0 ? r : keeper_connect(run_fd);
 }

@@ -46,7 +46,7 @@ static int setup(void **state)
     x->pid = fork();
     assert_true(x->pid >= 0);
     if (x->pid == 0) {
-        const struct stage_options o = {client[1], control[1], x->staged, 1 << 20, CLIENT_MS};
+        const struct stage_options o = {client[1], control[1], x->staged, 1 << 20, CLIENT_MS, NULL};
         struct export_members m = {0};
         int r;
 

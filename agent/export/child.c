@@ -1,0 +1,92 @@
+/*
+ * Waiting for those who handle other people's files. Owns: how long that may take. Must not: wait for ever: what a person brings may lie on a
+ * filesystem of their own that never answers, and one export runs at a time.
+ */
+#include "export/child.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+enum {
+    SOCKETS_MAX = 2,
+    LOOK_MS = 1000,
+    LEAVE_MS = 2000,
+};
+
+uint64_t *child_pulse_new(void)
+{
+    void *p = mmap(NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void child_pulse_free(uint64_t *pulse)
+{
+    if (pulse)
+        (void)munmap(pulse, sizeof(*pulse));
+}
+
+void child_pulse_beat(uint64_t *pulse)
+{
+    if (pulse)
+        (void)__atomic_add_fetch(pulse, 1, __ATOMIC_RELAXED);
+}
+
+static bool has_ended(int pidfd, int ms)
+{
+    struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+    return poll(&p, 1, ms) > 0 && (p.revents & POLLIN);
+}
+
+/* 0: it has ended; -ECHILD, -ETIMEDOUT: it is to be ended. */
+static int watch(const struct child *c, int pidfd)
+{
+    uint64_t since = clock_boottime_us(), beats = 0;
+    struct pollfd p[1 + SOCKETS_MAX] = {{.fd = pidfd, .events = POLLIN}};
+
+    for (unsigned i = 0; i < SOCKETS_MAX; i++)
+        p[1 + i] = (struct pollfd){.fd = i < c->n ? c->sockets[i] : -1, .events = POLLRDHUP};
+    for (;;) {
+        uint64_t now, beats_now;
+
+        (void)poll(p, ELEMENTS(p), c->pulse ? (c->pulse_ms < LOOK_MS ? c->pulse_ms : LOOK_MS) : -1);
+        if (p[0].revents & POLLIN)
+            return 0;
+        if (c->is_left(c->context))
+            return -ECHILD;
+        if (!c->pulse)
+            continue;
+        now = clock_boottime_us();
+        beats_now = __atomic_load_n(c->pulse, __ATOMIC_RELAXED);
+        if (beats_now != beats) {
+            beats = beats_now;
+            since = now;
+        }
+        if (now - since >= (uint64_t)c->pulse_ms * 1000)
+            return -ETIMEDOUT;
+    }
+}
+
+int child_wait(const struct child *c)
+{
+    _cleanup_close_ int pidfd = pidfd_open(c->pid, 0);
+    int status, r = pidfd < 0 ? -errno : watch(c, pidfd);
+
+    if (r < 0)
+        (void)kill(c->pid, SIGKILL);
+    if (r < 0 && pidfd >= 0 && !has_ended(pidfd, LEAVE_MS))
+        return r;
+    while (waitpid(c->pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return r < 0 ? r : WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
+}

@@ -1,0 +1,154 @@
+/* Children that end, are left, do their work slowly, or do nothing. */
+#include "export/child.h"
+
+#include "test.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum {
+    PULSE_MS = 400
+};
+
+struct fixture {
+    int pair[2];
+    bool left;
+    uint64_t *pulse;
+};
+
+static int setup(void **state)
+{
+    struct fixture *x = calloc(1, sizeof(*x));
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, x->pair), 0);
+    x->pulse = child_pulse_new();
+    assert_non_null(x->pulse);
+    *state = x;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *x = *state;
+
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nobody is left */
+    child_pulse_free(x->pulse);
+    close(x->pair[0]);
+    if (x->pair[1] >= 0)
+        close(x->pair[1]);
+    free(x);
+    return 0;
+}
+
+static bool is_left(const void *context)
+{
+    const struct fixture *x = context;
+
+    return x->left;
+}
+
+static void rest(unsigned ms)
+{
+    const struct timespec t = {0, (long)ms * 1000000};
+
+    (void)nanosleep(&t, NULL);
+}
+
+static int wait_for(struct fixture *x, pid_t pid, bool pulse)
+{
+    const struct child c = {pid, x->pair, 1, is_left, x, pulse ? x->pulse : NULL, PULSE_MS};
+
+    return child_wait(&c);
+}
+
+static void test_ends(void **state)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(7);
+    assert_int_equal(wait_for(*state, pid, true), 7);
+}
+
+static void test_is_killed(void **state)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        (void)raise(SIGKILL);
+        _exit(0);
+    }
+    assert_int_equal(wait_for(*state, pid, false), -ECHILD);
+}
+
+/* Twice as long as one that does nothing may take. */
+static void test_works_slowly(void **state)
+{
+    struct fixture *x = *state;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        for (int i = 0; i < 16; i++) {
+            rest(PULSE_MS / 8);
+            child_pulse_beat(x->pulse);
+        }
+        _exit(3);
+    }
+    assert_int_equal(wait_for(x, pid, true), 3);
+    assert_int_equal(*x->pulse, 16);
+}
+
+static _Noreturn void do_nothing(struct fixture *x)
+{
+    close(x->pair[1]);
+    child_pulse_beat(x->pulse);
+    for (;;)
+        (void)pause();
+}
+
+static void test_does_nothing_more(void **state)
+{
+    struct fixture *x = *state;
+    uint64_t begun_us = clock_boottime_us();
+    pid_t pid = fork();
+
+    if (pid == 0)
+        do_nothing(x);
+    assert_int_equal(wait_for(x, pid, true), -ETIMEDOUT);
+    assert_true(clock_boottime_us() - begun_us >= PULSE_MS * 1000);
+}
+
+static void test_somebody_leaves(void **state)
+{
+    struct fixture *x = *state;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        do_nothing(x);
+    x->left = true;
+    close(x->pair[1]); /* that is when it looks */
+    x->pair[1] = -1;
+    assert_int_equal(wait_for(x, pid, false), -ECHILD);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_ends),
+        TEST(test_is_killed),
+        TEST(test_works_slowly),
+        TEST(test_does_nothing_more),
+        TEST(test_somebody_leaves),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
