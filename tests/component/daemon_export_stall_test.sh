@@ -6,10 +6,10 @@ set -euo pipefail
 take_out() { as_user "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" export --to "$loop" --reason stall "$@"; }
 workers() { # that have not ended
     local file
-    for file in $(grep -lx kuraban-export /proc/[0-9]*/comm 2> /dev/null); do
+    while read -r file; do
         file=${file%/comm}
         ended "${file##*/}" || echo "${file##*/}"
-    done
+    done < <(grep -lx kuraban-export /proc/[0-9]*/comm 2> /dev/null)
 }
 hanging_in_the_kernel() { # HOW-MANY: they wait where no signal reaches them
     local pid n=0
