@@ -303,34 +303,27 @@ static void test_what_is_no_file(void **state)
 }
 
 /* Another size is another file than the one that was permitted. */
-static void test_grows(void **state)
+static void is_changed_by(struct fixture *x, const char *content)
 {
-    struct fixture *x = *state;
-
     make(x, "one", "first");
     begin(x);
     pass(x, "a", "one");
     assert_int_equal(link_send(x->client, EXPORT_FILES_END, ""), 0);
     decide(x, 0, "a", 5, 0, true);
     end_files(x, 1);
-    make(x, "one", "first and more");
+    make(x, "one", content);
     assert_int_equal(link_send(x->control, EXPORT_COPY, ""), 0);
     assert_int_equal(result(x), STAGE_E_CHANGED);
 }
 
+static void test_grows(void **state)
+{
+    is_changed_by(*state, "first and more");
+}
+
 static void test_shrinks(void **state)
 {
-    struct fixture *x = *state;
-
-    make(x, "one", "first");
-    begin(x);
-    pass(x, "a", "one");
-    assert_int_equal(link_send(x->client, EXPORT_FILES_END, ""), 0);
-    decide(x, 0, "a", 5, 0, true);
-    end_files(x, 1);
-    make(x, "one", "");
-    assert_int_equal(link_send(x->control, EXPORT_COPY, ""), 0);
-    assert_int_equal(result(x), STAGE_E_CHANGED);
+    is_changed_by(*state, "");
 }
 
 static void test_too_much_for_this_machine(void **state)
