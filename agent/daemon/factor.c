@@ -157,6 +157,7 @@ int factor_start(struct daemon *d)
     r = mfa_open(&options, &d->mfa);
     if (r < 0)
         return r;
+    factor_compare(d, &options.known);
     factor_take_up(d);
     d->mfa_told = MFA_GOOD;
     factor_tick(d);

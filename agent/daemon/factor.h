@@ -44,5 +44,7 @@ void factor_record_change(struct daemon *d, const struct ctl_peer *peer, uid_t u
 struct json_t *factor_turn(const struct daemon *d);
 /* How far it had come when the journal said so last; ret is untouched when it does not. */
 void factor_known_turn(const struct daemon *d, struct mfa_turn *ret);
+/* Is it another store than the one that was known? The journal tells, once. */
+void factor_compare(struct daemon *d, const struct mfa_turn *known);
 /* Where an administrator says so, an older copy is used. */
 void factor_take_up(struct daemon *d);

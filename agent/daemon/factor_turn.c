@@ -1,6 +1,6 @@
 /*
  * The verifier's store beside the journal. Owns: that the journal says how far the store had come, so that an older copy which is put back while
- * kuraband is stopped is known; and the administrator's word that it was meant (docs/FILEFORMAT.mfa.md, Backup).
+ * kuraband is stopped is known, and another store is told of; and the administrator's word that it was meant (docs/FILEFORMAT.mfa.md, Backup).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -75,6 +75,25 @@ void factor_known_turn(const struct daemon *d, struct mfa_turn *ret)
         *ret = turn;
     }
     json_decref(record);
+}
+
+void factor_compare(struct daemon *d, const struct mfa_turn *known)
+{
+    static const struct mfa_turn none;
+    struct mfa_turn turn;
+    struct audit_event e;
+
+    if (memcmp(known->store, none.store, sizeof(none.store)) == 0 || mfa_turn(d->mfa, &turn) != 0 ||
+        memcmp(known->store, turn.store, sizeof(turn.store)) == 0)
+        return;
+    /* Who lost the key begins anew like this, so it is no damage. With the turn: the next start knows this store. */
+    audit_event_init(&e, AUDIT_MFA_CHANGED);
+    e.alarm = true;
+    audit_set(e.reason, sizeof(e.reason), "another");
+    audit_set(
+        e.message, sizeof(e.message),
+        "another store of second factors is in place than the journal knows: who had one may be without; see kuraban mfa list");
+    recorder_add_with(d->recorder, &e, "mfa", factor_turn(d));
 }
 
 /* Once: the next older copy has to be meant anew. */

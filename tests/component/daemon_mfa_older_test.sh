@@ -1,6 +1,6 @@
 #!/bin/bash
 # An older copy of mfa.db put back while kuraband is stopped, after a clean end and after kill -9: the journal knows better, and nobody gets in until
-# an administrator says that it was meant; then what was used since is void.
+# an administrator says that it was meant; then what was used since is void. A store made anew, where the journal knows another, is an alarm, once.
 # Runs beside others.
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
@@ -79,5 +79,21 @@ kuraban audit show --json | jq -s -e 'any(.[]; .event.action == "mfa-changed" an
 daemon_kill TERM
 daemon_start
 [ "$(outcome 3)" = wrong ] || fail "after one more start: $(outcome 3)"
+
+note "a store made anew"
+strangers() { # how many alarms tell of a store that the journal does not know
+    kuraban sync > /dev/null
+    kuraban audit show --json | jq -s 'map(select(.event.action == "mfa-changed" and .event.reason == "another" and .event.kind == "alert")) | length'
+}
+[ "$(strangers)" = 0 ] || fail "an alarm without another store"
+daemon_kill TERM
+rm "$stage"/state/mfa.db* "$stage/state/mfa.installed" "$stage"/state/mfa.key*
+for signal in KILL TERM; do # the alarm itself makes it known
+    daemon_start
+    [ "$(outcome 4)" = not-enrolled ] || fail "a new store: $(outcome 4)"
+    [ "$(strangers)" = 1 ] || fail "$(strangers) alarms of another store"
+    daemon_kill "$signal"
+done
+daemon_start
 kuraban audit verify > /dev/null || fail "the journal does not verify"
 finished
