@@ -5,6 +5,7 @@
 #include "export/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <sys/resource.h>
@@ -15,15 +16,17 @@
 
 /* copy, read, talk; memory; time; what libc and the sanitizers ask for on the way out. */
 static const char *const permitted[] = {
-    "read",         "write",           "pread64",        "pwrite64",        "readv",     "writev", "lseek",
-    "close",        "fstat",           "fstatfs",        "fcntl",           "ftruncate", "fsync",  "fdatasync",
-    "fadvise64",    "sendmsg",         "recvmsg",        "sendto",          "recvfrom",  "poll",   "ppoll",
-    "mmap",         "munmap",          "mremap",         "mprotect",        "madvise",   "brk",    "futex",
-    "getrandom",    "clock_gettime",   "gettimeofday",   "clock_nanosleep", "time",      "exit",   "exit_group",
-    "rt_sigaction", "rt_sigreturn",    "rt_sigprocmask", "sigaltstack",     "getpid",    "gettid", "sched_yield",
-    "getuid",       "geteuid",         "getgid",         "getegid",         "prlimit64", "uname",  "newfstatat",
-    "statx",        "restart_syscall",
+    "read",          "write",          "pread64",         "pwrite64",  "readv",      "writev",      "lseek",
+    "close",         "fstat",          "fstatfs",         "ftruncate", "fsync",      "fdatasync",   "fadvise64",
+    "sendmsg",       "recvmsg",        "sendto",          "recvfrom",  "poll",       "ppoll",       "mmap",
+    "munmap",        "mremap",         "mprotect",        "madvise",   "brk",        "futex",       "getrandom",
+    "clock_gettime", "gettimeofday",   "clock_nanosleep", "time",      "exit",       "exit_group",  "rt_sigaction",
+    "rt_sigreturn",  "rt_sigprocmask", "sigaltstack",     "getpid",    "gettid",     "sched_yield", "getuid",
+    "geteuid",       "getgid",         "getegid",         "uname",     "newfstatat", "statx",       "restart_syscall",
 };
+
+/* Of a descriptor's own things: F_SETOWN and F_SETSIG would send a signal of one's choice to any process of root's. */
+static const int controls[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL};
 
 /* /proc/self/fd/N, as the caller. */
 static const char *const opening[] = {"openat", "open", "readlink", "readlinkat"};
@@ -89,6 +92,23 @@ static int permit(scmp_filter_ctx filter, const char *const *names, size_t n)
     return r;
 }
 
+static int permit_when(scmp_filter_ctx filter, int call, unsigned argument, int value)
+{
+    const struct scmp_arg_cmp is_value = {.arg = argument, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)value};
+
+    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &is_value);
+}
+
+/* Limits are one's own: those of root's other processes could be set as well, without a capability. */
+static int permit_some(scmp_filter_ctx filter)
+{
+    int r = permit_when(filter, SCMP_SYS(prlimit64), 0, 0);
+
+    for (size_t i = 0; i < ELEMENTS(controls) && r >= 0; i++)
+        r = permit_when(filter, SCMP_SYS(fcntl), 1, controls[i]);
+    return r;
+}
+
 static int enter_filter(enum sandbox what)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -97,6 +117,8 @@ static int enter_filter(enum sandbox what)
     if (!filter)
         return -ENOMEM;
     r = permit(filter, permitted, ELEMENTS(permitted));
+    if (r >= 0)
+        r = permit_some(filter);
     if (r >= 0 && what == SANDBOX_OPENS)
         r = permit(filter, opening, ELEMENTS(opening));
     if (r >= 0)

@@ -7,9 +7,11 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -185,6 +187,57 @@ static void test_the_stager_only_reads(void **state)
     assert_int_equal(in_child(stager, *state), 0);
 }
 
+/* Root's processes reach each other without any capability: by limits (no more descriptors for kuraband), and by a signal of one's choice to whom one
+ * names as the owner of a socket. Which of them were possible, as bits. */
+static pid_t neighbour;
+static int pair[2];
+
+static int reach(void)
+{
+    const struct rlimit few = {8, 8};
+    int ways = prlimit(neighbour, RLIMIT_NOFILE, &few, NULL) == 0 ? 1 : 0;
+
+    if (fcntl(pair[0], F_SETOWN, neighbour) == 0 && fcntl(pair[0], F_SETSIG, SIGKILL) == 0)
+        ways |= 2;
+    return ways;
+}
+
+static int reach_freely(const struct ways *w)
+{
+    (void)w;
+    return reach();
+}
+
+static int reach_as_packer(const struct ways *w)
+{
+    (void)w;
+    return sandbox_enter(SANDBOX_NOTHING, 1 << 20) < 0 ? 99 : reach();
+}
+
+static int reach_as_stager(const struct ways *w)
+{
+    (void)w;
+    return sandbox_enter(SANDBOX_OPENS, 1 << 20) < 0 ? 99 : reach();
+}
+
+static void test_reaches_no_other_process(void **state)
+{
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    neighbour = fork();
+    if (neighbour == 0) {
+        (void)alarm(20); /* also when the test has failed before */
+        for (;;)
+            (void)pause();
+    }
+    assert_int_equal(in_child(reach_freely, *state), 3);
+    assert_int_equal(in_child(reach_as_packer, *state), 0);
+    assert_int_equal(in_child(reach_as_stager, *state), 0);
+    assert_int_equal(kill(neighbour, SIGKILL), 0);
+    assert_int_equal(waitpid(neighbour, NULL, 0), neighbour);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 static int landlocked_packer(const struct ways *w)
 {
     return sandbox_enter_landlock(SANDBOX_NOTHING) < 0 ? 99 : try_reading(w, EACCES);
@@ -278,10 +331,8 @@ static void test_packs_the_same_in_the_cage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_the_packer_opens_nothing),
-        TEST(test_the_stager_only_reads),
-        TEST(test_landlock_alone),
-        TEST(test_packs_the_same_in_the_cage),
+        TEST(test_the_packer_opens_nothing), TEST(test_the_stager_only_reads),      TEST(test_reaches_no_other_process),
+        TEST(test_landlock_alone),           TEST(test_packs_the_same_in_the_cage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
