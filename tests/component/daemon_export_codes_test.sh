@@ -4,9 +4,6 @@
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 
-factor() { "${0%/*}/daemon/factor.py" "$@"; }
-code() { factor code "$1" "$stage"; }
-enrol() { factor enrol "$1" "$stage" "$stage/run"; }
 typing() { # CODE… -- words…: nobody's kuraban export on a terminal
     local -a codes=()
     while [ "$1" != -- ]; do
@@ -52,6 +49,8 @@ said 'too few colleagues'
 exits 2 typing -- --approver nobody "$stage/outside/a.txt"
 said 'somebody else approves'
 exits 1 typing 000000 "$(code daemon)" -- --approver daemon "$stage/outside/a.txt"
+said 'The code is wrong'
+same "the own wrong code in the journal" '["factor","stick"]' "$(last export-failed '[.event.reason, .rule.id]')"
 exits 1 typing "$(code nobody)" 000000 -- --approver daemon "$stage/outside/a.txt"
 said 'code of daemon'
 same "a wrong code in the journal" '["approval","stick"]' "$(last export-failed '[.event.reason, .rule.id]')"
@@ -70,7 +69,8 @@ same "both people in the journal" "[\"$(id -u nobody)\",[$(id -u daemon)],\"dist
     "$(last export-finished '[.user.id, .kuraban.export.approvers, .kuraban.export.reason]')"
 plug
 exits 1 typing "$own" "$other" -- --approver daemon "$stage/outside/a.txt"
-grep -q "$own\|$other" < <(kuraban audit show --json) && fail "a code is in the journal"
+said 'used before'
+no_code_is_written export-finished "$own" "$other"
 note "codes"
 
 # While it writes.
@@ -113,12 +113,17 @@ note "$tries rounds of tries while it wrote"
 
 # root looks at it in the very moment in which it is closed: the export has come to its end all the same.
 plug
-looks() { while :; do unshare -m mount -o ro,noload "$loop" "$stage/second" 2> /dev/null || :; done; }
+looks() { while :; do ! unshare -m mount -o ro,noload "$loop" "$stage/second" 2> /dev/null || echo >> "$stage/looked"; done; }
+looked() { [ -e "$stage/looked" ] && [ "$(wc -l < "$stage/looked")" -gt "$looks" ]; }
+: > "$stage/looked"
+looks=0
 looks &
 helpers+=($!)
 for _ in {1..6}; do
     exits 0 typing -- "$stage/outside/a.txt"
+    eventually "somebody looks at it again" 20 looked
+    looks=$(wc -l < "$stage/looked")
 done
 kill -KILL "${helpers[-1]}"
-note "looked at while it was closed"
+note "looked at $looks times, before and after it was closed"
 finished

@@ -65,39 +65,56 @@ took=$(($(now_ms) - begin))
 check "undisturbed"
 note "$took ms undisturbed"
 
+# A kill that comes too late, or too early, hits nothing: an export that failed by it is one that was hit.
+failed_exports() { ids export-failed | wc -l; }
+disturb() { # KIND per-mille: of the time it takes
+    local before
+    before=$(failed_exports)
+    plug
+    begin_export
+    pause "$(printf '%d.%03d' $((took * $2 / 1000 / 1000)) $((took * $2 / 1000 % 1000)))"
+    case $1 in
+    worker) kill_workers ;;
+    daemon)
+        daemon_kill KILL
+        daemon_start
+        ;;
+    client) kill -INT "$client_pid" 2> /dev/null || : ;; # it may be quicker than we are
+    all)
+        kill -KILL "$daemon_pid"
+        kill_workers
+        ;;
+    esac
+    wait "$client_pid" || : # the record tells how it ended
+    [ "$1" != all ] || { eventually "the daemon's end" 20 ended "$daemon_pid"; daemon_start; }
+    check "$1 killed, $2 of 1000"
+    [ "$(failed_exports)" = "$before" ] || hits=$((hits + 1))
+}
+
 for kind in worker daemon client; do
+    hits=0
     for round in $(seq 1 "$rounds"); do
-        plug
-        begin_export
-        pause "$(printf '%d.%03d' $((took * round / (rounds + 1) / 1000)) $((took * round / (rounds + 1) % 1000)))"
-        case $kind in
-        worker) kill_workers ;;
-        daemon)
-            daemon_kill KILL
-            daemon_start
-            ;;
-        client) kill -INT "$client_pid" 2> /dev/null || : ;; # it may be quicker than we are
-        esac
-        wait "$client_pid" || :                             # the record tells how it ended
-        check "$kind killed, round $round"
+        disturb "$kind" $((1000 * round / (rounds + 1)))
     done
-    note "$kind: $rounds rounds, $whole whole, $finished finished, $unsure unsure"
+    for part in 500 300 600 200; do
+        [ "$hits" -gt 0 ] || disturb "$kind" "$part"
+    done
+    [ "$hits" -gt 0 ] || fail "no kill of the $kind hit anything"
+    note "$kind: $rounds rounds, $hits hit, $whole whole, $finished finished, $unsure unsure"
 done
 
 # And everything at once: nobody is left to tidy up until kuraband starts again.
-plug
-begin_export
-pause "$(printf '%d.%03d' $((took * 2 / 3 / 1000)) $((took * 2 / 3 % 1000)))"
-kill -KILL "$daemon_pid"
-kill_workers
-wait "$client_pid" || :
-eventually "the daemon's end" 20 ended "$daemon_pid"
-daemon_start
-check "all killed at once"
+hits=0
+for part in 667 500 300 600 200; do
+    [ "$hits" -gt 0 ] || disturb all "$part"
+done
+[ "$hits" -gt 0 ] || fail "no kill of everything hit anything"
 plug # without udev a mount is how kuraband learns what filesystem it is
 exits 0 take_out "$stage/outside/f.bin"
 check "the one after it"
-[ -z "$(unshare -m sh -c "mount -o ro,noload '$stage/stick.img' '$stage/look' && ls -A '$stage/look' | grep '^\.kuraban' || :")" ] || fail "leftovers"
+unshare -m sh -c "mount -o ro,noload '$stage/stick.img' '$stage/look' && ls -A '$stage/look'" > "$stage/left" || fail "it does not mount"
+grep -qx 'f.bin' "$stage/left" || fail "what was exported is not there"
+grep '^\.kuraban' "$stage/left" && fail "leftovers"
 
 # A worker that cannot end (a stick that takes an fsync for minutes) while two kurabands after each other are killed: neither the second nor the third
 # shows the stick for one moment, as long as it is mounted writable.

@@ -4,15 +4,14 @@
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 
-factor() { "${0%/*}/daemon/factor.py" "$@"; }
 last() { # ACTION jq-filter
     kuraban sync > /dev/null
     kuraban audit show --json | jq -c "select(.event.action == \"$1\") | $2" | tail -n 1
 }
 on_stick() { unshare -m sh -c "mount -o ro,noload '$1' '$stage/look' && ls -A '$stage/look'"; }
 unlocks() { # [words…]
-    factor enrol nobody "$stage" "$stage/run"
-    exits 0 factor type "$(factor code nobody "$stage")" -- setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups \
+    enrol nobody
+    exits 0 factor type "$(code nobody)" -- setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups \
         --bounding-set=-all --no-new-privs -- "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" unlock --reason "district 3" "$@"
 }
 begins() { # [FILE…]: an export that stays in the middle of reading its files

@@ -4,9 +4,6 @@
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 
-factor() { "${0%/*}/daemon/factor.py" "$@"; }
-code() { factor code "$1" "$stage"; }
-enrol() { factor enrol "$1" "$stage" "$stage/run"; }
 typing() { # CODE… -- words…: nobody's kuraban export on a terminal
     local -a codes=()
     while [ "$1" != -- ]; do

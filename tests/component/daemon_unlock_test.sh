@@ -4,10 +4,6 @@
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 
-factor() { "${0%/*}/daemon/factor.py" "$@"; }
-code() { factor code "$1" "$stage"; }
-enrol() { factor enrol "$1" "$stage" "$stage/run"; }
-
 # as PERSON words…: kuraban of that person, without a terminal.
 as() {
     local name=$1
@@ -62,7 +58,7 @@ enrol daemon
 
 # Locked, and said so.
 expect "locked" '.[0] | .verdict == "deny" and .reason == "locked" and .rule == "stick" and .grant == null' devices
-mount "$loop" "$mount" 2> /dev/null || mount -o ro "$loop" "$mount" 2> /dev/null || :
+mount -o ro "$loop" "$mount"
 eventually "what is locked is detached" 10 unplugged
 ( as nobody devices ) > "$stage/out"
 said ' locked '
@@ -92,6 +88,7 @@ exits 1 typing 12345678 -- bin unlock --reason x
 said 'has no second factor'
 others=$(code daemon)
 exits 1 typing "$others" -- nobody unlock --reason x
+said 'The code is wrong'
 locked || fail "open by the code of somebody else"
 kuraban sync > /dev/null
 [ "$(kuraban audit show --json | jq -s 'map(select(.event.action == "grant-refused" and .rule.id == "stick")) | length')" = 3 ] || fail "3 refusals in the journal"
@@ -118,6 +115,7 @@ note "open for the person who unlocked it, nobody else"
 ( as nobody unlock --status --json ) | jq -e '.[0].reason == "課税課 3 地区" and .[0].rule == "stick"' > /dev/null || fail "own status"
 ( as bin unlock --status --json ) | jq -e '.[0] | .uid == 65534 and (has("reason") or has("approvers") | not)' > /dev/null || fail "status of others"
 exits 1 as bin unlock --end "$loop"
+said 'nothing is unlocked that you could lock again'
 exits 1 typing "$(code daemon)" -- daemon unlock "$loop" --reason x
 said 'somebody else has unlocked it'
 open_for 65534 || fail "taken away by somebody else"
@@ -289,25 +287,6 @@ plug
 allowed as_user cat "$mount/notice.txt"
 allowed cat "$mount/notice.txt"
 
-# No code anywhere. Digests and fractions of a second are left out: among so many digits any six are found sooner or later.
-kuraban sync > /dev/null
-cat "$stage"/state/journal/journal-*.ndjson "$log" > "$stage/all" || fail "journal and log cannot be read"
-sed -E 's/[0-9a-f]{16,}//g; s/\.[0-9]{6}Z//g' "$stage/all" > "$stage/written" || fail "journal and log cannot be searched"
-grep -qa '"action":"grant-given"' "$stage/written" || fail "not the journal of this test"
-holds_code() { # CODE FILE: 0 it stands there, 1 it does not
-    local got=0
-    [ "${#1}" = 6 ] || fail "no code to look for: '$1'"
-    grep -aE "(^|[^0-9])$1([^0-9]|\$)" "$2" > "$stage/found" || got=$?
-    [ "$got" -le 1 ] || fail "grep: $got"
-    return "$got"
-}
-for secret in "$used" "$mine" "$theirs" "$others"; do
-    if holds_code "$secret" "$stage/written"; then fail "the code $secret is in the journal or the log: $(cat "$stage/found")"; fi
-    # As it would stand there.
-    sed "0,/\"action\":\"grant-given\"/s//&,\"message\":\"code $secret given\"/" "$stage/written" > "$stage/planted"
-    holds_code "$secret" "$stage/planted" || fail "the search does not find a code"
-    { cat "$stage/written"; echo "$secret"; } > "$stage/planted"
-    holds_code "$secret" "$stage/planted" || fail "the search does not find a code on a line of its own"
-done
+no_code_is_written grant-given "$used" "$mine" "$theirs" "$others"
 exits 0 kuraban audit verify
 finished

@@ -54,7 +54,7 @@ static void try_list(const uint8_t *data, size_t size)
             continue;
         for (size_t i = 0; i < m.n; i++) {
             check_safe(m.items[i].name);
-            if (m.items[i].offset + m.items[i].size > staged)
+            if (m.items[i].size > staged || m.items[i].offset > staged - m.items[i].size)
                 abort();
         }
         export_members_done(&m);

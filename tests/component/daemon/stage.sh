@@ -49,6 +49,16 @@ kuraban() { "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" "$@"; }
 person=65534
 as_user() { exec setpriv --reuid "$person" --regid "$person" --clear-groups --bounding-set=-all --no-new-privs -- "$@"; }
 
+# Second factors of the test's own (factor.py).
+factor() { "${0%/*}/daemon/factor.py" "$@"; }
+enrol() { factor enrol "$1" "$stage" "$stage/run"; }
+# In a word of another command nobody would see that there is none.
+code() { # USER
+    factor code "$1" "$stage" && return 0
+    echo "FAILED: no code of $1" >&2
+    kill -TERM $$
+}
+
 # The answer as jq sees it: value EXPRESSION verb…
 value() {
     local expression=$1
@@ -70,6 +80,40 @@ expect() { # what EXPRESSION verb…
     holds "$@" && return 0
     kuraban "${@:2}" --json >&2
     fail "$what: $1"
+}
+
+# Codes are in neither the journal nor the log. Digests and fractions of a second are left out: among so many digits any six are found sooner or
+# later. Every search is tried on the same text with the code in it.
+holds_code() { # CODE FILE: 0 it stands there, 1 it does not
+    local got=0
+    [ "${#1}" = 6 ] || fail "no code to look for: '$1'"
+    grep -aE "(^|[^0-9])$1([^0-9]|\$)" "$2" > "$stage/found" || got=$?
+    [ "$got" -le 1 ] || fail "grep: $got"
+    return "$got"
+}
+no_code_is_written() { # ACTION CODE…: ACTION is in the journal of this test
+    local action="\"action\":\"$1\"" secret
+    shift
+    kuraban sync > /dev/null || fail "the journal cannot be written"
+    cat "$stage"/state/journal/journal-*.ndjson "$log" > "$stage/all" || fail "journal and log cannot be read"
+    sed -E 's/[0-9a-f]{16,}//g; s/\.[0-9]{6}Z//g' "$stage/all" > "$stage/written" || fail "journal and log cannot be searched"
+    grep -qa "$action" "$stage/written" || fail "not the journal of this test"
+    for secret in "$@"; do
+        if holds_code "$secret" "$stage/written"; then fail "the code $secret is in the journal or the log: $(cat "$stage/found")"; fi
+        # As it would stand there.
+        sed "0,/$action/s//&,\"message\":\"code $secret given\"/" "$stage/written" > "$stage/planted"
+        holds_code "$secret" "$stage/planted" || fail "the search does not find a code"
+        { cat "$stage/written"; echo "$secret"; } > "$stage/planted"
+        holds_code "$secret" "$stage/planted" || fail "the search does not find a code on a line of its own"
+    done
+}
+is_kept() { # TEXT: somewhere in what kuraband keeps or logs
+    local got=0
+    [ -n "$1" ] || fail "nothing to look for"
+    kuraban sync > /dev/null || fail "the journal cannot be written"
+    grep -rqaF -- "$1" "$stage/state" "$log" || got=$?
+    [ "$got" -le 1 ] || fail "grep: $got"
+    return "$got"
 }
 
 recorded() { grep -q -- "$1" < <(kuraban audit show --json); } # PATTERN in the journal
@@ -215,11 +259,11 @@ keepers() {
 one_keeper() { [ "$(keepers | wc -l)" = 1 ]; }
 no_keeper() { [ -z "$(keepers)" ]; }
 
-# The exporting processes of this build: others may test at the same time.
+# The exporting processes of this stage, in the same way: others may test at the same time.
 workers() {
     local file
     while read -r file; do
-        [ "$(readlink "${file%/comm}/exe")" != "$KURABAN_BUILD/bin/kuraban-export" ] || basename "${file%/comm}"
+        [ "$(readlink "${file%/comm}/fd/2" 2> /dev/null)" != "$log" ] || basename "${file%/comm}"
     done < <(grep -lx kuraban-export /proc/[0-9]*/comm 2> /dev/null)
 }
 
