@@ -23,7 +23,8 @@
 /* The module against a kuraband of every kind. Root only: nobody else may answer the module. */
 
 enum {
-    NOBODY = 65534
+    NOBODY = 65534,
+    GIVEN_UP_MS = 4900, /* not sooner; later on a busy machine, and who waits for ever ends by the time limit of the test */
 };
 
 #define FIELDS(outcome, number, flags)                                                                                 \
@@ -273,7 +274,7 @@ static void test_slow_daemon_is_given_up(void **state)
 
     (void)state;
     assert_int_equal(once(&slow), PAM_AUTHINFO_UNAVAIL);
-    assert_in_range(slow.took_ms, 4900, 5900);
+    assert_true(slow.took_ms >= GIVEN_UP_MS);
 }
 
 static void test_both_questions_share_the_time(void **state)
@@ -284,7 +285,7 @@ static void test_both_questions_share_the_time(void **state)
     t.replies[CTL_LOGIN_ASK].delay_ms = 2500;
     t.replies[CTL_LOGIN_VERIFY].delay_ms = 3500;
     assert_int_equal(once(&t), PAM_AUTHINFO_UNAVAIL);
-    assert_in_range(t.took_ms, 4900, 5900);
+    assert_true(t.took_ms >= GIVEN_UP_MS);
 }
 
 static void test_silent_daemon_is_given_up(void **state)
@@ -293,7 +294,7 @@ static void test_silent_daemon_is_given_up(void **state)
 
     (void)state;
     assert_int_equal(once(&silent), PAM_AUTHINFO_UNAVAIL);
-    assert_in_range(silent.took_ms, 4900, 5900);
+    assert_true(silent.took_ms >= GIVEN_UP_MS);
 }
 
 static void test_only_root_may_answer(void **state)
@@ -369,7 +370,7 @@ static void test_full_backlog_is_given_up(void **state)
     }
     assert_in_range(n, 2, 15);
     assert_int_equal(authenticate(&t), PAM_AUTHINFO_UNAVAIL);
-    assert_in_range(t.took_ms, 4900, 5900);
+    assert_true(t.took_ms >= GIVEN_UP_MS);
     while (n > 0)
         close(fds[--n]);
     end(&t);
@@ -497,9 +498,12 @@ static void test_host_is_left_as_it_was(void **state)
     end(&t);
 }
 
+static volatile sig_atomic_t alarms;
+
 static void on_alarm(int number)
 {
     (void)number;
+    alarms = alarms + 1;
 }
 
 static void test_signals_interrupt_nothing(void **state)
@@ -507,6 +511,7 @@ static void test_signals_interrupt_nothing(void **state)
     static const char accepted[] = "\x0a\0\0\0\x01\x80\0\0\0\0\0\0\x01\0\0\0\0\0";
     struct trial t = {.replies = {NEEDED, {.manner = FAKE_LOGIN_SLOW, .bytes = accepted, .size = 9}},
                       .person.answers = code};
+    struct trial right = {.replies = {NEEDED, FIELDS(CTL_LOGIN_ACCEPTED, 0, 0)}, .person.answers = code};
     const struct itimerval often = {.it_interval = {.tv_usec = 7000}, .it_value = {.tv_usec = 7000}}, never = {0};
     const struct sigaction action = {.sa_handler = on_alarm}; /* without SA_RESTART */
     struct sigaction before;
@@ -515,12 +520,23 @@ static void test_signals_interrupt_nothing(void **state)
     assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
     fake_login_start(&t.daemon_process, 0, t.replies);
     assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    alarms = 0;
     /* It ends by the daemon's hanging up after 9 bytes, not by a signal. */
     assert_int_equal(authenticate(&t), PAM_AUTHINFO_UNAVAIL);
-    assert_in_range(t.took_ms, 2500, 4800);
+    assert_true(t.took_ms >= 2500);
+    assert_true(alarms > 0);
     assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
-    assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
     end(&t);
+    right.replies[CTL_LOGIN_ASK].delay_ms = 300;
+    right.replies[CTL_LOGIN_VERIFY].delay_ms = 300;
+    fake_login_start(&right.daemon_process, 0, right.replies);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    alarms = 0;
+    assert_int_equal(authenticate(&right), PAM_SUCCESS);
+    assert_true(alarms > 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+    end(&right);
+    assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
 }
 
 static void test_the_other_calls(void **state)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "policy/findings.h"
@@ -289,38 +288,39 @@ static void test_resolve(void **state)
     (void)policy_unref(same);
 }
 
-/* Rules that refer to as much as fits: what is not sure within the limit of comparisons is not told, and it ends soon. */
+/* Rules that refer to as much as fits: what is not sure within the limit of comparisons (which is what makes it end soon) is not told. */
 static void test_greedy_references(void **state)
 {
     char *text = calloc(1, 300000);
     size_t n;
+    struct policy_findings findings = {0};
     struct policy *p = NULL;
-    struct timespec a, b;
 
     (void)state;
     assert_non_null(text);
     n = (size_t)sprintf(text, "format: kuraban-policy/1\norganization: c\nname: n\nversion: 1\nusb:\n");
-    for (int i = 0; i < 200; i++)
+    for (int i = 0; i < 60; i++)
         n += (size_t)sprintf(text + n, " - {id: s%d, allow: export}\n", i);
     n += (size_t)sprintf(text + n, "stores:\n");
     for (int i = 0; i < 200; i++)
-        n += (size_t)sprintf(text + n, " - {id: t%d, path: /s/%d}\n", i, i);
+        n += (size_t)sprintf(text + n, " - {id: t%d, path: /s/%d, programs: [{path: /p}]}\n", i, i);
     n += (size_t)sprintf(text + n, "export:\n");
     for (int k = 0; k < 100; k++) {
         n += (size_t)sprintf(text + n, " - {id: e%d, from: [", k);
         for (int i = 0; i < 200; i++)
             n += (size_t)sprintf(text + n, "t%d,", i);
         n += (size_t)sprintf(text + n, "], to: [");
-        for (int i = 0; i < 200; i++)
-            n += (size_t)sprintf(text + n, "s%d,", k % 2 ? i : 199 - i);
+        for (int i = 0; i < 60; i++)
+            n += (size_t)sprintf(text + n, "s%d,", k % 2 ? i : 59 - i);
         n += (size_t)sprintf(text + n, "]}\n");
     }
     assert_true(n < POLICY_DOCUMENT_MAX);
-    assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a), 0);
-    assert_int_equal(policy_load("t", (const uint8_t *)text, n, NULL, &p), 0);
-    assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b), 0);
+    assert_int_equal(policy_load("t", (const uint8_t *)text, n, &findings, &p), 0);
     assert_int_equal(p->n_export, 100);
-    assert_true(b.tv_sec - a.tv_sec < 10);
+    assert_false(findings.dropped);
+    for (size_t i = 0; i < findings.n; i++)
+        assert_null(strstr(findings.items[i].message, "earlier export rules"));
+    policy_findings_done(&findings);
     (void)policy_unref(p);
     free(text);
 }
