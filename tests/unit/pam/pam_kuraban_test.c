@@ -24,7 +24,8 @@
 
 enum {
     NOBODY = 65534,
-    GIVEN_UP_MS = 4900, /* not sooner; later on a busy machine, and who waits for ever ends by the time limit of the test */
+    GIVEN_UP_MS =
+        4900, /* not sooner; later on a busy machine, and who waits for ever ends by the time limit of the test */
 };
 
 #define FIELDS(outcome, number, flags)                                                                                 \
