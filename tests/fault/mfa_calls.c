@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -142,6 +143,7 @@ int fault_init_sqlite(void)
         {"unlink", (sqlite3_syscall_ptr)failing_unlink},
     };
     sqlite3_mem_methods failing;
+    bool reading = false, writing = false;
     sqlite3_vfs *vfs;
 
     if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &usual) != SQLITE_OK)
@@ -152,9 +154,16 @@ int fault_init_sqlite(void)
     if (sqlite3_config(SQLITE_CONFIG_MALLOC, &failing) != SQLITE_OK || sqlite3_initialize() != SQLITE_OK)
         return -1;
     vfs = sqlite3_vfs_find("unix");
-    for (size_t i = 0; vfs && i < sizeof(calls) / sizeof(calls[0]); i++)
-        if (vfs->xSetSystemCall(vfs, calls[i].name, calls[i].call) != SQLITE_OK && calls[i].name[1] != 'r' &&
-            calls[i].name[1] != 'w')
-            return -1; /* of pread and pread64, pwrite and pwrite64 there may be one */
-    return vfs ? 0 : -1;
+    if (!vfs)
+        return -1;
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        bool set = vfs->xSetSystemCall(vfs, calls[i].name, calls[i].call) == SQLITE_OK;
+
+        reading = reading || (set && strncmp(calls[i].name, "pread", 5) == 0);
+        writing = writing || (set && strncmp(calls[i].name, "pwrite", 6) == 0);
+        if (!set && strncmp(calls[i].name, "pread", 5) != 0 && strncmp(calls[i].name, "pwrite", 6) != 0)
+            return -1;
+    }
+    /* Of pread and pread64, pwrite and pwrite64 there may be one. */
+    return reading && writing ? 0 : -1;
 }

@@ -97,6 +97,7 @@ static void run_round(struct fixture *f, const struct codes *c, struct told *t)
 
 static void check_round(struct fixture *f, const struct codes *c, struct told *t)
 {
+    enum mfa_outcome again;
     unsigned counted;
 
     reopen(f);
@@ -108,8 +109,9 @@ static void check_round(struct fixture *f, const struct codes *c, struct told *t
     counted = failures(f);
     insist(counted >= t->wrong, "an answered failure is not counted");
     tally.lost += counted > t->wrong; /* counted, and not answered: as it must be */
-    if (attempt(f, c->right, true, t) == MFA_ACCEPTED)
-        insist(!t->accepted, "a code is accepted again after a restart");
+    again = attempt(f, c->right, true, t);
+    insist(again == MFA_ACCEPTED || again == MFA_USED, "a right code is neither good nor used");
+    insist(again != MFA_ACCEPTED || !t->accepted, "a code is accepted again after a restart");
     insist(mfa_lift(f->mfa, TANAKA, &f->now) == 0, "not lifted");
     f->mfa = mfa_free(f->mfa);
 }
@@ -187,6 +189,7 @@ int main(int argc, char **argv)
     printf("%" PRIu64 " rounds, %" PRIu64 " calls, %" PRIu64 " faults: %" PRIu64 " accepted, %" PRIu64
            " unavailable, %" PRIu64 " rounds with attempts counted and not answered\n",
            round_number - 1, tally.calls, tally.faults, tally.accepted, tally.unavailable, tally.lost);
+    insist(tally.accepted > 0, "no right code was ever accepted");
     if (one_in > 0 && (tally.faults == 0 || tally.unavailable == 0))
         failed("nothing was tried");
     return 0;
