@@ -42,6 +42,7 @@ struct stager {
     size_t n;
     struct export_names names;
     uint64_t total;
+    uint64_t waited_us; /* for the client, which reads slowly */
 };
 
 static void stager_done(struct stager *s)
@@ -228,17 +229,21 @@ static int write_all(int fd, const uint8_t *data, size_t size)
     return 0;
 }
 
-static int tell_progress(const struct stager *s, uint64_t done)
+/* One that reads a word now and then would keep everybody else from exporting: beyond its patience it gets a second for every MB it was told of. */
+static int tell_progress(struct stager *s, uint64_t done)
 {
+    uint64_t begun_us = clock_boottime_us(), patience_us = (uint64_t)s->options->client_ms * 1000 + done;
+    int r;
+
     if (link_is_gone(s->options->control))
         return STAGE_E_STOPPED;
-    return link_send(s->options->client, EXPORT_PROGRESS, "188", (unsigned)EXPORT_PHASE_STAGE, done, s->total) < 0
-               ? STAGE_E_CLIENT
-               : 0;
+    r = link_send(s->options->client, EXPORT_PROGRESS, "188", (unsigned)EXPORT_PHASE_STAGE, done, s->total);
+    s->waited_us += clock_boottime_us() - begun_us;
+    return r < 0 || s->waited_us > patience_us ? STAGE_E_CLIENT : 0;
 }
 
 /* Exactly the size that was decided about: one byte more or less is another file than the one that was permitted. */
-static int copy_bytes(const struct stager *s, const struct file *f, struct hash *h, uint64_t before, uint8_t *chunk)
+static int copy_bytes(struct stager *s, const struct file *f, struct hash *h, uint64_t before, uint8_t *chunk)
 {
     uint64_t done = 0;
 
@@ -267,7 +272,7 @@ static int copy_bytes(const struct stager *s, const struct file *f, struct hash 
     }
 }
 
-static int copy_file(const struct stager *s, size_t i, uint8_t *chunk, struct export_members *list)
+static int copy_file(struct stager *s, size_t i, uint8_t *chunk, struct export_members *list)
 {
     const struct file *f = &s->files[i];
     struct export_member item = {.offset = export_members_size(list), .size = f->size};

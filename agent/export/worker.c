@@ -120,17 +120,20 @@ int worker_await(struct worker *w, uint16_t type, uint8_t *ret_byte)
     return !w->committed && link_is_gone(EXPORT_FD_CLIENT) ? worker_fail_left(w) : hear(w, type, ret_byte);
 }
 
-/* A client that does not read is as good as gone. */
+/* A client that does not read is as good as gone; also one that lets every word wait. */
 int worker_tell_progress(struct worker *w, enum export_phase phase, uint64_t done, uint64_t total)
 {
     uint64_t now = clock_boottime_us();
+    int r;
 
     if (worker_is_left(w))
         return 1;
     if (now - w->told_us < PROGRESS_US && done < total)
         return 0;
     w->told_us = now;
-    return link_send(EXPORT_FD_CLIENT, EXPORT_PROGRESS, "188", (unsigned)phase, done, total) < 0;
+    r = link_send(EXPORT_FD_CLIENT, EXPORT_PROGRESS, "188", (unsigned)phase, done, total);
+    w->waited_us += clock_boottime_us() - now;
+    return r < 0 || w->waited_us > (uint64_t)LINK_SEND_MS * 1000;
 }
 
 /* --- beginning --- */

@@ -27,6 +27,7 @@ struct worker {
     char final[EXPORT_NAME_MAX + 1];
     bool committed;     /* it may be whole on the medium: going away does not end it any more */
     uint64_t told_us;   /* when progress was told last */
+    uint64_t waited_us; /* for the client, which reads slowly */
     const char *reason; /* of the end */
     char detail[EXPORT_TEXT_MAX];
     char *stop_reason;

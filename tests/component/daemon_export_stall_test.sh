@@ -4,13 +4,6 @@ set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 
 take_out() { as_user "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" export --to "$loop" --reason stall "$@"; }
-workers() { # that have not ended
-    local file
-    while read -r file; do
-        file=${file%/comm}
-        ended "${file##*/}" || echo "${file##*/}"
-    done < <(grep -lx kuraban-export /proc/[0-9]*/comm 2> /dev/null)
-}
 hanging_in_the_kernel() { # HOW-MANY: they wait where no signal reaches them
     local pid n=0
     for pid in $(workers); do
@@ -18,7 +11,6 @@ hanging_in_the_kernel() { # HOW-MANY: they wait where no signal reaches them
     done
     [ "$n" -ge "$1" ]
 }
-no_worker() { [ -z "$(workers)" ]; }
 ends() { # of all exports so far: their reasons, "finished" for the good ones
     kuraban sync > /dev/null
     kuraban audit show --json | jq -r 'if .event.action == "export-finished" then "finished" elif .event.action == "export-failed" then .event.reason else empty end' | paste -sd ' '

@@ -22,6 +22,7 @@
 enum {
     STAGER_ERROR = 99,
     CLIENT_MS = 3000,
+    SLOW_FILES = 60,
 };
 
 struct fixture {
@@ -33,12 +34,13 @@ struct fixture {
 static int setup(void **state)
 {
     struct fixture *x = calloc(1, sizeof(*x));
-    int client[2], control[2];
+    int client[2], control[2], little = 8192; /* what is not read is soon in the way */
 
     (void)snprintf(x->dir, sizeof(x->dir), "/tmp/kuraban-stage-XXXXXX");
     assert_non_null(mkdtemp(x->dir));
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, client), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control), 0);
+    assert_int_equal(setsockopt(client[1], SOL_SOCKET, SO_SNDBUF, &little, sizeof(little)), 0);
     x->staged = memfd_create("staged", MFD_CLOEXEC);
     x->list = memfd_create("list", MFD_CLOEXEC);
     x->client = client[0];
@@ -439,6 +441,41 @@ static void test_client_takes_its_time(void **state)
     assert_int_equal(result(x), STAGE_E_CLIENT);
 }
 
+/* Nor by reading a word now and then. */
+static void test_client_reads_slowly(void **state)
+{
+    struct fixture *x = *state;
+    uint64_t begun_us;
+    char name[16];
+    int r = 0;
+
+    make(x, "one", "first");
+    begin(x);
+    for (uint32_t i = 0; i < SLOW_FILES; i++) {
+        (void)snprintf(name, sizeof(name), "f%u", i);
+        pass(x, name, "one");
+    }
+    assert_int_equal(link_send(x->client, EXPORT_FILES_END, ""), 0);
+    for (uint32_t i = 0; i < SLOW_FILES; i++) {
+        (void)snprintf(name, sizeof(name), "f%u", i);
+        decide(x, i, name, 5, 0, true);
+    }
+    end_files(x, SLOW_FILES);
+    assert_int_equal(link_send(x->control, EXPORT_COPY, ""), 0);
+    begun_us = clock_boottime_us();
+    while (r >= 0 && clock_boottime_us() - begun_us < 5 * (uint64_t)CLIENT_MS * 1000) {
+        struct pollfd p = {.fd = x->client, .events = POLLRDHUP};
+        struct frame f;
+
+        (void)poll(&p, 1, CLIENT_MS / 4); /* the other end closes, or a part of its patience is over */
+        frame_init(&f);
+        r = frame_receive(&f, x->client, 5000);
+        frame_done(&f);
+    }
+    assert_true(r < 0);
+    assert_int_equal(result(x), STAGE_E_CLIENT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -454,6 +491,7 @@ int main(void)
         TEST(test_kuraband_is_asked_first),
         TEST(test_kuraband_stops_it),
         TEST(test_client_takes_its_time),
+        TEST(test_client_reads_slowly),
         TEST(test_client_leaves),
         TEST(test_client_says_something_else),
         TEST(test_file_without_descriptor),
