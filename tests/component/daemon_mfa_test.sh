@@ -308,7 +308,7 @@ def answers():
     with socket.socket(socket.AF_UNIX) as s:
         return s.connect_ex(stage + "/run/control.sock") == 0
 if not aborts(["sleep", "60"], lambda: True):
-    print("  skipped: this machine writes no core files")
+    print("SKIP: daemon_mfa: this machine writes no core files")
 elif aborts([program, "--config", stage + "/kuraban.yaml"], answers):
     sys.exit("FAILED: kuraband left its memory in a core file")
 PYTHON

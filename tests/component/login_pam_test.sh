@@ -82,7 +82,7 @@ stays_out "not enrolled" daemon "No authenticator is registered" < /dev/null
 secret=$(enrolled daemon)
 code=$(code_of "$secret")
 stays_out "an empty answer" daemon "No code was given" <<< ''
-stays_out "600 bytes" daemon . <<< "$(printf '1%.0s' {1..600})"
+stays_out "600 bytes" daemon "code is wrong" <<< "$(printf '1%.0s' {1..600})"
 gets_in "a right code" daemon <<< "$code"
 stays_out "the same again" daemon "was used before" <<< "$code"
 secret=$(enrolled bin)
@@ -130,7 +130,7 @@ wait "$person_login" || { cat "$stage/said" >&2; fail "the enrolment at the firs
 [ "$(grep -o '[a-z0-9]\{4\}-[a-z0-9]\{4\}-[a-z0-9]\{4\}' "$stage/said" | wc -l)" = 10 ] || fail "there are not 10 recovery codes"
 recovery=$(grep -o '[a-z0-9]\{4\}-[a-z0-9]\{4\}-[a-z0-9]\{4\}' "$stage/said" | head -n 1)
 gets_in "a recovery code" games <<< "$recovery"
-stays_out "the same again" games . <<< "$recovery"
+stays_out "the same again" games "code is wrong" <<< "$recovery"
 
 secret=$(enrolled man)
 kill -STOP "$daemon_pid"

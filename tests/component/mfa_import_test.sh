@@ -154,6 +154,9 @@ says "nothing of games"
 chown "$person" "$stage/users.oath"
 exits 4 import pam-oath "$stage/users.oath"
 says "belongs to somebody else"
-recorded '"imported"' || recorded mfa-enrolled || fail "the journal does not know"
+for user in daemon bin; do
+    kuraban audit show --json | jq -s -e --arg uid "$(id -u "$user")" 'any(.[]; .event.action == "mfa-enrolled" and .user.id == $uid
+        and (.message | test("imported from another verifier")))' > /dev/null || fail "the journal does not know that $user was imported"
+done
 if recorded "$secret" || recorded "$hex"; then fail "a secret is in the journal"; fi
 finished
