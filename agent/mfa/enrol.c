@@ -354,8 +354,9 @@ int mfa_lift(struct mfa *m, uid_t uid, const struct mfa_now *now)
     record.failures = 0;
     record.failed_boot[0] = '\0';
     record.seen_us = now->wall_us;
-    record.skew_step = record.skew_from = 0;
-    if (record.step > step)
+    record.skew_from = 0;
+    /* What was accepted within the window opens nothing again. */
+    if (record.step > step + MFA_WINDOW_MAX)
         record.step = step;
     return end_change(m, store_save_state(m->store, &record));
 }

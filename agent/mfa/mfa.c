@@ -356,8 +356,8 @@ enum mfa_key_source mfa_key_source(const struct mfa *m)
 void mfa_set_limits(struct mfa *m, const struct mfa_limits *limits)
 {
     m->limits = *limits;
-    if (m->limits.window > 2)
-        m->limits.window = 2;
+    if (m->limits.window > MFA_WINDOW_MAX)
+        m->limits.window = MFA_WINDOW_MAX;
 }
 
 /* --- what is there --- */

@@ -70,6 +70,7 @@ enum {
     MFA_RECOVERY_SIZE = 15,   /* "xxxx-xxxx-xxxx" and NUL: 60 bits */
     MFA_PENDING_S = 600,      /* an enrolment is confirmed within this time */
     MFA_PENDING_TRIES = 5,    /* … and this many tries */
+    MFA_WINDOW_MAX = 2,       /* steps */
     MFA_KEY_SIZE = 32,
     MFA_URI_MAX = 1024,
 };
@@ -79,7 +80,7 @@ struct mfa_limits {
     unsigned failures; /* in a row, then locked; 0 counts as 1, more than MFA_FAILURES_LIMIT as that */
     bool delay;        /* 1, 2, 4, 8 … s (at most an hour) after each failure */
     int64_t lock_us;   /* 0: until root lifts it */
-    unsigned window;   /* steps either side, at most 2 */
+    unsigned window;   /* steps either side, at most MFA_WINDOW_MAX */
 };
 
 /* Each change of the store, an attempt too, makes the number greater by one. Whoever has a record of it elsewhere knows an older copy. */
@@ -186,7 +187,7 @@ int mfa_import(struct mfa *m, uid_t uid, const char *name, const char *base32, c
 int mfa_reissue(struct mfa *m, uid_t uid, struct mfa_recovery *ret);
 int mfa_remove(struct mfa *m, uid_t uid);
 /* Ends a lock, a wait and a rollback, that of somebody's grace too: failures are 0, the clock's reading now is believed. Used steps stay used, unless the clock had been
- * far ahead: a last step in the future becomes now's. */
+ * far ahead: a last step that no window reaches becomes now's. */
 int mfa_lift(struct mfa *m, uid_t uid, const struct mfa_now *now);
 
 /* --- what is there --- */

@@ -120,6 +120,27 @@ static void test_lock_and_lift(void **state)
     assert_int_equal(verify(f, code_at(f, 0), &r), MFA_ACCEPTED);
 }
 
+/* Codes of a clock that is ahead, within the window, stay used when root lifts. */
+static void test_lift_gives_no_code_back(void **state)
+{
+    struct fixture *f = *state;
+    struct mfa_limits l = {.failures = 10, .window = 2};
+
+    bring(f, TANAKA, "tanaka");
+    mfa_set_limits(f->mfa, &l);
+    for (int ahead = 1; ahead <= 2; ahead++) {
+        assert_int_equal(verify(f, code_at(f, ahead), NULL), MFA_ACCEPTED);
+        assert_int_equal(mfa_lift(f->mfa, TANAKA, &f->now), 0);
+        assert_int_equal(verify(f, code_at(f, ahead), NULL), MFA_USED);
+    }
+    /* One that was shown long before its time. */
+    assert_int_equal(verify(f, code_at(f, 10), NULL), MFA_WRONG);
+    assert_int_equal(mfa_lift(f->mfa, TANAKA, &f->now), 0);
+    pass(f, 300);
+    assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_USED);
+    assert_int_equal(verify(f, code_at(f, 1), NULL), MFA_ACCEPTED);
+}
+
 static void test_lock_until_root(void **state)
 {
     struct fixture *f = *state;
@@ -422,6 +443,7 @@ int main(void)
         CASE(test_nonsense),
         CASE(test_not_enrolled),
         CASE(test_lock_and_lift),
+        CASE(test_lift_gives_no_code_back),
         CASE(test_lock_until_root),
         CASE(test_hundred),
         CASE(test_waits),
