@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/frame.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/exports_internal.h"
@@ -33,7 +34,9 @@ struct exports_leaving {
     struct daemon *daemon;
     dev_t device;
     char medium_id[EXIT_ID_SIZE], id[32]; /* id: the export's */
-    int control; /* to the worker: it ends when that has ended; -1: it was another kuraband's */
+    int control;            /* to the worker: it ends when that has ended; -1: it was another kuraband's */
+    bool mounted, said_end; /* the worker: it may have had the medium; it has ended */
+    struct buf in;
     struct sd_event_source *timer;
 };
 
@@ -42,6 +45,7 @@ static struct exports_leaving *leaving_free(struct exports_leaving *l)
     if (l) {
         (void)sd_event_source_disable_unref(l->timer);
         close_fd(l->control);
+        buf_done(&l->in);
     }
     free(l);
     return NULL;
@@ -74,13 +78,33 @@ static bool is_free(const struct daemon *d, const struct medium *m)
     return fd >= 0;
 }
 
-/* It is gone, or nobody has it any more. */
+static void listen_to(struct exports_leaving *l)
+{
+    struct frame_view f;
+    uint8_t bytes[512];
+    size_t used = 0;
+    ssize_t n;
+
+    while (l->control >= 0 && (n = recv(l->control, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+        if (buf_add(&l->in, bytes, (size_t)n) < 0)
+            return;
+    while (frame_parse(l->in.data, l->in.size, &f, &used) > 0) {
+        l->mounted = l->mounted || f.type == EXPORT_MOUNTED;
+        l->said_end = l->said_end || f.type == EXPORT_FAILED;
+        memmove(l->in.data, l->in.data + used, l->in.size - used);
+        l->in.size -= used;
+    }
+}
+
+/* It is gone, or nobody has it any more; or the worker never got it: then it is of no interest who has, and for how long. */
 static bool has_left(void *context)
 {
-    const struct exports_leaving *l = context;
+    struct exports_leaving *l = context;
     const struct medium *m = find(l->daemon, l->device, l->medium_id);
 
-    return !m || ((l->control < 0 || link_is_gone(l->control)) && is_free(l->daemon, m));
+    listen_to(l);
+    return !m || (l->said_end && !l->mounted) ||
+           ((l->control < 0 || link_is_gone(l->control)) && is_free(l->daemon, m));
 }
 
 /* Only then: a kuraband that starts before this hides the medium again. */
@@ -116,7 +140,7 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *userdata)
 }
 
 /* Without memory or a timer it stays hidden until it is plugged in anew. */
-static void begin(struct daemon *d, dev_t device, const char *medium_id, const char *id, int control)
+static void begin(struct daemon *d, dev_t device, const char *medium_id, const char *id, int control, bool mounted)
 {
     struct exports_leaving *l = calloc(1, sizeof(*l));
 
@@ -126,7 +150,8 @@ static void begin(struct daemon *d, dev_t device, const char *medium_id, const c
         close_fd(control);
         return;
     }
-    *l = (struct exports_leaving){.daemon = d, .device = device, .control = control};
+    *l = (struct exports_leaving){.daemon = d, .device = device, .control = control, .mounted = mounted};
+    buf_init(&l->in, FRAME_HEADER_SIZE + FRAME_BODY_MAX);
     (void)snprintf(l->medium_id, sizeof(l->medium_id), "%s", medium_id);
     (void)snprintf(l->id, sizeof(l->id), "%s", id);
     (void)leaving_free(d->exports->leaving);
@@ -147,7 +172,8 @@ void exports_let_go(struct exporting *x)
         exports_show(x->daemon, x->device);
         note_left(x->daemon, x->id);
     } else if (x->phase < EXPORTS_ENDED) {
-        begin(x->daemon, x->device, x->medium_id, x->id, TAKE_FD(x->control));
+        begin(x->daemon, x->device, x->medium_id, x->id, TAKE_FD(x->control),
+              x->phase != EXPORTS_MOUNT || x->in.size > 0);
     }
 }
 
@@ -161,7 +187,7 @@ void exports_let_go_of(struct daemon *d, const struct exports_held *held)
         if (is_free(d, m))
             exports_show(d, m->device);
         else if (!d->exports->leaving)
-            begin(d, m->device, held->device, held->id, -1);
+            begin(d, m->device, held->device, held->id, -1, true);
         else
             return; /* only one is watched; that one stays hidden */
         if (d->exports->leaving)

@@ -185,9 +185,21 @@ plug
 exec 9< "$mount/notice.txt"
 before=$(on_stick)
 exits 5 take_out "$stage/outside/a.txt"
-exec 9<&-
 grep -q 'in use' "$stage/out" || { cat "$stage/out"; fail "not told that it is in use"; }
 same "a busy stick" "$before" "$(on_stick)"
+settled
+# Stopped while it waits for them: it never had the stick, so neither the stick nor everybody's next export waits until they close the file.
+is_shown() { [ -n "$(ls -A "$stage/run/media")" ]; }
+is_hidden() { ! is_shown; }
+eventually "the stick is shown" 10 is_shown
+take_out "$stage/outside/a.txt" > "$stage/stopped" 2>&1 < /dev/null &
+client_pid=$!
+eventually "the stick is hidden" 10 is_hidden
+rule 'from: [elsewhere], container: plain'
+eventually "the stick is shown again" 5 is_shown
+same "why it ended" '"policy"' "$(last export-failed .event.reason)"
+wait "$client_pid" && fail "exported to a stick that is in use"
+exec 9<&-
 settled
 
 # To what is no target, and without a terminal for the code.
