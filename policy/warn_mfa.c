@@ -72,6 +72,25 @@ static bool is_known(const char *service)
     return false;
 }
 
+/* What a program says instead when it is to begin a whole login: a service of its own. */
+static void check_twin(struct doc *d, const struct policy *p, const struct yaml_node_s *item)
+{
+    static const struct {
+        const char *service, *twin, *command;
+    } twins[] = {{"su", "su-l", "su -"}, {"sudo", "sudo-i", "sudo -i"}};
+
+    for (size_t i = 0; i < ELEMENTS(twins); i++) {
+        bool listed = !text_equal(doc_text(item), twins[i].service);
+
+        for (size_t k = 0; k < p->mfa.services.n; k++)
+            listed |= text_equal(p->mfa.services.items[k], twins[i].twin);
+        if (listed)
+            continue;
+        doc_warning(d, item, N_("'%s' asks for no code: its service is '%s'"), twins[i].command, twins[i].twin);
+        doc_hint(d, N_("add '%s'"), twins[i].twin);
+    }
+}
+
 void load_check_services(struct doc *d, const struct policy *p)
 {
     const struct yaml_node_s *mfa = doc_find(d, doc_root(d), "mfa");
@@ -81,6 +100,7 @@ void load_check_services(struct doc *d, const struct policy *p)
     for (size_t i = 0; list && i < p->mfa.services.n; i++) {
         const struct yaml_node_s *item = doc_kind(list) == DOC_IS_LIST ? doc_item(d, list, i) : list;
 
+        check_twin(d, p, item);
         if (is_known(doc_text(item)))
             continue;
         doc_warning(d, item, N_("'%s' is no PAM service that is known here"), doc_text(item));
