@@ -24,12 +24,15 @@ int identity_drop_capabilities(void)
 
 int identity_take(const struct export_identity *id)
 {
-    if (setgroups(id->n_gids, id->gids) < 0)
+    /* The effective ids as well: some files ask for them (/proc/sys). The real and the saved one stay ours: the caller sends it no signals. */
+    if (setgroups(id->n_gids, id->gids) < 0 || setresgid((gid_t)-1, id->gid, (gid_t)-1) < 0 ||
+        setresuid((uid_t)-1, id->uid, (uid_t)-1) < 0)
         return -errno;
-    /* Both answer with the id before; asked a second time they say whether the first took. */
+    /* The ids for files went along. Both answer with the id before; asked a second time they say whether the first took. */
     (void)setfsgid(id->gid);
     (void)setfsuid(id->uid);
-    if ((gid_t)setfsgid(id->gid) != id->gid || (uid_t)setfsuid(id->uid) != id->uid)
+    if ((gid_t)setfsgid(id->gid) != id->gid || (uid_t)setfsuid(id->uid) != id->uid || getegid() != id->gid ||
+        geteuid() != id->uid)
         return -EPERM;
     return identity_drop_capabilities();
 }

@@ -11,8 +11,8 @@ struct export_identity {
     size_t n_gids;
 };
 
-/* For good: files are opened as that person (setfsuid(2), setfsgid(2), groups), without any capability, not dumpable, no_new_privs. The real
- * user stays root, so that the person can neither trace nor stop it. 0 or -errno; then the process must end. */
+/* For good: files are opened as that person (effective ids, those of files, groups), without any capability, not dumpable, no_new_privs. The real
+ * and the saved user stay root, so that the person can neither trace nor stop it. 0 or -errno; then the process must end. */
 int identity_take(const struct export_identity *id);
 /* The same rights as before, less every capability. */
 int identity_drop_capabilities(void);

@@ -99,6 +99,8 @@ is_refused_for limit 'in one day' take_out "$stage/outside/a.txt" "$stage/outsid
 # Permissions are the person's own: a name is no right, nor is a descriptor.
 rule 'from: [juki, elsewhere], container: plain, file-max: 100K'
 is_refused_for unreadable 'permissions' take_out "$stage/outside/secret" "$stage/outside/a.txt"
+# What asks for the effective user, not for the one of files.
+is_refused_for unreadable 'permissions' take_out /proc/sys/vm/stat_refresh
 head -c 200K /dev/urandom > "$stage/outside/large.bin"
 is_refused_for size 'larger' take_out "$stage/outside/large.bin"
 ( as_user "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" why ) > "$stage/out"
