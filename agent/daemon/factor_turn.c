@@ -109,9 +109,15 @@ void factor_take_up(struct daemon *d)
 {
     const struct mfa_now now = factor_now();
     struct audit_event e;
+    int r;
 
-    if (!is_meant(d) || mfa_take_up(d->mfa, &now) != 0)
+    if (!is_meant(d))
         return;
+    r = mfa_take_up(d->mfa, &now);
+    if (r != 0) {
+        log_warning("mfa.restored", "done=no why=%s", r == MFA_E_SETTINGS ? "not-older" : "unusable");
+        return;
+    }
     audit_event_init(&e, AUDIT_MFA_CHANGED);
     e.alarm = true;
     audit_set(e.reason, sizeof(e.reason), "restored");

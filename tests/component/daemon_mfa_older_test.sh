@@ -94,6 +94,9 @@ for signal in KILL TERM; do # the alarm itself makes it known
     [ "$(strangers)" = 1 ] || fail "$(strangers) alarms of another store"
     daemon_kill "$signal"
 done
+touch "$stage/state/mfa.restored"
 daemon_start
+[ ! -e "$stage/state/mfa.restored" ] || fail "the word for nothing still stands"
+grep -q '^mfa.restored done=no' "$log" || fail "nothing tells that the word was for nothing"
 kuraban audit verify > /dev/null || fail "the journal does not verify"
 finished
