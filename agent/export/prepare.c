@@ -168,6 +168,8 @@ static _Noreturn void packer_main(struct worker *w, const struct container *cont
     int r = identity_drop_capabilities();
 
     close_own();
+    close_fd(EXPORT_FD_CONTROL); /* it has nothing to tell kuraband; the conductor sees when that goes, and ends it */
+    w->control_is_closed = true;
     (void)setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive takes no name otherwise that is not ASCII */
     tzset();                              /* and writes local time; nothing can be opened later */
     if (r >= 0)

@@ -57,7 +57,8 @@ int worker_fail_outcome(struct worker *w, const struct worker_outcome *table, si
 
 bool worker_is_left(const struct worker *w)
 {
-    return link_is_gone(EXPORT_FD_CONTROL) || (!w->committed && link_is_gone(EXPORT_FD_CLIENT));
+    return (!w->control_is_closed && link_is_gone(EXPORT_FD_CONTROL)) ||
+           (!w->committed && link_is_gone(EXPORT_FD_CLIENT));
 }
 
 /* Until kuraband says something or somebody leaves. */

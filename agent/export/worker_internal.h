@@ -25,10 +25,11 @@ struct worker {
     struct put_item *items;
     size_t n_items;
     char final[EXPORT_NAME_MAX + 1];
-    bool committed;     /* it may be whole on the medium: going away does not end it any more */
-    uint64_t told_us;   /* when progress was told last */
-    uint64_t waited_us; /* for the client, which reads slowly */
-    const char *reason; /* of the end */
+    bool control_is_closed; /* in a child that has nothing to tell kuraband */
+    bool committed;         /* it may be whole on the medium: going away does not end it any more */
+    uint64_t told_us;       /* when progress was told last */
+    uint64_t waited_us;     /* for the client, which reads slowly */
+    const char *reason;     /* of the end */
     char detail[EXPORT_TEXT_MAX];
     char *stop_reason;
 };

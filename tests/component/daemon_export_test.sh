@@ -149,6 +149,26 @@ cmp "$stage/unpacked/名簿.csv" "$stage/outside/名簿.csv"
 cmp "$stage/unpacked/a (2).txt" "$stage/outside/other/a.txt"
 echo '000000000018,Yamada Hanako' | cmp - "$stage/unpacked/residents.csv"
 
+# What packs speaks to who asks, for the password; to kuraband it has nothing to say, not even that it is finished.
+head -c 100M /dev/urandom > "$stage/outside/large.bin"
+packers() { # in the cage, with what is staged and what is packed
+    local pid
+    for pid in $(workers); do
+        if grep -q '^Seccomp:[[:space:]]*2' "/proc/$pid/status" && [ "$(find "/proc/$pid/fd" -lname "$stage/state/export/*" | wc -l)" = 2 ]; then
+            find "/proc/$pid/fd" -lname 'socket:*' | wc -l > "$stage/sockets"
+        fi
+    done 2> /dev/null
+    [ -s "$stage/sockets" ]
+}
+rule 'from: [elsewhere], container: zip-aes256'
+take_out "$stage/outside/large.bin" > "$stage/typed" 2>&1 < /dev/null &
+client_pid=$!
+eventually "it packs" 60 packers
+kill -INT "$client_pid"
+wait "$client_pid" && fail "exported though nobody waits for it"
+same "whom it can speak to" 1 "$(cat "$stage/sockets")"
+settled
+
 # What must go into the one may not go into the other.
 version=$((version + 1))
 write_policy $version export '' "$(printf 'export:\n'; printf '  - {id: %s, to: [stick], factors: none, approvals: 0, from: [%s], container: %s}\n' a juki luks b elsewhere zip-aes256)"
