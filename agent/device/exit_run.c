@@ -131,6 +131,15 @@ int exit_run_list(int directory, struct exit_list *l)
     return r < 0 ? r : exit_list_add(l, text);
 }
 
+static bool is_there(int directory, const struct buf *list)
+{
+    _cleanup_free_ uint8_t *data = NULL;
+    size_t size = 0;
+
+    return files_read_at(directory, "exits.list", EXIT_LIST_BYTES_MAX, &data, &size) >= 0 && size == list->size &&
+           (size == 0 || memcmp(data, list->data, size) == 0);
+}
+
 int exit_run_set_list(int directory, const struct exit_list *l)
 {
     struct buf b;
@@ -139,7 +148,8 @@ int exit_run_set_list(int directory, const struct exit_list *l)
     buf_init(&b, EXIT_LIST_BYTES_MAX);
     for (size_t i = 0; i < l->n && r >= 0; i++)
         r = buf_printf(&b, "%s\n", l->items[i]);
-    if (r >= 0)
+    /* What is there needs no space: on a full disk kuraband has to start. */
+    if (r >= 0 && !is_there(directory, &b))
         r = files_write_atomic_at(directory, "exits.list", b.data ? b.data : (const uint8_t *)"", b.size, 0644);
     buf_done(&b);
     return r;

@@ -37,7 +37,8 @@ for _ in {1..20}; do refused as_user cat "$store/residents.csv"; done
 kuraban sync > /dev/null 2>&1 || :
 eventually "refusals from the reserve are on disk" 10 test "$(refusals)" -gt "$before"
 expect "no refusal is lost" '.journal.pending == 0' status
-# A daemon killed and started on the full disk still refuses, and records.
+# A daemon killed and started on a disk that is full to the last block still refuses, and records.
+dd if=/dev/zero of="$stage/state/filler" bs=4k oflag=append conv=notrunc status=none 2> /dev/null && fail "there is a block left"
 daemon_kill KILL
 daemon_start_until answers
 refused as_user cat "$store/residents.csv"
