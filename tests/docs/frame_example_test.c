@@ -153,11 +153,11 @@ static void test_export_table(void **state)
         unsigned number;
         bool seen;
     } frames[] = {
-        FRAME(FILE),   FRAME(FILES_END), FRAME(REFUSED),    FRAME(PROGRESS), FRAME(PASSWORD),
-        FRAME(RESULT), FRAME(BEGIN),     FRAME(STAGE),      FRAME(VERDICT),  FRAME(COPY),
-        FRAME(OPEN),   FRAME(COMMIT),    FRAME(RECORDED),   FRAME(STOP),     FRAME(PACK),
-        FRAME(STAGER), FRAME(OPENED),    FRAME(OPENED_END), FRAME(STAGED),   FRAME(STAGED_END),
-        FRAME(READY),  FRAME(MOUNTED),   FRAME(WRITTEN),    FRAME(DONE),     FRAME(FAILED),
+        FRAME(FILE),     FRAME(FILES_END),  FRAME(REFUSED), FRAME(PROGRESS), FRAME(PASSWORD), FRAME(RESULT),
+        FRAME(BEGIN),    FRAME(STAGE),      FRAME(VERDICT), FRAME(COPY),     FRAME(OPEN),     FRAME(COMMIT),
+        FRAME(RECORDED), FRAME(STOP),       FRAME(PACK),    FRAME(STAGER),   FRAME(OPENED),   FRAME(OPENED_END),
+        FRAME(STAGED),   FRAME(STAGED_END), FRAME(READY),   FRAME(MOUNTED),  FRAME(WRITTEN),  FRAME(DONE),
+        FRAME(FAILED),   FRAME(AGAIN),
     };
     _cleanup_free_ char *page = read_page("PROTOCOL.export.md");
     char *at = page, *line;
