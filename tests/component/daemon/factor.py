@@ -92,7 +92,9 @@ def type_codes(codes, command):
         if not part:
             break
         out += part
-        if codes and out.endswith(b": ") and len(out) > asked and not termios.tcgetattr(master)[3] & termios.ECHO:
+        # A message that is read in two parts ends like a question after its first word.
+        question = out.endswith(b": ") and not out.rpartition(b"\n")[2].startswith(b"kuraban: ")
+        if codes and question and len(out) > asked and not termios.tcgetattr(master)[3] & termios.ECHO:
             os.write(master, codes.pop(0).encode() + b"\n")
             asked = len(out)
     _, status = os.waitpid(pid, 0)
