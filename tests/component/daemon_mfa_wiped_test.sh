@@ -32,7 +32,7 @@ for uid, (secret, recovery) in given.items():
 
 
 def found(needle):
-    return any(needle in part for part in memory_of(DAEMON))
+    return any(holds(part, needle) for part in memory_of(DAEMON))
 
 
 def next_code(uid):
@@ -49,7 +49,7 @@ def nothing_left(what, more):
     memory = memory_of(DAEMON)
     assert any((STAGE + "/state").encode() in part for part in memory), "the search finds nothing at all"
     everything = {**secrets, **{f"the code {code}": code.encode() for code in more}}
-    left = [name for name, text in everything.items() if any(text in part for part in memory)]
+    left = [name for name, text in everything.items() if any(holds(part, text) for part in memory)]
     assert not left, f"{what}: left in kuraband: {', '.join(left)}"
     print(f"  {what}: nothing left in {sum(map(len, memory)) >> 10} KiB of kuraband")
 
