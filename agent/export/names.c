@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unicase.h>
+#include <uninorm.h>
 
 #include "base/cleanup.h"
 
@@ -108,52 +110,65 @@ int export_name_make(const char *name, char ret[static EXPORT_NAME_MAX + 1])
     return 0;
 }
 
-static bool has(const struct export_names *names, const char *name)
+int export_name_fold(const char *name, char **ret)
+{
+    size_t n = 0;
+    uint8_t *folded = u8_casefold((const uint8_t *)name, strlen(name) + 1, NULL, UNINORM_NFC, NULL, &n);
+
+    if (!folded)
+        return errno == EILSEQ ? -EILSEQ : -ENOMEM;
+    *ret = (char *)folded;
+    return 0;
+}
+
+static bool has(const struct export_names *names, const char *folded)
 {
     for (size_t i = 0; i < names->n; i++)
-        if (strcasecmp(names->items[i], name) == 0)
+        if (strcmp(names->folded[i], folded) == 0)
             return true;
     return false;
 }
 
-/* "a (2).csv"; a dot in front is no ending. */
-static int number(const char *name, unsigned n, char ret[static EXPORT_NAME_MAX + 1])
+int export_name_number(const char *name, unsigned n, char ret[static EXPORT_NAME_MAX + 1])
 {
     const char *dot = strrchr(name, '.');
     int stem = dot && dot != name ? (int)(dot - name) : (int)strlen(name);
     char made[EXPORT_NAME_MAX + 32];
+    int size;
 
-    (void)snprintf(made, sizeof(made), "%.*s (%u)%s", stem, name, n, name + stem);
-    if (strlen(made) > EXPORT_NAME_MAX)
+    if (strlen(name) > EXPORT_NAME_MAX)
         return -ENAMETOOLONG;
-    memcpy(ret, made, strlen(made) + 1);
+    size = n == 1 ? snprintf(made, sizeof(made), "%s", name)
+                  : snprintf(made, sizeof(made), "%.*s (%u)%s", stem, name, n, name + stem);
+    if (size < 0 || size > EXPORT_NAME_MAX)
+        return -ENAMETOOLONG;
+    memcpy(ret, made, (size_t)size + 1);
     return 0;
 }
 
 int export_names_add(struct export_names *names, const char *name, char ret[static EXPORT_NAME_MAX + 1])
 {
     char chosen[EXPORT_NAME_MAX + 1];
-    char **items, *copy;
+    _cleanup_free_ char *key = NULL;
+    char **folded;
 
     if (names->n >= EXPORT_FILES_MAX)
         return -E2BIG;
-    if (strlen(name) > EXPORT_NAME_MAX)
-        return -ENAMETOOLONG;
-    memcpy(chosen, name, strlen(name) + 1);
-    for (unsigned i = 2; has(names, chosen); i++) {
-        int r = number(name, i, chosen);
+    for (unsigned i = 1; i == 1 || has(names, key); i++) {
+        int r = export_name_number(name, i, chosen);
 
+        free(key);
+        key = NULL;
+        if (r >= 0)
+            r = export_name_fold(chosen, &key);
         if (r < 0)
             return r;
     }
-    items = reallocarray(names->items, names->n + 1, sizeof(*items));
-    if (!items)
+    folded = reallocarray(names->folded, names->n + 1, sizeof(*folded));
+    if (!folded)
         return -ENOMEM;
-    names->items = items;
-    copy = strdup(chosen);
-    if (!copy)
-        return -ENOMEM;
-    names->items[names->n++] = copy;
+    names->folded = folded;
+    names->folded[names->n++] = TAKE_PTR(key);
     memcpy(ret, chosen, strlen(chosen) + 1);
     return 0;
 }
@@ -161,7 +176,7 @@ int export_names_add(struct export_names *names, const char *name, char ret[stat
 void export_names_done(struct export_names *names)
 {
     for (size_t i = 0; i < names->n; i++)
-        free(names->items[i]);
-    free(names->items);
+        free(names->folded[i]);
+    free(names->folded);
     *names = (struct export_names){0};
 }

@@ -17,12 +17,18 @@ enum {
  * "." or ".."; -ENAMETOOLONG past EXPORT_NAME_MAX. */
 int export_name_make(const char *name, char ret[static EXPORT_NAME_MAX + 1]);
 
-/* The names of one export; those that differ in case only count as the same. Zeroed is empty. */
+/* What vfat, exfat, Windows or macOS take for the same name has the same fold: letters of one case, characters composed (é of one character or
+ * of two). Without the locale: two processes must come to the same names. Caller frees. 0, -EILSEQ: not UTF-8; -ENOMEM. */
+int export_name_fold(const char *name, char **ret);
+/* "a (2).csv" for 2; for 1 the name as it is. A dot in front is no ending. 0, -ENAMETOOLONG. */
+int export_name_number(const char *name, unsigned n, char ret[static EXPORT_NAME_MAX + 1]);
+
+/* The names of one export; those with the same fold count as the same. Zeroed is empty. */
 struct export_names {
-    char **items;
+    char **folded;
     size_t n;
 };
 /* Takes name as it is, or with " (2)", " (3)" … before its ending when it is there already. 0, -ENAMETOOLONG, -E2BIG past
- * EXPORT_FILES_MAX, -ENOMEM. */
+ * EXPORT_FILES_MAX, -EILSEQ, -ENOMEM. */
 int export_names_add(struct export_names *names, const char *name, char ret[static EXPORT_NAME_MAX + 1]);
 void export_names_done(struct export_names *names);

@@ -76,6 +76,8 @@ unsigned put_clean(int root, const char *const *ids, size_t n)
 
 static int from_errno(int e)
 {
+    if (e == EEXIST) /* in a directory of our own: vfat has made that name the short one of another file */
+        return PUT_E_TAKEN;
     return e == ENOSPC || e == EDQUOT || e == EFBIG ? PUT_E_FULL : -e;
 }
 
@@ -257,21 +259,48 @@ void put_abort(const struct put_options *o)
     (void)syncfs(o->root);
 }
 
+/* Is there a name that others take for this one? This kernel's vfat has both, and Windows opens the first it finds. 1, 0 or -errno. */
+static int has_same(int root, const char *name)
+{
+    _cleanup_closedir_ DIR *dir = NULL;
+    _cleanup_free_ char *wanted = NULL;
+    int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+    const struct dirent *d;
+
+    if (fd < 0)
+        return -errno;
+    dir = fdopendir(fd);
+    if (!dir) {
+        close_fd(fd);
+        return -ENOMEM;
+    }
+    r = export_name_fold(name, &wanted);
+    while (r == 0 && (d = readdir(dir))) {
+        _cleanup_free_ char *folded = NULL;
+
+        r = export_name_fold(d->d_name, &folded);
+        if (r == -EILSEQ)
+            r = 0; /* ours are UTF-8 */
+        else if (r == 0)
+            r = strcmp(folded, wanted) == 0;
+    }
+    return r;
+}
+
 /* RENAME_NOREPLACE: nothing of anybody's is overwritten, whoever else could write there. */
 static int rename_free(int from, const char *name, int root, const char *wanted, char ret[static 256])
 {
-    const char *dot = strrchr(wanted, '.');
-    int stem = dot && dot != wanted ? (int)(dot - wanted) : (int)strlen(wanted);
-
     for (unsigned i = 1; i <= NAMES_TRIED; i++) {
-        char made[512];
+        char made[EXPORT_NAME_MAX + 1];
+        int r;
 
-        if (i == 1)
-            (void)snprintf(made, sizeof(made), "%.255s", wanted);
-        else
-            (void)snprintf(made, sizeof(made), "%.*s (%u)%s", stem, wanted, i, wanted + stem);
-        if (strlen(made) > EXPORT_NAME_MAX)
+        if (export_name_number(wanted, i, made) < 0)
             return PUT_E_TAKEN;
+        r = has_same(root, made);
+        if (r < 0)
+            return r;
+        if (r > 0)
+            continue;
         if (renameat2(from, name, root, made, RENAME_NOREPLACE) == 0) {
             memcpy(ret, made, strlen(made) + 1);
             return 0;

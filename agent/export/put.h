@@ -19,8 +19,10 @@ struct put_item {
 };
 struct put_options {
     int root;
-    const char *id;    /* of this export; letters and digits */
-    const char *final; /* the file's name when there is one item, else the directory's; gets " (2)" … when taken */
+    const char *id; /* of this export; letters and digits */
+    /* The file's name when there is one item, else the directory's. Gets " (2)" … when taken, also by one of the same fold
+     * (export/names.h). */
+    const char *final;
     const struct put_item *items;
     size_t n;
     /* Called with every chunk; anything but 0 ends it and is its result. check: what was written is being read back. */
@@ -31,7 +33,7 @@ struct put_options {
 enum {
     PUT_E_FULL = 1, /* the medium has no room */
     PUT_E_DIFFERS,  /* what is read back is not what was written */
-    PUT_E_TAKEN,    /* no free name */
+    PUT_E_TAKEN,    /* no free name, or two that the filesystem takes for one */
     PUT_E_STOPPED,  /* for progress() to say */
     PUT_E_LARGE,    /* its filesystem takes no file of that size; nothing was written */
 };

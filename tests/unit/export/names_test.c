@@ -113,6 +113,40 @@ static void test_told_apart(void **state)
     export_names_done(&names);
 }
 
+/* What one filesystem or another takes for one name: case, and how a character is composed. */
+static void test_the_same_on_media(void **state)
+{
+    static const struct {
+        const char *first, *second, *becomes;
+    } cases[] = {
+        {"\u00e9t\u00e9.csv", "\u00c9T\u00c9.csv", "\u00c9T\u00c9 (2).csv"},
+        {"\u00c9.csv", "E\u0301.csv", "E\u0301 (2).csv"},
+        {"\uff41.csv", "\uff21.csv", "\uff21 (2).csv"},                                     /* fullwidth */
+        {"\u30c7\u30fc\u30bf", "\u30c6\u3099\u30fc\u30bf", "\u30c6\u3099\u30fc\u30bf (2)"}, /* as macOS composes them */
+        {"\u03c3.csv", "\u03a3.csv", "\u03a3 (2).csv"},
+        {"\u042f.csv", "\u044f.csv", "\u044f (2).csv"},
+        {"\u01c6.csv", "\u01c5.csv", "\u01c5 (2).csv"},
+        /* Two, for everybody. */
+        {"e.csv", "\u00e9.csv", "\u00e9.csv"},
+        {"\u306f", "\u3070", "\u3070"},
+        {"\u3042", "\u30a2", "\u30a2"},
+        {"\uff71", "\u30a2", "\u30a2"}, /* halfwidth */
+        {"\U0001f4c4", "\U0001f4c5", "\U0001f4c5"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        struct export_names names = {0};
+        char name[EXPORT_NAME_MAX + 1];
+
+        assert_int_equal(export_names_add(&names, cases[i].first, name), 0);
+        assert_string_equal(name, cases[i].first);
+        assert_int_equal(export_names_add(&names, cases[i].second, name), 0);
+        assert_string_equal(name, cases[i].becomes);
+        export_names_done(&names);
+    }
+}
+
 static void test_limit(void **state)
 {
     struct export_names names = {0};
@@ -131,7 +165,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_made_safe), cmocka_unit_test(test_refused),    cmocka_unit_test(test_other_characters),
-        cmocka_unit_test(test_length),    cmocka_unit_test(test_told_apart), cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_length),    cmocka_unit_test(test_told_apart), cmocka_unit_test(test_the_same_on_media),
+        cmocka_unit_test(test_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -141,6 +141,34 @@ static void test_one_is_a_file_and_overwrites_none(void **state)
     assert_int_equal(count(x), 3);
 }
 
+/* vfat of Linux has them side by side; who opens one of them in Windows gets the other. */
+static void test_one_that_is_the_same_to_others(void **state)
+{
+    struct fixture *x = *state;
+    char name[256];
+
+    x->o.n = 1;
+    x->o.final = "\u00e9.csv";
+    assert_int_equal(mknodat(x->o.root, "\u00c9.CSV", S_IFREG | 0600, 0), 0);
+    assert_int_equal(mknodat(x->o.root, "E\u0301 (2).csv", S_IFREG | 0600, 0), 0);
+    assert_int_equal(mknodat(x->o.root, "\x96\xbc" /* Shift_JIS */, S_IFREG | 0600, 0), 0);
+    assert_int_equal(put_write(&x->o), 0);
+    assert_int_equal(put_commit(&x->o, name), 0);
+    assert_string_equal(name, "\u00e9 (3).csv");
+    is_whole(x, name, 0);
+    assert_int_equal(count(x), 4);
+}
+
+/* As with a long name on vfat, whose short one is another file's. */
+static void test_two_of_one_name(void **state)
+{
+    struct fixture *x = *state;
+
+    x->items[2].name = x->items[0].name;
+    assert_int_equal(put_write(&x->o), PUT_E_TAKEN);
+    assert_int_equal(count(x), 0);
+}
+
 static void test_stopped_anywhere_leaves_nothing(void **state)
 {
     struct fixture *x = *state;
@@ -233,6 +261,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_several_become_a_directory),
         TEST(test_one_is_a_file_and_overwrites_none),
+        TEST(test_one_that_is_the_same_to_others),
+        TEST(test_two_of_one_name),
         TEST(test_stopped_anywhere_leaves_nothing),
         TEST(test_aborted_before_its_name),
         TEST(test_what_is_read_back_differs),
