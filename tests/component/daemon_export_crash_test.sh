@@ -130,8 +130,7 @@ umount "$mount"
 before=$(sectors_written)
 begin_export
 eventually "the first writes" 60 has_written
-# shellcheck disable=SC2046 # several processes
-kill -STOP $(workers)
+for pid in $(workers); do stop_process "$pid"; done
 daemon_kill KILL
 is_held || fail "the worker was not caught in the middle"
 changed=$(stat -c %.9Y "$stage/run/media")

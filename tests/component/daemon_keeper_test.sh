@@ -33,14 +33,14 @@ daemon_start
 plug
 
 # Stopped: openers wait; they are not let through, and after it goes on each gets its answer.
-kill -STOP "$daemon_pid"
+stop_process "$daemon_pid"
 open_and_wait cat "$store/residents.csv"
 pause 1
 waits "$opener" || fail "an opener did not wait while the daemon was stopped"
 refused as_user touch "$mount/new"
 kill -CONT "$daemon_pid"
 outcome && fail "allowed after the daemon was stopped"
-kill -STOP "$daemon_pid"
+stop_process "$daemon_pid"
 open_and_wait "$client" "$store/residents.csv"
 kill -CONT "$daemon_pid"
 outcome || fail "the permitted program was refused after the daemon was stopped"
@@ -62,7 +62,7 @@ one_keeper || fail "$(keepers | wc -l) keepers"
 
 # Stopped daemon, killed keeper, killed daemon: nobody holds the gate, and the kernel lets the opener go. That only root can do; what is
 # left is said in docs/THREATS.md: media stay read-only, the store is as open as its permissions, and the next start closes it.
-kill -STOP "$daemon_pid"
+stop_process "$daemon_pid"
 open_and_wait cat "$store/residents.csv"
 kill -KILL "$(keepers)" "$daemon_pid"
 eventually "the daemon's end" 10 ended "$daemon_pid"

@@ -133,7 +133,7 @@ gets_in "a recovery code" games <<< "$recovery"
 stays_out "the same again" games "code is wrong" <<< "$recovery"
 
 secret=$(enrolled man)
-kill -STOP "$daemon_pid"
+stop_process "$daemon_pid"
 before=$(now_ms)
 stays_out "kuraband does not answer" man "cannot be verified now" <<< 123456
 took=$(($(now_ms) - before))

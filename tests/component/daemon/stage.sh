@@ -43,6 +43,13 @@ eventually() { # what seconds command…
 # A zombie that nobody collects (no init here) has ended as well.
 ended() { ! grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2> /dev/null; }
 
+# Stopped with all its threads: the signal reaches one, and the others go on until that one has run.
+stop_process() { # PID
+    kill -STOP "$1"
+    wait_until 10 is_stopped "$1" || fail "process $1 does not stop"
+}
+is_stopped() { ! cat "/proc/$1"/task/*/stat 2> /dev/null | sed 's/.*) //' | grep -qv '^[TZX]'; }
+
 kuraban() { "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" "$@"; }
 
 # An ordinary person without any capability; replaces the (sub)shell, so that its pid is the program's.

@@ -180,7 +180,9 @@ def check_daemon_away(t, people, guard):
     job = people.start(su(who), [password(who), code(who, wait="/run/go")])
     people.at_the_prompt(job)
     pid = vm.check_run("systemctl show -p MainPID --value kuraband.service").strip()
-    vm.check_run(f"kill -STOP {pid}; touch /run/go")
+    vm.check_run(f"kill -STOP {pid}")
+    vm.wait_run(f"! cat /proc/{pid}/task/*/stat | sed 's/.*) //' | grep -qv '^T'")
+    vm.check_run("touch /run/go")
     # It has the question when it is killed.
     vm.wait_run(f"ss -xpn | grep -q '\"su\"'")
     vm.check_run(f"kill -KILL {pid}; rm /run/go")
