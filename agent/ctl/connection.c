@@ -55,7 +55,7 @@ static int connection_touch(struct connection *c)
 {
     int r;
 
-    if (c->streaming && c->out.size == 0)
+    if (c->stream != 0 && c->out.size == 0)
         return sd_event_source_set_enabled(c->idle, SD_EVENT_OFF);
     r = sd_event_source_set_time(c->idle, ctl_server_now_us(c->server) + CTL_IDLE_LIMIT_US);
     return r < 0 ? r : sd_event_source_set_enabled(c->idle, SD_EVENT_ONESHOT);
@@ -169,6 +169,13 @@ static int connection_put_off(struct connection *c)
     return r < 0 ? r : sd_event_source_set_enabled(c->idle, SD_EVENT_OFF);
 }
 
+static void connection_begin_stream(struct connection *c, const struct ctl_verb *verb)
+{
+    c->stream = verb->request;
+    if (verb->flags & CTL_BRIEF)
+        c->out.maximum = CTL_BRIEF_WAITING;
+}
+
 static int connection_dispatch(struct connection *c, struct frame_view *f)
 {
     const struct ctl_verb *verb = find_verb(c->server, f->type);
@@ -178,7 +185,7 @@ static int connection_dispatch(struct connection *c, struct frame_view *f)
     enum ctl_code code;
     int r;
 
-    if (!verb || f->flags != 0 || c->streaming)
+    if (!verb || f->flags != 0 || c->stream != 0)
         return -EBADMSG;
     if ((c->passed >= 0 || c->unwanted) && !(verb->flags & CTL_FD))
         return -EBADMSG;
@@ -189,7 +196,7 @@ static int connection_dispatch(struct connection *c, struct frame_view *f)
         call.reply = &reply;
     code = call_handler(c, verb, &call, &answer);
     if (code == CTL_CODE_OK && (verb->flags & CTL_STREAM))
-        c->streaming = true;
+        connection_begin_stream(c, verb);
     if (verb->flags & CTL_FIELDS)
         r = connection_answer_fields(c, code, &reply);
     else

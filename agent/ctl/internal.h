@@ -23,9 +23,9 @@ struct connection {
     struct ctl_server *server;
     struct ctl_peer peer;
     int fd;
-    int passed;    /* the fd that came with the frame in `in`; -1 none */
-    bool unwanted; /* one came that is not taken; nothing is read after it */
-    bool streaming;
+    int passed;      /* the fd that came with the frame in `in`; -1 none */
+    bool unwanted;   /* one came that is not taken; nothing is read after it */
+    uint16_t stream; /* the request whose answers go on; 0 none */
     struct sd_event_source *io, *idle;
     struct buf in, out;
     size_t sent;     /* bytes of out that are gone already */

@@ -38,6 +38,7 @@ enum ctl_request {
     CTL_EXPORT = 27,
     CTL_MFA_LOGIN = 28, /* by pam_kuraban.so; answered by fields */
     CTL_MFA_ROTATE = 29,
+    CTL_NOTICES = 30, /* no fields. Anybody: what concerns the peer's own uid, as it happens, until the peer closes */
 };
 
 enum {

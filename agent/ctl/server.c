@@ -203,13 +203,18 @@ struct ctl_server *ctl_server_free(struct ctl_server *s)
     return NULL;
 }
 
-void ctl_server_publish(struct ctl_server *s, json_t *answer)
+static bool has_stream(const struct connection *c, uint16_t request, const uid_t *only)
+{
+    return c->stream == request && (!only || c->peer.uid == *only);
+}
+
+void ctl_server_publish(struct ctl_server *s, uint16_t request, const uid_t *only, json_t *answer)
 {
     struct connection *c, *next;
 
     for (c = TAILQ_FIRST(&s->connections); c; c = next) {
         next = TAILQ_NEXT(c, link);
-        if (c->streaming && connection_answer(c, CTL_CODE_OK, answer) < 0)
+        if (has_stream(c, request, only) && connection_answer(c, CTL_CODE_OK, answer) < 0)
             connection_drop(c);
     }
 }
@@ -236,12 +241,12 @@ int ctl_server_answer(struct ctl_server *s, uint64_t ticket, enum ctl_code code,
     return r;
 }
 
-bool ctl_server_has_watchers(const struct ctl_server *s)
+bool ctl_server_has_watchers(const struct ctl_server *s, uint16_t request, const uid_t *only)
 {
     const struct connection *c;
 
     TAILQ_FOREACH(c, &s->connections, link)
-    if (c->streaming)
+    if (has_stream(c, request, only))
         return true;
     return false;
 }

@@ -39,6 +39,11 @@ enum {
     CTL_STREAM = 1 << 1, /* the connection gets ctl_server_publish() answers from now on */
     CTL_FIELDS = 1 << 3, /* answered by fields in call->reply, not by JSON; never later */
     CTL_FD = 1 << 2,     /* exactly one fd comes with the request; elsewhere one ends the connection */
+    CTL_BRIEF = 1 << 4,  /* of a stream: its answers are short, and little of them waits for a slow reader */
+};
+
+enum {
+    CTL_BRIEF_WAITING = 64 * 1024 /* bytes; who lets more wait is dropped */
 };
 
 struct ctl_verb {
@@ -64,10 +69,11 @@ int ctl_server_answer(struct ctl_server *s, uint64_t ticket, enum ctl_code code,
 /* The supplementary groups the caller had when it connected (SO_PEERGROUPS); its own group is peer->gid. The caller frees. 0 or -errno. */
 int ctl_call_groups(const struct ctl_call *call, gid_t **ret, size_t *ret_n);
 
-/* Sends answer to every connection that asked for a stream. Slow readers are dropped when more than CTL_ANSWER_MAX waits. */
-void ctl_server_publish(struct ctl_server *s, struct json_t *answer);
+/* Sends answer to every connection that asked for this stream; only NULL: of anybody, else of this uid. Slow readers are dropped when more
+ * than CTL_ANSWER_MAX (CTL_BRIEF: CTL_BRIEF_WAITING) waits. */
+void ctl_server_publish(struct ctl_server *s, uint16_t request, const uid_t *only, struct json_t *answer);
 /* Is anybody watching? Lets the caller avoid building answers for nobody. */
-bool ctl_server_has_watchers(const struct ctl_server *s);
+bool ctl_server_has_watchers(const struct ctl_server *s, uint16_t request, const uid_t *only);
 
 /* Creates run_directory_fd/control.sock (0666: SO_PEERCRED decides, not the mode; the directory is root's) and listens. Returns the fd. */
 int ctl_listen_at(int run_directory_fd, const char *run_directory);

@@ -79,9 +79,9 @@ static int on_publish(sd_event_source *source, uint64_t usec, void *userdata)
     json_t *answer = NULL;
 
     (void)userdata;
-    if (ctl_server_has_watchers(publishing)) {
+    if (ctl_server_has_watchers(publishing, CTL_WATCH, NULL)) {
         (void)on_big(NULL, NULL, &answer);
-        ctl_server_publish(publishing, answer);
+        ctl_server_publish(publishing, CTL_WATCH, NULL, answer);
         json_decref(answer);
     }
     (void)sd_event_source_set_time(source, usec + PUBLISH_EVERY_US);
