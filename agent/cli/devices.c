@@ -50,7 +50,7 @@ static const char *verdict_words(const json_t *device, char *buffer, size_t size
 
     if (json_is_object(grant) && !denied) {
         (void)snprintf(buffer, size, _("unlocked until %s by %s"),
-                       grant_hour(value_string(grant, "until"), hour, sizeof(hour)),
+                       value_hour(value_string(grant, "until"), hour, sizeof(hour)),
                        grant_person(value_number(grant, "uid"), person, sizeof(person)));
         return buffer;
     }

@@ -27,20 +27,9 @@ const char *grant_person(int64_t uid, char *buffer, size_t size)
     return buffer;
 }
 
-const char *grant_hour(const char *rfc3339, char *buffer, size_t size)
-{
-    char whole[VALUE_TIME_SIZE];
-    const char *hour = strchr(value_time(rfc3339, whole), ' ');
-
-    (void)snprintf(buffer, size, "%.5s", hour ? hour + 1 : "-");
-    return buffer;
-}
-
 const char *grant_device(const json_t *grant)
 {
-    const char *id = value_string(grant, "device"), *at = strrchr(id, '@');
-
-    return at ? at + 1 : id;
+    return value_place(value_string(grant, "device"));
 }
 
 static const char *left_words(const json_t *grant, char *buffer, size_t size)
@@ -72,7 +61,7 @@ void grant_text(struct cli *c, const json_t *grants)
 
         table_add(t, (const char *[]){grant_device(grant),
                                       grant_person(value_number(grant, "uid"), person, sizeof(person)),
-                                      grant_hour(value_string(grant, "until"), hour, sizeof(hour)),
+                                      value_hour(value_string(grant, "until"), hour, sizeof(hour)),
                                       left_words(grant, left, sizeof(left)), value_string(grant, "rule"),
                                       value_string(grant, "reason")});
     }

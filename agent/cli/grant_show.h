@@ -12,8 +12,6 @@ struct json_t;
 
 /* "tanaka", or the number of one without a name. */
 const char *grant_person(int64_t uid, char *buffer, size_t size);
-/* "14:32" of a time of an answer, in local time. */
-const char *grant_hour(const char *rfc3339, char *buffer, size_t size);
 /* Its device as `kuraban devices` names it. */
 const char *grant_device(const struct json_t *grant);
 /* The array of GRANTS as a table (a cli_text). */

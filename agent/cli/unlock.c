@@ -222,7 +222,7 @@ static void text_given(struct cli *c, const json_t *grant)
     (void)fprintf(c->out,
                   ngettext("Unlocked until %s (%" PRIi64 " minute) [rule %s].\n",
                            "Unlocked until %s (%" PRIi64 " minutes) [rule %s].\n", (unsigned long)minutes),
-                  grant_hour(value_string(grant, "until"), hour, sizeof(hour)), minutes,
+                  value_hour(value_string(grant, "until"), hour, sizeof(hour)), minutes,
                   cli_safe(c, value_string(grant, "rule")));
     (void)fprintf(c->out, "%s\n", _("“kuraban unlock --end” locks it again sooner."));
 }

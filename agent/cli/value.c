@@ -42,6 +42,22 @@ const char *value_time(const char *rfc3339, char ret[static VALUE_TIME_SIZE])
     return ret;
 }
 
+const char *value_hour(const char *rfc3339, char *buffer, size_t size)
+{
+    char whole[VALUE_TIME_SIZE];
+    const char *hour = strchr(value_time(rfc3339, whole), ' ');
+
+    (void)snprintf(buffer, size, "%.5s", hour ? hour + 1 : "-");
+    return buffer;
+}
+
+const char *value_place(const char *id)
+{
+    const char *at = strrchr(id, '@');
+
+    return at ? at + 1 : id;
+}
+
 const char *value_yes_no(bool yes)
 {
     return yes ? _("yes") : _("no");

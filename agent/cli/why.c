@@ -3,7 +3,6 @@
  * refused by the kernel, since the medium is read-only, and no guard is asked: of that it is told while one is mounted.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <pwd.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/i18n.h"
+#include "cli/refusal_words.h"
 #include "cli/value.h"
 #include "cli/why_words.h"
 #include "ctl/protocol.h"
@@ -30,82 +30,12 @@ const struct cli_option cli_why_options[] = {
     {0},
 };
 
-/* What was refused, as one sentence. Each action has its own: languages put the parts in different places. */
-static void tell_file(struct cli *c, const json_t *refusal)
-{
-    const char *path = cli_safe(c, value_string(refusal, "path"));
-    const char *program = cli_safe(c, value_string(refusal, "program"));
-
-    if (value_bool(refusal, "execute"))
-        (void)fprintf(c->out, _("Running %s was refused."), path);
-    else if (value_bool(refusal, "write"))
-        (void)fprintf(c->out, _("Writing to %s with %s was refused."), path, program);
-    else
-        (void)fprintf(c->out, _("Opening %s with %s was refused."), path, program);
-}
-
-static void tell_device(struct cli *c, const json_t *device)
-{
-    const char *name = value_string(device, "name"), *node = value_string(device, "node");
-    const char *serial = value_string(device, "serial");
-
-    name = *name ? name : *node ? node : value_string(device, "id");
-    if (*serial)
-        (void)fprintf(c->out, _("The device “%s” (serial number %s) was refused."), cli_safe(c, name),
-                      cli_safe(c, serial));
-    else
-        (void)fprintf(c->out, _("The device “%s” was refused."), cli_safe(c, name));
-}
-
-static void tell_what(struct cli *c, const json_t *refusal)
-{
-    const json_t *device = json_object_get(refusal, "device");
-    const char *action = value_string(refusal, "action"), *path = value_string(refusal, "path");
-
-    if (text_starts(action, "file"))
-        tell_file(c, refusal);
-    else if (text_starts(action, "mount"))
-        (void)fprintf(c->out, _("Mounting %s was refused."), cli_safe(c, path));
-    else if (text_starts(action, "export") && *path)
-        (void)fprintf(c->out, _("Taking out %s was refused."), cli_safe(c, path));
-    else if (text_starts(action, "export"))
-        (void)fputs(_("Taking files out was refused."), c->out);
-    else if (text_starts(action, "grant"))
-        (void)fputs(_("Unlocking a device was refused."), c->out);
-    else if (json_is_object(device))
-        tell_device(c, device);
-    else
-        (void)fprintf(c->out, _("“%s” was refused."), cli_safe(c, action));
-}
-
-/* Policies begin with version 1. Without one, no other program or hour would help the person. */
-static void tell_no_policy(struct cli *c)
-{
-    (void)fprintf(c->out, "\n  %s\n  → %s\n", _("There is no valid policy on this terminal, so nothing is permitted."),
-                  _("Call the information policy section."));
-}
-
 static void tell_refusal(struct cli *c, const json_t *refusal)
 {
-    const struct why_words *words = why_words_of(value_string(refusal, "reason"));
-    const json_t *policy = json_object_get(refusal, "policy");
-    int64_t count = value_number(refusal, "count");
     char when[VALUE_TIME_SIZE];
 
     (void)fprintf(c->out, "%s  ", value_time(value_string(refusal, "at"), when));
-    tell_what(c, refusal);
-    if (count > 1)
-        (void)fprintf(c->out, _(" (%" PRIi64 " times)"), count);
-    if (value_bool(refusal, "would_refuse"))
-        (void)fputs(_(" (only recorded: monitor mode)"), c->out);
-    if (value_number(policy, "version") == 0) {
-        tell_no_policy(c);
-        return;
-    }
-    (void)fprintf(c->out, "\n  %s", _(words->reason));
-    (void)fprintf(c->out, _(" [rule %s, policy %s version %" PRIi64 "]"), cli_safe(c, value_string(refusal, "rule")),
-                  cli_safe(c, value_string(policy, "name")), value_number(policy, "version"));
-    (void)fprintf(c->out, "\n  → %s\n", _(words->next));
+    refusal_write(c->out, refusal, &(struct refusal_style){.indent = "  "});
 }
 
 static void text_why(struct cli *c, const json_t *refusals)

@@ -20,6 +20,7 @@
 #include "daemon/control_mfa.h"
 #include "daemon/control_trust.h"
 #include "daemon/daemon.h"
+#include "daemon/notices.h"
 #include "daemon/recorder.h"
 #include "daemon/refusals.h"
 #include "daemon/rulebook.h"
@@ -209,6 +210,7 @@ static const struct ctl_verb verbs[] = {
     {CTL_STATUS, CTL_PERMIT_ANYBODY, on_status},
     {CTL_DEVICES, CTL_PERMIT_ANYBODY, on_devices},
     {CTL_WATCH, CTL_PERMIT_ANYBODY | CTL_STREAM, on_devices},
+    {CTL_NOTICES, CTL_PERMIT_ANYBODY | CTL_STREAM | CTL_BRIEF, control_on_notices},
     {CTL_WHY, CTL_PERMIT_ANYBODY, on_why},
     {CTL_POLICY, CTL_PERMIT_ROOT, on_policy},
     {CTL_RELOAD, CTL_PERMIT_ROOT, on_reload},

@@ -27,6 +27,7 @@
 #include "daemon/exports.h"
 #include "daemon/factor.h"
 #include "daemon/kuraband.h"
+#include "daemon/notices.h"
 #include "daemon/recorder.h"
 #include "daemon/refusals.h"
 #include "daemon/rulebook.h"
@@ -86,11 +87,11 @@ static int on_turn_end(sd_event_source *source, void *userdata)
     if (!d->watchers_dirty || !d->control)
         return 0;
     d->watchers_dirty = false;
-    if (!ctl_server_has_watchers(d->control))
+    if (!ctl_server_has_watchers(d->control, CTL_WATCH, NULL))
         return 0;
     answer = answer_devices(d);
     if (answer)
-        ctl_server_publish(d->control, answer);
+        ctl_server_publish(d->control, CTL_WATCH, NULL, answer);
     json_decref(answer);
     return 0;
 }
@@ -166,6 +167,11 @@ int daemon_reload(struct daemon *d)
         daemon_changed(d);
     }
     return r;
+}
+
+static void on_event(void *context, const struct audit_event *e)
+{
+    notices_offer(context, e);
 }
 
 static void on_journal_full(void *context, bool full)
@@ -313,6 +319,7 @@ static int start_records(struct daemon *d)
         .state_directory = d->state_fd,
         .journald = d->config->journald != CONFIG_OFF,
         .on_full = on_journal_full,
+        .on_event = on_event,
         .context = d,
     };
     int r = refusals_new(&d->refusals);
@@ -372,9 +379,11 @@ static int start_parts(struct daemon *d)
         const char *name;
         int (*start)(struct daemon *d);
     } parts[] = {
-        {"records", start_records},  {"policy", start_policy},   {"sessions", start_sessions}, {"mfa", factor_start},
-        {"gate", wire_gate_start},   {"grants", unlock_start},   {"ledger", exports_open},     {"usb", wire_usb_start},
-        {"media", wire_media_start}, {"exports", exports_start}, {"control", control_start},   {"timers", start_timers},
+        {"records", start_records}, {"policy", start_policy},   {"sessions", start_sessions},
+        {"mfa", factor_start},      {"gate", wire_gate_start},  {"grants", unlock_start},
+        {"ledger", exports_open},   {"usb", wire_usb_start},    {"media", wire_media_start},
+        {"exports", exports_start}, {"notices", notices_start}, {"control", control_start},
+        {"timers", start_timers},
     };
 
     for (size_t i = 0; i < ELEMENTS(parts); i++) {
@@ -410,6 +419,7 @@ static void stop_parts(struct daemon *d)
     }
     exports_stop(d);
     d->control = ctl_server_free(d->control);
+    notices_stop(d);
     unlock_stop(d);
     if (d->purge && d->block)
         (void)block_manager_release(d->block);

@@ -21,6 +21,7 @@ struct exports;
 struct grants;
 struct medium;
 struct mount_manager;
+struct notices;
 struct policy;
 struct recorder;
 struct refusals;
@@ -52,6 +53,7 @@ struct daemon {
     struct rulebook *rulebook; /* the policy and where it came from */
     struct sessions *sessions;
     struct ctl_server *control;
+    struct notices *notices; /* notices.c */
 
     struct holder holder;
     struct gate *gate;

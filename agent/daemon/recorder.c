@@ -217,6 +217,8 @@ void recorder_add_with(struct recorder *r, struct audit_event *e, const char *na
         e->policy_version = r->policy_version;
     }
     refusals_remember(r->options.refusals, e);
+    if (r->options.on_event)
+        r->options.on_event(r->options.context, e);
     result = value ? journal_append_with(r->journal, e, name, value) : journal_append(r->journal, e);
     json_decref(value);
     if (result < 0)

@@ -23,6 +23,8 @@ struct recorder_options {
     const struct journal_ops *ops; /* NULL: the kernel */
     /* The journal takes nothing but refusals any more (full, or it cannot be written), or everything again. */
     void (*on_full)(void *context, bool full);
+    /* Each event that comes this way; NULL: nobody asks. */
+    void (*on_event)(void *context, const struct audit_event *e);
     void *context;
 };
 

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "daemon/daemon.h"
+#include "daemon/notices.h"
 #include "daemon/recorder.h"
 #include "daemon/rulebook.h"
 #include "daemon/sessions.h"
@@ -68,6 +69,7 @@ static void record_end(struct daemon *d, const struct grant *g, enum grant_end w
     begin_event(d, AUDIT_GRANT_ENDED, g, &e);
     audit_set(e.reason, sizeof(e.reason), grant_end_name(why));
     recorder_add_with(d->recorder, &e, "grant", answer_grant_record(g, why, by != NULL, by ? *by : 0));
+    notices_grant_ended(d, g, why, by);
     daemon_changed(d);
 }
 
@@ -84,8 +86,10 @@ void unlock_tick(struct daemon *d)
 
     if (!d->grants || grants_count(d->grants) == 0)
         return;
-    while (grant_take_warning(d->grants, &now, &g))
+    while (grant_take_warning(d->grants, &now, &g)) {
         daemon_changed(d); /* who watches sees "ends_soon" */
+        notices_grant_ends_soon(d, &g);
+    }
     while (grant_take_expired(d->grants, &now, &g))
         end(d, &g, GRANT_END_EXPIRED, NULL);
     plan(d);
@@ -237,6 +241,7 @@ int unlock_give(struct daemon *d, const struct grant_request *r, pid_t pid, stru
         return UNLOCK_E_JOURNAL;
     }
     decide_again(d, &g.device);
+    notices_grant_given(d, &g);
     plan(d);
     *ret = g;
     return 0;
