@@ -124,9 +124,11 @@ static const char *end_words(const char *why, bool mine)
 {
     static const struct end_words words[] = {
         {"expired", N_("The time is over. To go on, run “kuraban unlock” again with a new code.")},
-        {"device", N_("The device was taken out, or has changed. It stays locked until it is unlocked anew.")},
-        {"policy", N_("The policy has changed and does not permit it any more. Call the information policy section.")},
-        {"person", N_("The rule does not permit it to you any more, or not at this hour.")},
+        {"device", N_("The device was unplugged, or has changed. To use it again, unlock it with a new code.")},
+        {"policy",
+         N_("The policy has changed. If you still need it, run “kuraban unlock” again: it says what is needed now.")},
+        {"person",
+         N_("It is not permitted to you any more, or not at this hour. If your work needs it, apply to your section head.")},
         {"stopped", N_("kuraban was stopped or started anew. To go on, run “kuraban unlock” again with a new code.")},
     };
 

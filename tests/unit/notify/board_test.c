@@ -154,9 +154,9 @@ static void test_why_it_ended(void **state)
 
     assert_non_null(strstr(ended_words(s, "given-back", "1000"), "You have locked it again."));
     assert_non_null(strstr(ended_words(s, "given-back", "0"), "An administrator"));
-    assert_non_null(strstr(ended_words(s, "device", "null"), "taken out"));
+    assert_non_null(strstr(ended_words(s, "device", "null"), "unplugged"));
     assert_non_null(strstr(ended_words(s, "policy", "null"), "policy has changed"));
-    assert_non_null(strstr(ended_words(s, "person", "null"), "does not permit it to you"));
+    assert_non_null(strstr(ended_words(s, "person", "null"), "not permitted to you"));
     assert_non_null(strstr(ended_words(s, "stopped", "null"), "started anew"));
     assert_non_null(strstr(ended_words(s, "of a newer version", "null"), "has ended"));
 }
