@@ -7,6 +7,10 @@
 #include "policy/load.h"
 #include "policy/warn.h"
 
+enum {
+    ANSWERS_ONCE = 1, /* its program asks a person once and answers every question of PAM with that (docs/LOGIN.md) */
+};
+
 /* Services that people log in, unlock a screen or change who they are by, as distributions call them. */
 static const struct doc_choice services[] = {
     {"login", 0},
@@ -42,8 +46,8 @@ static const struct doc_choice services[] = {
     {"mate-screensaver", 0},
     {"cinnamon-screensaver", 0},
     {"light-locker", 0},
-    {"i3lock", 0},
-    {"swaylock", 0},
+    {"i3lock", ANSWERS_ONCE},
+    {"swaylock", ANSWERS_ONCE},
     {"swaylock-plugin", 0},
     {"waylock", 0},
     {"hyprlock", 0},
@@ -68,6 +72,24 @@ static bool is_known(const char *service)
 {
     for (const struct doc_choice *c = services; c->name; c++)
         if (text_equal(c->name, service))
+            return true;
+    return false;
+}
+
+const char *policy_answers_once(size_t n)
+{
+    for (const struct doc_choice *c = services; c->name; c++)
+        if (c->value == ANSWERS_ONCE && n-- == 0)
+            return c->name;
+    return NULL;
+}
+
+static bool answers_once(const char *service)
+{
+    const char *name;
+
+    for (size_t i = 0; (name = policy_answers_once(i)); i++)
+        if (text_equal(name, service))
             return true;
     return false;
 }
@@ -101,6 +123,10 @@ void load_check_services(struct doc *d, const struct policy *p)
         const struct yaml_node_s *item = doc_kind(list) == DOC_IS_LIST ? doc_item(d, list, i) : list;
 
         check_twin(d, p, item);
+        if (answers_once(doc_text(item))) {
+            doc_warning(d, item, POLICY_ANSWERS_ONCE, doc_text(item));
+            doc_hint(d, POLICY_ANSWERS_ONCE_HINT);
+        }
         if (is_known(doc_text(item)))
             continue;
         doc_warning(d, item, N_("'%s' is no PAM service that is known here"), doc_text(item));

@@ -5,6 +5,7 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -202,6 +203,13 @@ static char *put_escaped(char *out, uint8_t byte)
     *out++ = digits[byte >> 4];
     *out++ = digits[byte & 0x0f];
     return out;
+}
+
+char *text_vformat(const char *fmt, va_list args)
+{
+    char *text = NULL;
+
+    return vasprintf(&text, fmt, args) < 0 ? NULL : text;
 }
 
 char *text_make_printable(const char *bytes, size_t size)

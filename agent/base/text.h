@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +22,8 @@ bool text_is_printable_utf8(const char *s);
 size_t text_printable_length(const char *bytes, size_t size);
 /* A NUL-terminated copy of bytes that have no end of their own. Caller frees; NULL on ENOMEM. */
 char *text_copy(const char *bytes, size_t size);
+/* As printf(3) would write it. Caller frees; NULL on ENOMEM. */
+char *text_vformat(const char *fmt, va_list args) __attribute__((format(printf, 1, 0)));
 /* A copy that is safe for a terminal, a log and JSON: bytes that are not printable UTF-8 become \xNN, and so
  * does the backslash itself, so that two different strings never look alike. Caller frees; NULL on ENOMEM. */
 char *text_make_printable(const char *bytes, size_t size);

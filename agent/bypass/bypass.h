@@ -35,6 +35,7 @@ enum bypass_kind {
     BYPASS_NOTE_SERVICES, /* note: services at which policy asks nobody; subject: they */
     BYPASS_NOTE_POLICY,   /* note: kuraband was not asked what policy says */
     BYPASS_NOTE_EARLY,    /* note: it is asked of who has not shown the password; subject: the services */
+    BYPASS_NOTE_ONCE, /* note: a program that gives one answer to all questions of its stack; subject: the service. Said by who knows programs */
     BYPASS_KIND_COUNT_
 };
 /* "pam-none"; stable, for JSON. */
@@ -63,6 +64,11 @@ struct bypass_exception {
 };
 const char *bypass_reason_name(enum bypass_reason reason);
 
+struct bypass_both {
+    char *service;
+    char *file; /* its own */
+};
+
 struct bypass_report {
     struct bypass_finding *findings; /* by file and line */
     size_t n_findings;
@@ -70,6 +76,8 @@ struct bypass_report {
     size_t n_exceptions;
     char **closed; /* services that let nobody in without the code */
     size_t n_closed;
+    struct bypass_both *both; /* of those, the ones that ask for a password and for the code */
+    size_t n_both;
 };
 void bypass_report_done(struct bypass_report *r);
 

@@ -6,6 +6,7 @@
 /* What the parts of bypass/ share; for its own .c files only. */
 
 int report_closed(struct bypass_report *r, const char *service);
+int report_both(struct bypass_report *r, const char *service, const char *file);
 int report_except(struct bypass_report *r, const char *service, enum bypass_reason reason);
 /* A file that should be readable: -ENOENT is fine and NULL, other problems become a finding. 0 or -ENOMEM. */
 int report_read(struct bypass_report *r, const struct tree *t, const char *path, char **ret);

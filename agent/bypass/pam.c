@@ -267,8 +267,9 @@ static int walk_denied(const struct pam_stack *s, const enum pam_can *can, bool 
 }
 
 /* Both are to be asked, the password first. Is the code asked though nothing that takes a password said yes? Then anybody who reaches the prompt can use
- * up the tries of others. Is the code enough alone? Changes can. */
-static int look_order(const struct look *l, const char *service, const struct pam_stack *s, enum pam_can *can)
+ * up the tries of others. Is the code enough alone? ret_both: it is not, and a password is asked for. Changes can. */
+static int look_order(const struct look *l, const char *service, const struct pam_stack *s, enum pam_can *can,
+                      bool *ret_both)
 {
     const struct pam_module *code = NULL;
     bool takes = false, open = false, alone = false, early = false, asks = false;
@@ -293,6 +294,7 @@ static int look_order(const struct look *l, const char *service, const struct pa
         r = walk_denied(s, can, &alone, &asks);
     if (r == 0 && alone && !open)
         r = bypass_report_add(l->report, BYPASS_PAM_ALONE, code->file, code->line, code->text, service);
+    *ret_both = r == 0 && takes && !alone;
     if (r == 0 && takes && early)
         r = bypass_report_add(l->report, BYPASS_NOTE_EARLY, code->file, code->line, code->text, service);
     return r == -E2BIG ? 0 : r; /* told already */
@@ -302,6 +304,7 @@ static int judge(const struct look *l, const char *service, const struct pam_sta
 {
     struct pam_ways ways = {0};
     enum pam_can *can = calloc(s->n, sizeof(*can));
+    bool closed, both = false;
     int r = can ? 0 : -ENOMEM;
 
     for (size_t i = 0; i < s->n && r == 0; i++) {
@@ -310,14 +313,17 @@ static int judge(const struct look *l, const char *service, const struct pam_sta
     }
     if (r == 0)
         r = pam_walk(s, can, &ways);
+    closed = r == 0 && ways.n == 0;
     if (r == -E2BIG)
         r = bypass_report_add(l->report, BYPASS_PAM_UNCLEAR, s->files.names[0], 0, NULL, service);
-    else if (r == 0 && ways.n == 0)
+    else if (r == 0 && closed)
         r = report_closed(l->report, service);
     else if (r == 0)
         r = tell_ways(l, service, s, &ways);
     if (r == 0)
-        r = look_order(l, service, s, can);
+        r = look_order(l, service, s, can, &both);
+    if (r == 0 && closed && both)
+        r = report_both(l->report, service, s->files.names[0]);
     pam_ways_done(&ways);
     free(can);
     return r;

@@ -34,6 +34,7 @@ static const char *const kind_names[BYPASS_KIND_COUNT_] = {
     [BYPASS_NOTE_SERVICES] = "note-policy-services",
     [BYPASS_NOTE_POLICY] = "note-policy-not-asked",
     [BYPASS_NOTE_EARLY] = "note-pam-early",
+    [BYPASS_NOTE_ONCE] = "note-answers-once",
 };
 
 static const char *const reason_names[BYPASS_REASON_COUNT_] = {
@@ -76,6 +77,11 @@ void bypass_report_done(struct bypass_report *r)
     for (size_t i = 0; i < r->n_closed; i++)
         free(r->closed[i]);
     free(r->closed);
+    for (size_t i = 0; i < r->n_both; i++) {
+        free(r->both[i].service);
+        free(r->both[i].file);
+    }
+    free(r->both);
     *r = (struct bypass_report){0};
 }
 
@@ -153,6 +159,23 @@ int report_closed(struct bypass_report *r, const char *service)
     if (!grown[r->n_closed])
         return -ENOMEM;
     r->n_closed++;
+    return 0;
+}
+
+int report_both(struct bypass_report *r, const char *service, const char *file)
+{
+    struct bypass_both *grown = reallocarray(r->both, r->n_both + 1, sizeof(*grown)), one;
+
+    if (!grown)
+        return -ENOMEM;
+    r->both = grown;
+    one = (struct bypass_both){strdup(service), strdup(file)};
+    if (!one.service || !one.file) {
+        free(one.service);
+        free(one.file);
+        return -ENOMEM;
+    }
+    r->both[r->n_both++] = one;
     return 0;
 }
 

@@ -114,22 +114,26 @@ static enum cli_exit ask_code(struct cli *c, const struct factor_person *approve
 enum cli_exit approval_ask(struct cli *c, struct approval *a, const json_t *asked,
                            void (*show)(struct cli *c, void *context), void *context)
 {
-    enum cli_exit code;
+    enum cli_exit code = factor_tty_need(c);
 
-    if (!factor_tty_is_there()) {
-        cli_error(c, "%s", _("codes are asked on a terminal, and there is none"));
-        return CLI_USAGE;
-    }
-    code = ask_code(c, NULL, &a->codes[0]);
+    if (code == CLI_OK)
+        code = ask_code(c, NULL, &a->codes[0]);
     for (size_t i = 0; i < a->n && code == CLI_OK; i++) {
         if (asked && !is_among(asked, a->people[i].uid))
             continue;
-        if (show)
-            show(c, context);
-        show = NULL;
+        show(c, context);
         code = ask_code(c, &a->people[i], &a->codes[1 + i]);
     }
     return code;
+}
+
+const char *approval_device(const json_t *answer, char *buffer, size_t size)
+{
+    const char *name = value_string(answer, "name"), *serial = value_string(answer, "serial");
+
+    (void)snprintf(buffer, size, "%.60s%s%.60s%s%.60s", value_string(answer, "node"), *name ? ", " : "", name,
+                   *serial ? ", " : "", serial);
+    return buffer;
 }
 
 void approval_tell_unasked(struct cli *c, const struct approval *a, const json_t *unasked)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -21,7 +22,14 @@ enum {
     ASK_DEADLINE_MS = 30000
 };
 
-enum cli_exit ask_failed(struct cli *c, int error)
+/* Who keeps the terminal looks for the cause; everybody else calls them. */
+static void tell_next(struct cli *c)
+{
+    cli_next(c, geteuid() == 0 ? N_("“systemctl status kuraband” and “journalctl -u kuraband” say why.")
+                               : N_("Call the information policy section."));
+}
+
+static enum cli_exit failed(struct cli *c, int error)
 {
     switch (-error) {
     case ENOENT:
@@ -51,6 +59,14 @@ enum cli_exit ask_failed(struct cli *c, int error)
         cli_error(c, _("cannot ask kuraband: %s"), strerror(-error));
         return CLI_FAILED;
     }
+}
+
+enum cli_exit ask_failed(struct cli *c, int error)
+{
+    enum cli_exit code = failed(c, error);
+
+    tell_next(c);
+    return code;
 }
 
 static void tell_findings(struct cli *c, const json_t *answer)

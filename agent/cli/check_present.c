@@ -1,8 +1,12 @@
 /*
- * Owns: holding a policy against the devices that are plugged in, for `policy check --present`. Must not: change anything, or judge
- * by other facts than kuraband: present.c brings those.
+ * Owns: holding a policy against the devices that are plugged in, and against the programs of this machine that let people in, for
+ * `policy check --present`. Must not: change anything, or judge by other facts than kuraband: present.c brings those.
  */
 #include "cli/check_present.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -12,6 +16,7 @@
 #include "decide/decide.h"
 #include "policy/findings.h"
 #include "policy/policy.h"
+#include "policy/warn.h"
 
 enum {
     CLASS_INPUT = 0x03,
@@ -131,6 +136,34 @@ static void check_device(const struct policy *policy, const struct usb_device *d
     }
 }
 
+static bool is_installed(const struct cli *c, const char *service)
+{
+    static const char *const directories[] = {"/etc/pam.d", "/usr/lib/pam.d"};
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < ELEMENTS(directories); i++) {
+        (void)snprintf(path, sizeof(path), "%s%s/%s", c->root ? c->root : "", directories[i], service);
+        if (access(path, F_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Those that policy names are warned of on every machine (policy/warn_mfa.c); where it means every service, what is installed here counts. */
+static void check_services(const struct cli *c, const struct policy *policy, struct policy_findings *findings)
+{
+    const char *service;
+
+    if (!policy->mfa.login || policy->mfa.services.n > 0)
+        return;
+    for (size_t i = 0; (service = policy_answers_once(i)); i++) {
+        if (!is_installed(c, service))
+            continue;
+        policy_findings_add(findings, POLICY_WARNING, policy->mfa.at, POLICY_ANSWERS_ONCE, service);
+        policy_findings_hint(findings, POLICY_ANSWERS_ONCE_HINT);
+    }
+}
+
 enum cli_exit check_present(struct cli *c, struct policy *policy, struct policy_findings *findings)
 {
     struct present *present = NULL;
@@ -138,6 +171,7 @@ enum cli_exit check_present(struct cli *c, struct policy *policy, struct policy_
 
     if (code != CLI_OK)
         return code;
+    check_services(c, policy, findings);
     for (unsigned turn = 0; turn < 3; turn++)
         for (size_t i = 0; i < present_count(present); i++)
             if (turn_of(present, present_at(present, i)) == turn)

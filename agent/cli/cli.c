@@ -59,6 +59,12 @@ enum cli_exit cli_usage(struct cli *c, const char *fmt, ...)
     return CLI_USAGE;
 }
 
+void cli_next(struct cli *c, const char *words)
+{
+    if (words)
+        (void)fprintf(c->err, "  → %s\n", _(words));
+}
+
 const char *cli_safe(struct cli *c, const char *s)
 {
     char *copy = text_make_printable(s ? s : "", s ? strlen(s) : 0);

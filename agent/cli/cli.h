@@ -34,6 +34,7 @@ struct cli {
     struct config *config;   /* cli_config() */
     const char *sysfs;       /* "/sys" */
     const char *proc;        /* "/proc" */
+    const char *root;        /* where /etc is; NULL: "" */
     char **scratch;          /* cli_safe() */
     size_t n_scratch;
 };
@@ -82,6 +83,9 @@ enum cli_exit cli_config(struct cli *c);
 void cli_error(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same for a wrong call, with a hint where help is; returns CLI_USAGE. */
 enum cli_exit cli_usage(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Below what was refused or failed: what the person can do next. A msgid; NULL: nothing. */
+void cli_next(struct cli *c, const char *words);
 
 /* s (NULL: "") with everything a terminal might obey made visible; lives until cli_forget() or cli_done(). */
 const char *cli_safe(struct cli *c, const char *s);

@@ -21,11 +21,11 @@
 #include "cli/cli.h"
 #include "cli/export_list.h"
 #include "cli/export_talk.h"
+#include "cli/export_words.h"
 #include "cli/factor.h"
 #include "cli/i18n.h"
 #include "cli/passphrase.h"
 #include "cli/value.h"
-#include "cli/why_words.h"
 #include "ctl/protocol.h"
 #include "mfa/mfa.h"
 
@@ -144,17 +144,15 @@ static enum cli_exit ask_kuraband(struct cli *c, struct wish *w, uint32_t *ret_c
     return r < 0 ? ask_failed(c, r) : CLI_OK;
 }
 
-/* The medium by what kuraband knows of it: what the person typed may be any of its names. */
 static void show_list(struct cli *c, void *context)
 {
     const struct wish *w = context;
-    const char *name = value_string(w->begun, "name"), *serial = value_string(w->begun, "serial");
     char device[256];
 
-    (void)snprintf(device, sizeof(device), "%.60s%s%.60s%s%.60s", value_string(w->begun, "node"), *name ? ", " : "",
-                   name, *serial ? ", " : "", serial);
-    export_list_show(c, &(struct export_list_words){
-                            .device = device, .reason = w->approval.reason, .files = w->talk.files, .n = w->talk.n});
+    export_list_show(c, &(struct export_list_words){.device = approval_device(w->begun, device, sizeof(device)),
+                                                    .reason = w->approval.reason,
+                                                    .files = w->talk.files,
+                                                    .n = w->talk.n});
 }
 
 static enum cli_exit ask_codes(struct cli *c, struct wish *w)
@@ -174,52 +172,6 @@ static enum cli_exit ask_codes(struct cli *c, struct wish *w)
 
 /* --- what is refused --- */
 
-/* Why an export did not begin, or did not end well: stable reasons of kuraband and of the exporting process. */
-static const struct {
-    const char *reason, *words;
-    enum cli_exit code;
-} ends[] = {
-    {"no-device", N_("no medium of that name is there: “kuraban devices” lists them"), CLI_NO},
-    {"ambiguous", N_("more than one medium has that name; give its ID"), CLI_NO},
-    {"target", N_("nothing may be exported to this medium"), CLI_NOT_PERMITTED},
-    {"locked", N_("somebody else has unlocked it: “kuraban unlock --status”"), CLI_NOT_PERMITTED},
-    {"approval", N_("too few colleagues approve: --approver USER for each"), CLI_NO},
-    {"approver", N_("somebody is named who may not approve this"), CLI_NOT_PERMITTED},
-    {"list", N_("these are not the files that the codes were given for: one has changed its size; begin anew"),
-     CLI_FAILED},
-    {"busy", N_("the medium is in use, or another export is running; try again when it is free"), CLI_FAILED},
-    {"journal", N_("the journal could not take it, so nothing was given"), CLI_FAILED},
-    {"ledger", N_("what was taken out today could not be counted, so nothing was given"), CLI_FAILED},
-    {"filesystem", N_("the medium's filesystem is not one that is written to, or is damaged"), CLI_FAILED},
-    {"read-only", N_("the medium takes no writing: has it a write-protect switch?"), CLI_FAILED},
-    {"full", N_("the medium has no room for it"), CLI_FAILED},
-    {"large", N_("vfat takes no file of 4 GiB or more: take fewer files at a time, or a medium with exfat"),
-     CLI_FAILED},
-    {"no-room", N_("this machine has no room to prepare it"), CLI_FAILED},
-    {"stalled", N_("a file does not answer; if it is on a network drive, copy it to this machine first"), CLI_FAILED},
-    {"changed", N_("a file changed while it was read"), CLI_FAILED},
-    {"differs", N_("what was read back from the medium is not what was written: use another one"), CLI_FAILED},
-    {"removed", N_("the medium was taken out"), CLI_FAILED},
-    {"medium", N_("the medium fails, or was taken out"), CLI_FAILED},
-    {"container", N_("the rules want different containers for these files: take them out separately"), CLI_FAILED},
-    {"policy", N_("another policy rules now"), CLI_FAILED},
-    {"cancelled", N_("cancelled"), CLI_FAILED},
-    {"stopped", N_("kuraband stopped it"), CLI_FAILED},
-    {"unrecorded", N_("it is on the medium, but kuraband was gone before it was recorded as finished"), CLI_FAILED},
-};
-
-static enum cli_exit tell_end(struct cli *c, const char *reason, const char *detail)
-{
-    for (size_t i = 0; i < ELEMENTS(ends); i++) {
-        if (!text_equal(reason, ends[i].reason))
-            continue;
-        cli_error(c, "%s", _(ends[i].words));
-        return ends[i].code;
-    }
-    cli_error(c, _("it could not be done: %s"), cli_safe(c, *detail ? detail : reason));
-    return CLI_FAILED;
-}
-
 static enum cli_exit tell_not_begun(struct cli *c, const struct wish *w, uint32_t code)
 {
     const char *reason = value_string(w->begun, "reason");
@@ -228,39 +180,7 @@ static enum cli_exit tell_not_begun(struct cli *c, const struct wish *w, uint32_
         return cli_usage(c, "%s", _("kuraband does not accept these values"));
     if (text_equal(reason, "code"))
         return approval_tell_code(c, w->begun);
-    if (text_equal(reason, "rule")) {
-        cli_error(c, _("%s [rule %s]"), _(why_words_of(value_string(w->begun, "verdict_reason"))->reason),
-                  cli_safe(c, value_string(w->begun, "rule")));
-        return CLI_NOT_PERMITTED;
-    }
-    return tell_end(c, reason, value_string(w->begun, "message"));
-}
-
-static const char *file_words(const char *reason)
-{
-    if (text_equal(reason, "unreadable"))
-        return N_("It cannot be read with your permissions.");
-    if (text_equal(reason, "not-a-file"))
-        return N_("It is no regular file.");
-    if (text_equal(reason, "moved"))
-        return N_("It came into a store while it was read, or you may not read it any more.");
-    return why_words_of(reason)->reason;
-}
-
-static enum cli_exit tell_refused(struct cli *c, const struct wish *w)
-{
-    cli_error(c, "%s", _("nothing was exported, because of:"));
-    for (size_t i = 0; i < w->talk.n; i++) {
-        const struct export_file *f = &w->talk.files[i];
-
-        if (!f->reason)
-            continue;
-        (void)fprintf(c->err, "  %s: %s", cli_safe(c, f->path), _(file_words(f->reason)));
-        if (*f->rule)
-            (void)fprintf(c->err, _(" [rule %s]"), cli_safe(c, f->rule));
-        (void)fputc('\n', c->err);
-    }
-    return CLI_NOT_PERMITTED;
+    return export_tell_not_begun(c, w->begun);
 }
 
 /* --- while it runs --- */
@@ -345,12 +265,12 @@ static enum cli_exit talk(struct cli *c, struct wish *w)
     r = export_talk(&w->talk);
     end_progress(w);
     if (r < 0)
-        return tell_end(c, r == -ENODATA || r == -ECONNRESET ? "stopped" : "failed", strerror(-r));
+        return export_tell_end(c, r == -ENODATA || r == -ECONNRESET ? "stopped" : "failed", strerror(-r));
     if (w->talk.outcome == EXPORT_E_FINISHED)
         return finished(c, w);
     if (w->talk.outcome == EXPORT_E_REFUSED)
-        return tell_refused(c, w);
-    return tell_end(c, w->talk.name, w->talk.detail);
+        return export_tell_files(c, w->talk.files, w->talk.n);
+    return export_tell_end(c, w->talk.name, w->talk.detail);
 }
 
 static enum cli_exit take_out(struct cli *c, struct wish *w)

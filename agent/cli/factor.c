@@ -55,10 +55,12 @@ enum cli_exit factor_person(struct cli *c, const char *word, struct factor_perso
 
     if (r == 0)
         return CLI_OK;
-    if (r == -ENOENT)
+    if (r == -ENOENT) {
         cli_error(c, _("there is no person “%s” on this machine"), word ? cli_safe(c, word) : "");
-    else
+        cli_next(c, N_("Give the name with which the person logs in."));
+    } else {
         cli_error(c, "%s", strerror(-r));
+    }
     return r == -ENOENT ? CLI_USAGE : CLI_FAILED;
 }
 
@@ -85,6 +87,7 @@ enum cli_exit factor_ask(struct cli *c, uint16_t request, const struct buf *fiel
         return CLI_USAGE;
     default:
         cli_error(c, _("kuraband could not do it; its journal says why"));
+        cli_next(c, N_("Ask your administrator."));
         return CLI_FAILED;
     }
 }
@@ -126,6 +129,21 @@ const char *factor_error_words(uint8_t error)
     return error > 0 && error < MFA_E_COUNT_ ? _(words[error]) : NULL;
 }
 
+/* Where the words do not say it. */
+static const char *error_next(uint8_t error)
+{
+    static const char *const next[MFA_E_COUNT_] = {
+        [MFA_E_UNAVAILABLE] = N_("Ask your administrator."),
+        [MFA_E_ENROLLED] = N_("An administrator does that, with the person there."),
+        [MFA_E_UNKNOWN] = N_("“kuraban mfa enrol” makes one. Where policy does not permit it, ask your administrator."),
+        [MFA_E_SECRET] = N_("Enrol this person anew: “kuraban mfa enrol USER”."),
+        [MFA_E_SETTINGS] = N_("Enrol this person anew: “kuraban mfa enrol USER”."),
+        [MFA_E_SHARED] = N_("Enrol one of them anew: “kuraban mfa enrol USER”."),
+    };
+
+    return error < MFA_E_COUNT_ ? next[error] : NULL;
+}
+
 enum cli_exit factor_error(struct cli *c, uint8_t error)
 {
     const char *words = factor_error_words(error);
@@ -133,6 +151,7 @@ enum cli_exit factor_error(struct cli *c, uint8_t error)
     if (!words)
         return factor_bad_answer(c);
     cli_error(c, "%s", words);
+    cli_next(c, error_next(error));
     return error == MFA_E_UNAVAILABLE ? CLI_FAILED : CLI_NO;
 }
 
@@ -141,9 +160,11 @@ enum cli_exit factor_refused(struct cli *c, uint8_t outcome, uint32_t number)
     switch (outcome) {
     case MFA_REFUSED:
         cli_error(c, "%s", _("No code was given."));
+        cli_next(c, N_("Run it again and enter the code that the phone shows now."));
         break;
     case MFA_WRONG:
         cli_error(c, "%s", _("The code is wrong."));
+        cli_next(c, N_("Run it again and enter the code that the phone shows now."));
         break;
     case MFA_USED:
         cli_error(c, "%s", _("This code was used before. Wait for the next one."));
@@ -159,6 +180,9 @@ enum cli_exit factor_refused(struct cli *c, uint8_t outcome, uint32_t number)
         break;
     case MFA_SKEW:
         cli_error(c, _("The clock of your authenticator and this terminal's are %u minutes apart."), number);
+        cli_next(
+            c,
+            N_("Let the phone set its time by itself. If it is right, ask your administrator about this terminal's clock."));
         break;
     case MFA_NOT_ENROLLED:
         return factor_error(c, MFA_E_UNKNOWN);

@@ -49,11 +49,18 @@ static int open_terminal(void)
     return fd < 0 ? -errno : fd;
 }
 
-bool factor_tty_is_there(void)
+static enum cli_exit tell_none(struct cli *c)
+{
+    cli_error(c, "%s", _("there is no terminal to ask on"));
+    cli_next(c, N_("Run it in a terminal window, not from a script."));
+    return CLI_USAGE;
+}
+
+enum cli_exit factor_tty_need(struct cli *c)
 {
     _cleanup_close_ int fd = open_terminal();
 
-    return fd >= 0;
+    return fd >= 0 ? CLI_OK : tell_none(c);
 }
 
 /* How much quiet zone there is room for; 0: no QR code. A terminal that does not know its size (a serial line) is 80 by 24. */
@@ -119,8 +126,10 @@ enum cli_exit factor_tty_show(struct cli *c, const struct factor_person *p, cons
     buf_done(&b);
     if (r == 0)
         return CLI_OK;
-    cli_error(c, "%s", r == -ENXIO || r == -ENOENT ? _("there is no terminal to ask on") : strerror(-r));
-    return r == -ENXIO || r == -ENOENT ? CLI_USAGE : CLI_FAILED;
+    if (r == -ENXIO || r == -ENOENT)
+        return tell_none(c);
+    cli_error(c, "%s", strerror(-r));
+    return CLI_FAILED;
 }
 
 void factor_tty_say(const char *fmt, ...)
@@ -130,8 +139,7 @@ void factor_tty_say(const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    if (vasprintf(&text, fmt, args) < 0)
-        text = NULL;
+    text = text_vformat(fmt, args);
     va_end(args);
     if (fd >= 0 && text && write_all(fd, text, strlen(text)) == 0)
         (void)write_all(fd, "\n", 1);

@@ -57,6 +57,11 @@ static const struct {
         {N_("%s: the code is asked of people who have not given the right password: anybody can use up "
             "the tries of others and lock them out"),
          N_("make the password's module “requisite”, and put pam_kuraban.so behind it")},
+    [BYPASS_NOTE_ONCE] =
+        {N_("%s asks once and answers every question with that: who must give password and code cannot unlock the screen, and "
+            "each try counts as a wrong code"),
+         N_("leave it out of “mfa: login: services:”: the password unlocks it then; or give it a stack of “auth required "
+            "pam_kuraban.so” alone: the code does then")},
     [BYPASS_NOTE_POLICY] = {N_("kuraband was not asked at which services policy wants a code"), ""},
 };
 

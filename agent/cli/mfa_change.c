@@ -49,18 +49,20 @@ static void say(struct cli *c, const char *fmt, ...)
     (void)fputc('\n', c->out);
 }
 
-/* A person is asked once more; scripts say --yes. */
-static bool agreed(struct cli *c, const char *yes, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static bool agreed(struct cli *c, const char *yes, const char *fmt, ...)
+/* A person is asked once more, when all is well so far; scripts say --yes. */
+static enum cli_exit agree(struct cli *c, enum cli_exit code, const char *yes, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+static enum cli_exit agree(struct cli *c, enum cli_exit code, const char *yes, const char *fmt, ...)
 {
     _cleanup_free_ char *question = NULL;
     va_list args;
 
+    if (code != CLI_OK || yes)
+        return code;
     va_start(args, fmt);
-    if (vasprintf(&question, fmt, args) < 0)
-        question = NULL;
+    question = text_vformat(fmt, args);
     va_end(args);
-    return yes || (question && passphrase_confirm(c, question));
+    return question && passphrase_confirm(c, question) ? CLI_OK : CLI_NO;
 }
 
 static enum cli_exit ask_about(struct cli *c, uint16_t request, const struct factor_person *p, const char *reason)
@@ -93,13 +95,11 @@ enum cli_exit cli_mfa_disable(struct cli *c, const struct cli_arguments *a)
     struct factor_person person = {0};
     enum cli_exit code = factor_person(c, a->words[0], &person);
 
-    if (code == CLI_OK &&
-        !agreed(
-            c, a->values[DISABLE_YES],
-            _("The second factor of %s ends; their authenticator and recovery codes open nothing any more. Type “yes” "
-              "to go on: "),
-            cli_safe(c, person.name)))
-        code = CLI_NO;
+    code = agree(
+        c, code, a->values[DISABLE_YES],
+        _("The second factor of %s ends; their authenticator and recovery codes open nothing any more. Type “yes” to go "
+          "on: "),
+        cli_safe(c, person.name));
     if (code == CLI_OK)
         code = remove_factor(c, &person, a->values[DISABLE_REASON]);
     if (code == CLI_OK && !c->json)
@@ -119,17 +119,13 @@ enum cli_exit cli_mfa_reset(struct cli *c, const struct cli_arguments *a)
 
     if (code == CLI_OK)
         code = factor_person(c, a->words[0], &person);
-    if (code == CLI_OK && !factor_tty_is_there()) {
-        cli_error(c, _("there is no terminal to ask on"));
-        code = CLI_USAGE;
-    }
-    if (code == CLI_OK &&
-        !agreed(
-            c, a->values[RESET_YES],
-            _("The second factor of %s ends now, and a new one is made. Is the person before you, and do you know them? "
-              "Type “yes” to go on: "),
-            cli_safe(c, person.name)))
-        code = CLI_NO;
+    if (code == CLI_OK)
+        code = factor_tty_need(c);
+    code = agree(
+        c, code, a->values[RESET_YES],
+        _("The second factor of %s ends now, and a new one is made. Is the person before you, and do you know them? Type "
+          "“yes” to go on: "),
+        cli_safe(c, person.name));
     c->json = false; /* one answer: that of the enrolment */
     if (code == CLI_OK)
         code = remove_factor(c, &person, reason);

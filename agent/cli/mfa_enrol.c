@@ -64,6 +64,7 @@ enum cli_exit factor_enrol_options(struct cli *c, const struct cli_arguments *a,
         return cli_usage(c, _("--digits is 6, 7 or 8"));
     if ((e.svg || e.png) && geteuid() != 0) {
         cli_error(c, _("only the administrator (root) may write the secret to a file"));
+        cli_next(c, N_("Leave out --svg and --png: the QR code is shown here as well."));
         return CLI_NOT_PERMITTED;
     }
     if ((e.svg && !out_file_is_free(c, e.svg)) || (e.png && !out_file_is_free(c, e.png)))
@@ -292,10 +293,9 @@ enum cli_exit factor_enrol(struct cli *c, const struct factor_person *p, const s
     enum cli_exit code;
 
     passphrase_protect();
-    if (!factor_tty_is_there()) {
-        cli_error(c, _("there is no terminal to ask on"));
-        return CLI_USAGE;
-    }
+    code = factor_tty_need(c);
+    if (code != CLI_OK)
+        return code;
     code = begin(c, p, e, &offer);
     if (code == CLI_OK)
         code = factor_tty_show(c, p, offer.base32, offer.uri);
@@ -309,7 +309,7 @@ enum cli_exit factor_enrol(struct cli *c, const struct factor_person *p, const s
     }
     offer_wipe(&offer);
     if (code != CLI_OK && code != CLI_NOT_PERMITTED && code != CLI_UNREACHABLE)
-        cli_error(c, _("nobody was enrolled"));
+        cli_error(c, _("nobody was enrolled; “kuraban mfa enrol” begins again"));
     return code;
 }
 

@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "ctl/client.h"
 #include "ctl/protocol.h"
+#include "policy/warn.h"
 
 enum {
     OPTION_ROOT,
@@ -71,6 +72,30 @@ static bool has(const json_t *services, const char *service)
     return json_array_size(services) == 0;
 }
 
+static bool answers_once(const char *service)
+{
+    const char *name;
+
+    for (size_t i = 0; (name = policy_answers_once(i)); i++)
+        if (text_equal(name, service))
+            return true;
+    return false;
+}
+
+/* Programs that no one can answer to whom policy asks for a code; login NULL: what policy asks is not known. */
+static int look_programs(const json_t *login, struct bypass_report *r)
+{
+    int code = 0;
+
+    for (size_t i = 0; i < r->n_both && code == 0; i++) {
+        const struct bypass_both *b = &r->both[i];
+
+        if (answers_once(b->service) && (!login || has(json_object_get(login, "services"), b->service)))
+            code = bypass_report_add(r, BYPASS_NOTE_ONCE, b->file, 0, NULL, b->service);
+    }
+    return code;
+}
+
 /* The module asks kuraband, and kuraband policy: what it leaves out is open, however good the stack is. */
 static int look_policy(struct cli *c, struct bypass_report *r)
 {
@@ -85,6 +110,8 @@ static int look_policy(struct cli *c, struct bypass_report *r)
     for (size_t i = 0; i < r->n_closed && code == 0 && json_is_object(login); i++)
         if (!has(json_object_get(login, "services"), r->closed[i]))
             code = bypass_report_add(r, BYPASS_NOTE_SERVICES, "kuraband", 0, NULL, r->closed[i]);
+    if (code == 0 && (!status || json_is_object(login)))
+        code = look_programs(login, r);
     json_decref(status);
     return code;
 }
@@ -176,8 +203,8 @@ enum cli_exit cli_mfa_lint(struct cli *c, const struct cli_arguments *a)
     if (!a->values[OPTION_ROOT])
         (void)sshd_ask(&sshd);
     r = bypass_look(root, sshd, &report);
-    if (r == 0 && !a->values[OPTION_ROOT])
-        r = look_policy(c, &report);
+    if (r == 0)
+        r = a->values[OPTION_ROOT] ? look_programs(NULL, &report) : look_policy(c, &report);
     if (r < 0) {
         cli_error(c, "%s: %s", cli_safe(c, root), strerror(-r));
         bypass_report_done(&report);

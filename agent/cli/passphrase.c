@@ -207,10 +207,12 @@ static enum cli_exit not_asked(struct cli *c, int error, const char *instead)
 {
     switch (-error) {
     case ENOTTY:
-        if (instead)
+        if (instead) {
             cli_error(c, _("there is no terminal to ask on; %s is for scripts"), instead);
-        else
-            cli_error(c, _("there is no terminal to ask on"));
+            return CLI_USAGE;
+        }
+        cli_error(c, _("there is no terminal to ask on"));
+        cli_next(c, N_("Run it in a terminal window, not from a script."));
         return CLI_USAGE;
     case EMSGSIZE:
         cli_error(c, _("the answer is too long"));

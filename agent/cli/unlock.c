@@ -16,6 +16,7 @@
 #include "cli/approval.h"
 #include "cli/ask.h"
 #include "cli/cli.h"
+#include "cli/factor_tty.h"
 #include "cli/grant_show.h"
 #include "cli/i18n.h"
 #include "cli/passphrase.h"
@@ -93,66 +94,97 @@ static enum cli_exit take_arguments(struct cli *c, const struct cli_arguments *a
 static enum cli_exit tell_not_locked(struct cli *c, const json_t *answer)
 {
     const char *verdict = value_string(answer, "verdict");
+    const struct why_words *why = why_words_of(value_string(answer, "verdict_reason"));
 
-    if (text_equal(verdict, "allow"))
+    if (text_equal(verdict, "allow")) {
         cli_error(c, "%s", _("it is not locked: it is open already"));
-    else if (*verdict)
-        cli_error(c, _("unlocking does not help: %s"), _(why_words_of(value_string(answer, "verdict_reason"))->reason));
-    else
+    } else if (*verdict) {
+        cli_error(c, _("unlocking does not help: %s"), _(why->reason));
+        cli_next(c, why->next);
+    } else {
         cli_error(c, "%s", _("nothing here is locked"));
+        cli_next(c, N_("“kuraban devices” shows what is there, and how it stands."));
+    }
     return CLI_NO;
+}
+
+static enum cli_exit tell_approvals(struct cli *c, const json_t *answer)
+{
+    int64_t approvals = value_number(answer, "approvals");
+
+    cli_error(c,
+              ngettext("rule %s needs the approval of %d colleague, at this terminal: --approver USER",
+                       "rule %s needs the approval of %d colleagues, at this terminal: --approver USER for each",
+                       (unsigned long)approvals),
+              cli_safe(c, value_string(answer, "rule")), (int)approvals);
+    return CLI_NO;
+}
+
+/* next NULL: the words say it. */
+static const struct refusal {
+    const char *reason, *words, *next;
+} plain[] =
+    {
+        {"ambiguous", N_("more than one device is locked; say which: “kuraban devices” lists them"), NULL},
+        {"taken", N_("somebody else has unlocked it: “kuraban unlock --status”"),
+         N_("Ask that person to lock it again, or wait until their time is over.")},
+        {"many", N_("too much is unlocked at the same time; end something first"),
+         N_("“kuraban unlock --status” shows what, and “kuraban unlock --end DEVICE” ends it.")},
+        {"journal", N_("the journal could not take it, so nothing was opened"),
+         N_("Call the information policy section.")},
+        {"no-grant", N_("nothing is unlocked that you could lock again"),
+         N_("“kuraban unlock --status” shows what is unlocked, and by whom.")},
+},
+  by_rule[] = {
+      /* the first four are reasons of rules: why_words has what to do */
+      {"who", N_("this device is not permitted to you"), NULL},
+      {"when", N_("it is not permitted at this hour"), NULL},
+      {"expired", N_("the permission has expired"), NULL},
+      {"unknown", N_("it could not be found out whether this device is permitted to you"), NULL},
+      {"away", N_("it is permitted to people who sit at this machine only"),
+       N_("Log in at the machine itself, and run it there.")},
+      {"factor", N_("a factor is wanted that cannot be shown here"), N_("Call the information policy section.")},
+      {"approver", N_("somebody is named who may not approve this, or more people than are asked"),
+       N_("Ask your section head who approves it, and name that person.")},
+      {"self", N_("who is logged in here cannot approve as well"),
+       N_("Ask another person who may approve to come to this terminal.")},
+};
+
+static const struct refusal *find(const struct refusal *list, size_t n, const char *reason)
+{
+    for (size_t i = 0; i < n; i++)
+        if (text_equal(reason, list[i].reason))
+            return &list[i];
+    return NULL;
 }
 
 static enum cli_exit tell_refusal(struct cli *c, const struct unlock *u, const json_t *answer)
 {
-    static const struct {
-        const char *reason, *words;
-    } plain[] =
-        {
-            {"ambiguous", N_("more than one device is locked; say which: “kuraban devices” lists them")},
-            {"taken", N_("somebody else has unlocked it: “kuraban unlock --status”")},
-            {"many", N_("too much is unlocked at the same time; end something first")},
-            {"journal", N_("the journal could not take it, so nothing was opened")},
-            {"no-grant", N_("nothing is unlocked that you could lock again")},
-        },
-      by_rule[] = {
-          {"who", N_("this device is not permitted to you")},
-          {"when", N_("it is not permitted at this hour")},
-          {"expired", N_("the permission has expired")},
-          {"unknown", N_("it could not be found out whether this device is permitted to you")},
-          {"away", N_("it is permitted to people who sit at this machine only")},
-          {"factor", N_("a factor is wanted that cannot be shown here")},
-          {"approver", N_("somebody is named who may not approve this, or more people than are asked")},
-      };
-    const char *reason = value_string(answer, "reason"), *rule = cli_safe(c, value_string(answer, "rule"));
-    int64_t approvals = value_number(answer, "approvals");
+    const char *reason = value_string(answer, "reason");
+    const struct refusal *own = find(plain, ELEMENTS(plain), reason);
+    const struct refusal *ruled = find(by_rule, ELEMENTS(by_rule), reason);
 
     if (text_equal(reason, "not-locked"))
         return tell_not_locked(c, answer);
     if (text_equal(reason, "code"))
         return approval_tell_code(c, answer);
-    for (size_t i = 0; i < ELEMENTS(plain); i++) {
-        if (text_equal(reason, plain[i].reason)) {
-            cli_error(c, "%s", _(plain[i].words));
-            return CLI_NO;
-        }
+    if (text_equal(reason, "approval"))
+        return tell_approvals(c, answer);
+    if (ruled) {
+        cli_error(c, _("%s [rule %s]"), _(ruled->words), cli_safe(c, value_string(answer, "rule")));
+        cli_next(c, ruled->next ? ruled->next : why_words_of(reason)->next);
+        return CLI_NOT_PERMITTED;
     }
-    for (size_t i = 0; i < ELEMENTS(by_rule); i++) {
-        if (text_equal(reason, by_rule[i].reason)) {
-            cli_error(c, _("%s [rule %s]"), _(by_rule[i].words), rule);
-            return CLI_NOT_PERMITTED;
-        }
-    }
-    if (text_equal(reason, "no-device"))
+    if (own) {
+        cli_error(c, "%s", _(own->words));
+        cli_next(c, own->next);
+    } else if (text_equal(reason, "no-device")) {
         cli_error(c, _("no device or medium called “%s” is there"), cli_safe(c, u ? u->device : ""));
-    else if (text_equal(reason, "approval"))
-        cli_error(c,
-                  ngettext("rule %s needs the approval of %d colleague, at this terminal: --approver USER",
-                           "rule %s needs the approval of %d colleagues, at this terminal: --approver USER for each",
-                           (unsigned long)approvals),
-                  rule, (int)approvals);
-    else
+        cli_next(c, N_("“kuraban devices” shows what is there, and how it stands."));
+    } else {
         cli_error(c, _("kuraband could not do it: %s"), cli_safe(c, value_string(answer, "message")));
+        cli_next(c, N_("Try again. If it fails again, call the information policy section."));
+    }
     return CLI_NO;
 }
 
@@ -227,6 +259,25 @@ static void text_given(struct cli *c, const json_t *grant)
     (void)fprintf(c->out, "%s\n", _("“kuraban unlock --end” locks it again sooner."));
 }
 
+/* For who approves. */
+struct wanted {
+    const struct unlock *unlock;
+    const json_t *answer; /* kuraband's, which asks for codes */
+};
+
+static void show_wanted(struct cli *c, void *context)
+{
+    const struct wanted *w = context;
+    uint32_t longest = (uint32_t)value_number(w->answer, "seconds"), asked = w->unlock->seconds;
+    uint32_t minutes = ((asked > 0 && asked < longest ? asked : longest) + 59) / 60;
+    char person[64], device[256];
+
+    factor_tty_say(ngettext("%s unlocks %s for %u minute.", "%s unlocks %s for %u minutes.", minutes),
+                   cli_safe(c, grant_person(getuid(), person, sizeof(person))),
+                   cli_safe(c, approval_device(w->answer, device, sizeof(device))), minutes);
+    factor_tty_say(_("Reason: %s"), cli_safe(c, w->unlock->approval.reason));
+}
+
 static enum cli_exit unlock(struct cli *c, struct unlock *u)
 {
     uint32_t code = CTL_CODE_FAILED;
@@ -237,9 +288,9 @@ static enum cli_exit unlock(struct cli *c, struct unlock *u)
         return result;
     if (code != CTL_CODE_FAILED || !text_equal(value_string(answer, "reason"), "code-needed"))
         return refused(c, u, code, answer);
+    result = approval_ask(c, &u->approval, NULL, show_wanted, &(struct wanted){.unlock = u, .answer = answer});
     json_decref(answer);
     answer = NULL;
-    result = approval_ask(c, &u->approval, NULL, NULL, NULL);
     if (result == CLI_OK)
         result = ask_unlock(c, u, &code, &answer);
     if (result != CLI_OK)

@@ -72,10 +72,22 @@ const struct why_words *why_words_at(enum verdict_reason reason)
     return (unsigned)reason < REASON_COUNT_ ? &words[reason] : &words[REASON_UNKNOWN];
 }
 
-const struct why_words *why_words_of(const char *reason_name)
+static const struct why_words *find(const char *reason_name)
 {
     for (unsigned i = 0; i < REASON_COUNT_; i++)
         if (text_equal(verdict_reason_name((enum verdict_reason)i), reason_name))
             return &words[i];
-    return &words[REASON_UNKNOWN];
+    return NULL;
+}
+
+bool why_words_know(const char *reason_name)
+{
+    return find(reason_name) != NULL;
+}
+
+const struct why_words *why_words_of(const char *reason_name)
+{
+    const struct why_words *found = find(reason_name);
+
+    return found ? found : &words[REASON_UNKNOWN];
 }

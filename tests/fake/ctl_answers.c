@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-event.h>
 
@@ -171,25 +172,52 @@ static enum ctl_code on_grants(void *context, const struct ctl_call *call, json_
     return without_fields(call, "grants", ret_answer);
 }
 
-/* The device's name is the reason why it is refused; everything that could stand beside one stands there. */
+/* code, n, n times uid and code: nobody has given one. */
+static bool take_no_codes(struct buf_reader *fields)
+{
+    char *code = NULL, *other = NULL;
+    uint32_t uid = 0;
+    uint8_t n = 0;
+    bool good = buf_get_string(fields, 64, &code) >= 0 && buf_get_u8(fields, &n) >= 0 && code[0] == '\0';
+
+    if (good && n == 1)
+        good = buf_get_u32(fields, &uid) >= 0 && buf_get_string(fields, 64, &other) >= 0;
+    free(code);
+    free(other);
+    return good && buf_get_end(fields) >= 0;
+}
+
+/* The device's name is the reason why it is refused; everything that could stand beside one stands there. Takes device. */
+static enum ctl_code refuse_by_name(bool good, const char *file, char *device, json_t **ret_answer)
+{
+    if (good && answer_file(file, ret_answer) == CTL_CODE_OK)
+        (void)json_object_set_new(*ret_answer, "reason", json_string(device));
+    free(device);
+    return good ? CTL_CODE_FAILED : CTL_CODE_INVALID;
+}
+
 static enum ctl_code on_unlock(void *context, const struct ctl_call *call, json_t **ret_answer)
 {
-    uint32_t seconds = 0, uid = 0;
-    uint8_t n = 0;
-    char *texts[4] = {NULL};
-    bool good = buf_get_string(call->fields, 127, &texts[0]) >= 0 && buf_get_u32(call->fields, &seconds) >= 0 &&
-                buf_get_string(call->fields, 200, &texts[1]) >= 0 && buf_get_string(call->fields, 64, &texts[2]) >= 0 &&
-                buf_get_u8(call->fields, &n) >= 0;
+    char *device = NULL, *reason = NULL;
+    uint32_t seconds = 0;
+    bool good = buf_get_string(call->fields, 127, &device) >= 0 && buf_get_u32(call->fields, &seconds) >= 0 &&
+                buf_get_string(call->fields, 200, &reason) >= 0 && take_no_codes(call->fields);
 
     (void)context;
-    if (good && n == 1)
-        good = buf_get_u32(call->fields, &uid) >= 0 && buf_get_string(call->fields, 64, &texts[3]) >= 0;
-    good = good && buf_get_end(call->fields) >= 0 && texts[2][0] == '\0';
-    if (good && answer_file("unlock", ret_answer) == CTL_CODE_OK)
-        (void)json_object_set_new(*ret_answer, "reason", json_string(texts[0]));
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        free(texts[i]);
-    return good ? CTL_CODE_FAILED : CTL_CODE_INVALID;
+    free(reason);
+    return refuse_by_name(good, "unlock", device, ret_answer);
+}
+
+static enum ctl_code on_export(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    char *device = NULL, *reason = NULL, *list = NULL;
+    bool good = buf_get_string(call->fields, 127, &device) >= 0 && buf_get_string(call->fields, 200, &reason) >= 0 &&
+                buf_get_string(call->fields, 64, &list) >= 0 && strlen(list) == 64 && take_no_codes(call->fields);
+
+    (void)context;
+    free(reason);
+    free(list);
+    return refuse_by_name(good, "export", device, ret_answer);
 }
 
 static enum ctl_code on_unlock_end(void *context, const struct ctl_call *call, json_t **ret_answer)
@@ -225,6 +253,7 @@ const struct ctl_verb ctl_answers[] = {
     {CTL_UNLOCK, CTL_PERMIT_ANYBODY, on_unlock},
     {CTL_GRANTS, CTL_PERMIT_ANYBODY, on_grants},
     {CTL_UNLOCK_END, CTL_PERMIT_ANYBODY, on_unlock_end},
+    {CTL_EXPORT, CTL_PERMIT_ANYBODY, on_export},
     {CTL_MFA_LIST, CTL_PERMIT_ANYBODY, on_mfa_list},
     {CTL_MFA_STATUS, CTL_PERMIT_ANYBODY, on_mfa_status},
     {CTL_MFA_REMOVE, CTL_PERMIT_ROOT, on_mfa_remove},

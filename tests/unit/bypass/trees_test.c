@@ -82,6 +82,9 @@ static char *describe(const struct bypass_report *r)
     (void)fputs("closed:", f);
     for (size_t i = 0; i < r->n_closed; i++)
         (void)fprintf(f, " %s", r->closed[i]);
+    (void)fputs("\nboth:", f);
+    for (size_t i = 0; i < r->n_both; i++)
+        (void)fprintf(f, " %s", r->both[i].file);
     (void)fputc('\n', f);
     assert_int_equal(fclose(f), 0);
     return text;

@@ -17,6 +17,8 @@
 #include "base/cleanup.h"
 #include "cli/cli.h"
 #include "cli/doctor_checks.h"
+#include "cli/export_talk.h"
+#include "cli/export_words.h"
 #include "fake/ctl_answers.h"
 #include "fake/ctl_server.h"
 
@@ -102,6 +104,10 @@ static const struct golden cases[] = {
     {"unlock-code", {"unlock", "code", "--reason", "x", "--approver", "nobody"}, CLI_NO},
     {"unlock-json", {"unlock", "who", "--reason", "x", "--json"}, CLI_NOT_PERMITTED},
     {"unlock-unknown", {"unlock", "from the future", "--reason", "x"}, CLI_NO},
+    {"unlock-self", {"unlock", "self", "--reason", "x"}, CLI_NOT_PERMITTED},
+    {"unlock-open", {"unlock", "not-locked", "--reason", "x", "--json"}, CLI_NO},
+    {"export-no-reason", {"export", "--to", "sdb1", "/nonexistent"}, CLI_USAGE},
+    {"mfa-lint-screens", {"mfa", "lint", "--root", KURABAN_TEST_DATA "/bypass/screens"}, CLI_NO},
     {"no-config", {"--config", "/nonexistent/kuraban.yaml", "status"}, CLI_FAILED},
 };
 
@@ -303,13 +309,86 @@ static void test_doctor_of_signed(void **state)
     }
 }
 
+/* --- why an export does not begin, or ends --- */
+
+static char *added(char *all, char *more)
+{
+    char *both = NULL;
+
+    assert_true(asprintf(&both, "%s%s", all ? all : "", more) > 0);
+    free(all);
+    free(more);
+    return both;
+}
+
+/* Every reason of docs/PROTOCOL.control.md, and one of the future. */
+static char *not_begun(void)
+{
+    static const char *const reasons[] = {"no-device",  "ambiguous", "target",   "locked",         "busy", "ledger",
+                                          "filesystem", "rule",      "approval", "approver",       "self", "code",
+                                          "journal",    "failed",    "killed",   "from the future"};
+    char *all = NULL;
+
+    for (size_t i = 0; i < ELEMENTS(reasons); i++) {
+        const char *const words[] = {"--config", config_path, "export", config_path, "--to",
+                                     reasons[i], "--reason",  "x",      NULL};
+        struct cli_run r = cli_run_words(NULL, "/nonexistent", words);
+        char *one = NULL;
+
+        assert_true(asprintf(&one, "%s: %s%s[exit %d]\n", reasons[i], r.out, r.err, (int)r.code) > 0);
+        assert_int_not_equal(r.code, CLI_OK);
+        cli_run_done(&r);
+        all = added(all, one);
+    }
+    return all;
+}
+
+/* What the exporting process or kuraband ends it with (docs/EXPORT.md), and what is said of files. */
+static char *ended(void)
+{
+    static const char *const reasons[] = {"list",       "stalled", "changed", "no-room", "container", "filesystem",
+                                          "read-only",  "full",    "large",   "name",    "differs",   "removed",
+                                          "medium",     "journal", "ledger",  "policy",  "cancelled", "stopped",
+                                          "unrecorded", "locked",  "who",     "when",    "target",    "failed"};
+    char as_path[] = "plan.ods", other[] = "old.ods", last[] = "a b.csv", own[] = "unreadable", moved[] = "moved";
+    char size[] = "size", rule[] = "to-court", none[] = "";
+    struct export_file files[] = {{.path = as_path, .reason = own, .rule = none},
+                                  {.path = other, .reason = own, .rule = none},
+                                  {.path = as_path},
+                                  {.path = last, .reason = size, .rule = rule},
+                                  {.path = last, .reason = moved, .rule = none}};
+    struct cli c = {0};
+    char *seen = NULL;
+    size_t length = 0;
+
+    c.err = open_memstream(&seen, &length);
+    assert_non_null(c.err);
+    for (size_t i = 0; i < ELEMENTS(reasons); i++) {
+        (void)fprintf(c.err, "%s: ", reasons[i]);
+        (void)fprintf(c.err, "[exit %d]\n", (int)export_tell_end(&c, reasons[i], "said by kuraban-export"));
+    }
+    assert_int_equal(export_tell_files(&c, files, ELEMENTS(files)), CLI_NOT_PERMITTED);
+    cli_done(&c);
+    assert_int_equal(fclose(c.err), 0);
+    return seen;
+}
+
+static void test_export(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(languages); i++) {
+        set_language(languages[i]);
+        compare_text("export-not-begun", languages[i], not_begun());
+        compare_text("export-ended", languages[i], ended());
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_english),
-        cmocka_unit_test(test_japanese),
-        cmocka_unit_test(test_status_of_signed),
-        cmocka_unit_test(test_doctor_of_signed),
+        cmocka_unit_test(test_english),          cmocka_unit_test(test_japanese),
+        cmocka_unit_test(test_status_of_signed), cmocka_unit_test(test_doctor_of_signed),
+        cmocka_unit_test(test_export),
     };
 
     /* Fixed, or the times in the files would be those of whoever runs this. */

@@ -26,12 +26,14 @@ static inline void cli_run_done(struct cli_run *r)
 
 /* Where struct cli looks for the mounts. */
 static const char *cli_run_proc = "/proc";
+/* Where it looks for /etc; NULL: this machine's own. */
+static const char *cli_run_root;
 
 /* config and sysfs as in struct cli; words end with NULL. */
 static inline struct cli_run cli_run_words(const char *config, const char *sysfs, const char *const *words)
 {
     char *argv[RUN_WORDS_MAX + 2] = {strdup("kuraban")};
-    struct cli c = {.config_path = config, .sysfs = sysfs, .proc = cli_run_proc};
+    struct cli c = {.config_path = config, .sysfs = sysfs, .proc = cli_run_proc, .root = cli_run_root};
     struct cli_run r = {0};
     size_t out_size = 0, err_size = 0;
     int argc = 1;

@@ -22,7 +22,7 @@ REASON = "課税課 3 地区"
 FILES = {"名簿.csv": "住民\n".encode(), "scan.bin": os.urandom(200_000)}
 COMMAND = f"kuraban export ~/out/名簿.csv ~/out/scan.bin --to OUT --reason '{REASON}' --approver {COLLEAGUE}"
 JAPANESE = "ja_JP.UTF-8"
-OWN, APPROVAL = "認証コード（表示されません）: ", "承認のための認証コードを入力してください（表示されません）: "
+OWN, APPROVAL = "認証コード(表示されません): ", "承認のための認証コードを入力してください(表示されません): "
 USED = "この認証コードは使用済みです"
 
 
@@ -97,7 +97,7 @@ def again(t, guard, console, used):
     status, shown = type_export(console, *used)
     t.check("the same code again is refused, in Japanese", status == 1 and USED in shown, shown)
     status, shown = type_export(console, code(t.vm, "tanaka"), used[1])
-    t.check("so is the colleague's", status == 1 and USED in shown and f"{COLLEAGUE} の認証コードは受け付けられませんでした" in shown, shown)
+    t.check("so is the colleague's", status == 1 and USED in shown and f"{COLLEAGUE} さんの認証コードは受け付けられませんでした" in shown, shown)
     t.check("nothing was taken out", guard.since(before, event__action="export-finished") == [])
     console.log_out()
     console.type("tanaka\r")
