@@ -14,6 +14,7 @@
 #include "ctl/server.h"
 #include "daemon/answers.h"
 #include "daemon/factor.h"
+#include "daemon/peer.h"
 #include "daemon/sessions.h"
 
 int codes_get(struct buf_reader *in, struct codes *ret)
@@ -78,6 +79,20 @@ void codes_people_done(struct codes_people *p)
         free(p->gids[i]);
 }
 
+bool codes_are_of_other_logins(const struct codes *c, const struct daemon *d, const struct ctl_peer *peer)
+{
+    uid_t login = UINT32_MAX;
+
+    if (c->n == 0)
+        return true;
+    if (peer_login_uid(d, peer->pid, &login) < 0)
+        return false;
+    for (size_t i = 0; i < c->n; i++)
+        if (login != UINT32_MAX && c->approvers[i] == login)
+            return false;
+    return true;
+}
+
 /* i: 0 who asks, from 1 the approvers. */
 static bool is_asked(const bool *asked, size_t i)
 {
@@ -118,11 +133,12 @@ static bool look(struct daemon *d, const struct factor_attempt *a, struct mfa_re
     return ret->outcome == MFA_ACCEPTED;
 }
 
-static int all_are(const struct codes *c, const struct codes_use *use,
+/* From the first one to before the end. */
+static int all_are(const struct codes *c, const struct codes_use *use, size_t first, size_t end,
                    bool (*good)(struct daemon *d, const struct factor_attempt *a, struct mfa_result *ret),
                    uid_t *ret_whose, struct mfa_result *ret)
 {
-    for (size_t i = 0; i < 1U + c->n; i++) {
+    for (size_t i = first; i < end; i++) {
         const struct factor_attempt a = attempt(c, use, i);
         struct mfa_result result = {0};
 
@@ -137,9 +153,13 @@ static int all_are(const struct codes *c, const struct codes_use *use,
 
 int codes_verify(const struct codes *c, const struct codes_use *use, uid_t *ret_whose, struct mfa_result *ret)
 {
-    int r = all_are(c, use, look_ahead, ret_whose, ret); /* nobody gives one in vain because a colleague is locked */
+    const size_t end = 1U + c->n;
+    int r = all_are(c, use, 0, 1, look, ret_whose, ret);
 
-    return r < 0 ? r : all_are(c, use, look, ret_whose, ret);
+    /* Whether a colleague is locked, or has a second factor at all, is told to nobody who does not show who they are: it costs them a code. */
+    if (r == 0)
+        r = all_are(c, use, 1, end, look_ahead, ret_whose, ret);
+    return r < 0 ? r : all_are(c, use, 1, end, look, ret_whose, ret);
 }
 
 void codes_describe(json_t *answer, uid_t whose, const struct mfa_result *result)

@@ -26,6 +26,8 @@ int codes_get(struct buf_reader *in, struct codes *ret);
 void codes_done(struct codes *c); /* wipes them */
 /* Nobody twice, and not who asks. */
 bool codes_are_of_others(const struct codes *c, uid_t uid);
+/* Nor whoever is logged in where it is asked and has become another person (su, sudo). Also false when approvers are named and that is not known. */
+bool codes_are_of_other_logins(const struct codes *c, const struct daemon *d, const struct ctl_peer *peer);
 
 /* The approvers as rules know them. */
 struct codes_people {
@@ -45,8 +47,8 @@ struct codes_use {
 };
 /* Is one there of everybody who is asked? */
 bool codes_are_there(const struct codes *c, const bool *asked);
-/* All or nothing; but what was given is used up, and what was wrong counts. Before the first is looked at, nobody's can be refused unread. 0, or
- * -EPERM: whose, and why. */
+/* All or nothing; but what was given is used up, and what was wrong counts. Who gives no right code of their own learns nothing of the others; none of
+ * theirs is looked at before it is known that all would be. 0, or -EPERM: whose, and why. */
 int codes_verify(const struct codes *c, const struct codes_use *use, uid_t *ret_whose, struct mfa_result *ret);
 /* For the answer. */
 void codes_describe(struct json_t *answer, uid_t whose, const struct mfa_result *result);

@@ -17,6 +17,7 @@
 #include "daemon/codes.h"
 #include "daemon/daemon.h"
 #include "daemon/exports.h"
+#include "daemon/peer.h"
 #include "daemon/recorder.h"
 #include "device/block.h"
 
@@ -81,9 +82,8 @@ static enum ctl_code refuse(const struct inquiry *q, const char *reason, const c
         return CTL_CODE_FAILED;
     audit_event_init(&e, AUDIT_EXPORT_FAILED);
     wire_media_fill(&e, q->medium);
-    e.has_uid = e.has_verdict = true;
-    e.uid = q->call->peer->uid;
-    e.pid = q->call->peer->pid;
+    peer_fill_event(q->d, q->call->peer, &e);
+    e.has_verdict = true;
     audit_set(e.rule, sizeof(e.rule), q->wanted.rule[0] != '\0' ? q->wanted.rule : q->medium->rule);
     audit_set(e.reason, sizeof(e.reason), verdict_reason);
     audit_set(e.message, sizeof(e.message), text);
@@ -312,6 +312,8 @@ static int check_all_else(struct inquiry *q, enum ctl_code *ret)
         return -EPERM;
     else if (!codes_are_of_others(&q->fields.codes, q->call->peer->uid))
         *ret = refuse(q, "approval", "an approver is another person, and each is named once", "approval");
+    else if (!codes_are_of_other_logins(&q->fields.codes, q->d, q->call->peer))
+        *ret = refuse(q, "self", "an approver is another person than who is logged in here", "approval");
     else if ((r = exports_check(q->d, q->medium)) != 0)
         *ret = refuse_begin(q, r);
     else

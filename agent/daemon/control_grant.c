@@ -14,11 +14,14 @@
 #include "daemon/answers.h"
 #include "daemon/codes.h"
 #include "daemon/daemon.h"
+#include "daemon/peer.h"
 #include "daemon/recorder.h"
 #include "daemon/rulebook.h"
 #include "daemon/sessions.h"
 #include "daemon/unlock.h"
 #include "decide/match.h"
+#include "device/block.h"
+#include "device/usb.h"
 
 enum {
     DEVICE_MAX = GRANT_DEVICE_SIZE - 1,
@@ -76,9 +79,8 @@ static void record_refusal(const struct inquiry *q, const char *verdict_reason, 
     size_t used = 0;
 
     audit_event_init(&e, AUDIT_GRANT_REFUSED);
-    e.has_uid = e.has_verdict = true;
-    e.uid = q->call->peer->uid;
-    e.pid = q->call->peer->pid;
+    peer_fill_event(q->d, q->call->peer, &e);
+    e.has_verdict = true;
     unlock_fill_event(q->d, &q->target.device, &e);
     audit_set(e.rule, sizeof(e.rule), q->target.rule);
     audit_set(e.reason, sizeof(e.reason), verdict_reason);
@@ -223,12 +225,17 @@ static int check_codes(const struct inquiry *q, enum ctl_code *ret)
     return r;
 }
 
-/* What the codes will be for; nothing was tried yet. */
+/* What the codes will be for; nothing was tried yet. With what the people who give them have to know: which device it is. */
 static enum ctl_code ask_for_codes(const struct inquiry *q)
 {
     const struct policy_unlock *u = grant_unlock_of(rulebook_policy(q->d->rulebook), q->target.rule);
+    const struct usb_device *usb = q->target.usb;
+    const struct medium *m = q->target.medium;
     enum ctl_code code = refuse(q, "code-needed", "a code is needed", NULL);
 
+    answer_add(*q->ret, "node", answer_foreign_text(usb ? usb_device_port(usb) : m->node));
+    answer_add(*q->ret, "name", answer_foreign_text(usb ? usb_device_name(usb) : m->model));
+    answer_add(*q->ret, "serial", answer_foreign_text(usb ? usb_device_serial(usb) : m->serial));
     answer_add(*q->ret, "approvals", json_integer(u->approvals));
     answer_add(*q->ret, "seconds",
                json_integer((u->for_us < GRANT_LONGEST_US ? u->for_us : GRANT_LONGEST_US) / 1000000));
@@ -259,6 +266,8 @@ static enum ctl_code unlock(struct inquiry *q)
     outcome = grant_check(q->d->grants, rulebook_policy(q->d->rulebook), &r, &now, true);
     if (outcome != 0)
         return refuse_outcome(q, outcome);
+    if (!codes_are_of_other_logins(&q->fields->codes, q->d, q->call->peer))
+        return refuse(q, "self", "an approver is another person than who is logged in here", "approval");
     if (!codes_are_there(&q->fields->codes, NULL))
         return ask_for_codes(q);
     if (check_codes(q, &code) < 0)

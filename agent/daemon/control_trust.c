@@ -16,9 +16,9 @@
 #include "daemon/answers.h"
 #include "daemon/console.h"
 #include "daemon/daemon.h"
+#include "daemon/peer.h"
 #include "daemon/recorder.h"
 #include "daemon/rulebook.h"
-#include "kern/proc.h"
 #include "policy/policy.h"
 #include "policy/trust/trust.h"
 
@@ -30,15 +30,8 @@ enum {
 static void begin_event(const struct daemon *d, const struct ctl_call *call, enum audit_action action,
                         struct audit_event *ret)
 {
-    _cleanup_close_ int directory = proc_open(d->proc_fd, call->peer->pid);
-    uint32_t login = UINT32_MAX;
-
     audit_event_init(ret, action);
-    ret->has_uid = true;
-    ret->uid = call->peer->uid;
-    ret->pid = call->peer->pid;
-    ret->has_login_uid = directory >= 0 && proc_read_login_uid(directory, &login) == 0 && login != UINT32_MAX;
-    ret->login_uid = login;
+    peer_fill_event(d, call->peer, ret);
 }
 
 /* --- refusals --- */

@@ -24,6 +24,7 @@
 #include "ctl/server.h"
 #include "daemon/daemon.h"
 #include "daemon/exports_internal.h"
+#include "daemon/peer.h"
 #include "daemon/recorder.h"
 #include "daemon/rulebook.h"
 #include "daemon/sessions.h"
@@ -31,7 +32,6 @@
 #include "export/ledger.h"
 #include "export/medium.h"
 #include "gate/gate.h"
-#include "kern/proc.h"
 
 /* --- records --- */
 
@@ -198,8 +198,7 @@ static int copy_approvers(struct exporting *x, const struct exports_request *r)
 /* Groups as the process has them; the primary one is among them for the rules. */
 static int copy_person(struct exporting *x, const struct exports_request *r)
 {
-    _cleanup_close_ int directory = proc_open(x->daemon->proc_fd, r->pid);
-    uint32_t login = UINT32_MAX;
+    uid_t login = UINT32_MAX;
 
     x->gids = calloc(r->n_gids + 1, sizeof(*x->gids));
     if (!x->gids)
@@ -207,8 +206,7 @@ static int copy_person(struct exporting *x, const struct exports_request *r)
     x->gids[0] = r->gid;
     if (r->n_gids > 0)
         memcpy(x->gids + 1, r->gids, r->n_gids * sizeof(*x->gids));
-    if (directory >= 0)
-        (void)proc_read_login_uid(directory, &login);
+    (void)peer_login_uid(x->daemon, r->pid, &login);
     x->person = (struct decide_person){.uid = r->uid, .login_uid = login, .gids = x->gids, .n_gids = r->n_gids + 1};
     return 0;
 }

@@ -18,9 +18,9 @@
 #include "ctl/server.h"
 #include "daemon/daemon.h"
 #include "daemon/names.h"
+#include "daemon/peer.h"
 #include "daemon/recorder.h"
 #include "daemon/rulebook.h"
-#include "kern/proc.h"
 #include "policy/policy.h"
 
 enum {
@@ -40,15 +40,9 @@ struct mfa_now factor_now(void)
 static void begin_event(const struct daemon *d, const struct ctl_peer *peer, uid_t uid, enum audit_action action,
                         struct audit_event *ret)
 {
-    _cleanup_close_ int directory = proc_open(d->proc_fd, peer->pid);
-    uint32_t login = UINT32_MAX;
-
     audit_event_init(ret, action);
-    ret->has_uid = true;
-    ret->uid = uid;
-    ret->pid = peer->pid;
-    ret->has_login_uid = directory >= 0 && proc_read_login_uid(directory, &login) == 0 && login != UINT32_MAX;
-    ret->login_uid = login;
+    peer_fill_event(d, peer, ret);
+    ret->uid = uid; /* whose code it is */
 }
 
 static bool lets_in(enum mfa_outcome outcome)

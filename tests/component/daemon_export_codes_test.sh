@@ -4,14 +4,15 @@
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 
-typing() { # CODE… -- words…: nobody's kuraban export on a terminal
-    local -a codes=()
+typing() { # CODE… -- words…: nobody's kuraban export on a terminal; login: who logged in there
+    local -a codes=() logged_in=()
+    [ -z "${login-}" ] || logged_in=(sh -c 'echo "$0" > /proc/self/loginuid && exec "$@"' "$(id -u "$login")")
     while [ "$1" != -- ]; do
         codes+=("$1")
         shift
     done
     shift
-    factor type "${codes[@]}" -- setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups --bounding-set=-all --no-new-privs -- \
+    factor type "${codes[@]}" -- "${logged_in[@]}" setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups --bounding-set=-all --no-new-privs -- \
         env LC_ALL=C.UTF-8 LANGUAGE="${language-}" "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" export --to "$loop" --reason "district 3" "$@"
 }
 said() { grep -q -- "$1" "$stage/out" || { cat "$stage/out"; fail "not said: $1"; }; }
@@ -59,6 +60,17 @@ exits 4 typing 111111 222222 -- --approver bin "$stage/outside/a.txt"
 said 'may not approve'
 said 'not asked for: 2 codes'
 same "who may not approve" '"approval"' "$(last export-failed .event.reason)"
+# Who became another person (su, sudo) and has that one's code approves nothing by their own.
+[ -w /proc/self/loginuid ] || skip "a kernel without audit"
+login=daemon exits 4 typing 111111 222222 -- --approver daemon "$stage/outside/a.txt"
+said 'logged in here cannot approve'
+said 'not asked for: 2 codes'
+same "in the journal, with who it is" "[\"approval\",\"$(id -u nobody)\",\"$(id -u daemon)\"]" "$(last export-failed '[.event.reason, .user.id, (.kuraban.login_uid | tostring)]')"
+enrol nobody
+enrol daemon
+login=nobody exits 0 typing "$(code nobody)" "$(code daemon)" -- --approver daemon "$stage/outside/a.txt"
+plug
+note "who is logged in does not approve"
 enrol nobody
 enrol daemon
 own=$(code nobody) other=$(code daemon)

@@ -60,7 +60,7 @@ note "nothing leaves while the journal is full"
 rm "$stage/state/filler"
 eventually "normal again" 20 is_normal
 exits 2 take_out "$stage/outside/a.txt"
-grep -q 'asked on a terminal' "$stage/out" || fail "no code is asked for when there is room again"
+grep -q 'no terminal to ask on' "$stage/out" || fail "no code is asked for when there is room again"
 policy 3 none refuse-export
 exits 0 kuraban reload
 plug

@@ -119,16 +119,25 @@ same "codes that were looked at" $((before + 3)) "$(attempts)"
 same "who approved" "[$(id -u daemon)]" "$(last export-finished .kuraban.export.approvers)"
 list=$(last export-finished .kuraban.export.list | tr -d '"')
 same "the list in the record of the approver's code" true "$(last mfa-verified "[(.user.id == \"$(id -u daemon)\"), (.event.message // .message | contains(\"list $list\"))] | all")"
-# Who cannot approve costs nobody else a code.
-factor enrol daemon "$stage" "$stage/run"
+# Who gives no right code of their own learns nothing of a colleague: not that one has no second factor.
 exits 0 kuraban mfa disable daemon --reason "away" --yes
 enrol nobody
-own=$(code nobody)
-exits 1 typing "$own" 111111 -- --approver daemon "$a"
+enrol bin
+exits 1 typing 000000 111111 -- --approver daemon "$a"
+said 'The code is wrong'
+! grep -q 'code of daemon' "$stage/out" || fail "told of a colleague without a right code"
+exits 1 typing "$(code nobody)" 111111 -- --approver daemon "$a"
+said 'code of daemon'
+# Nor does who cannot approve cost another colleague a code.
+rules 'id: out, from: [elsewhere], factors: totp, approvals: 2, approvers: {users: [daemon, bin]}'
+enrol nobody
+theirs=$(code bin)
+exits 1 typing "$(code nobody)" "$theirs" 111111 -- --approver bin --approver daemon "$a"
 said 'code of daemon'
 enrol daemon
-exits 0 typing "$own" "$(code daemon)" -- --approver daemon "$a"
-note "approvers who are not wanted, or cannot"
+exits 0 typing "$(code nobody)" "$theirs" "$(code daemon)" -- --approver bin --approver daemon "$a"
+same "how often the list was shown" 2 "$(grep -c 'takes out 1 file' "$stage/out")"
+note "approvers who are not wanted, or cannot; each of them sees the list"
 
 # The list: other files, another order, one more, one less, another size.
 rules 'id: out, from: [elsewhere], factors: none, approvals: 0'

@@ -11,17 +11,18 @@ as() {
     person=$(id -u "$name") as_user env LC_ALL=C.UTF-8 LANGUAGE="${language-}" "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" "$@"
 }
 
-# typing CODE… -- PERSON words…: the same on a terminal, where the codes are typed.
+# typing CODE… -- PERSON words…: the same on a terminal, where the codes are typed; login: who logged in there.
 typing() {
-    local -a codes=()
+    local -a codes=() logged_in=()
     local name
+    [ -z "${login-}" ] || logged_in=(sh -c 'echo "$0" > /proc/self/loginuid && exec "$@"' "$(id -u "$login")")
     while [ "$1" != -- ]; do
         codes+=("$1")
         shift
     done
     name=$2
     shift 2
-    factor type "${codes[@]}" -- setpriv --reuid "$(id -u "$name")" --regid "$(id -u "$name")" --clear-groups --bounding-set=-all \
+    factor type "${codes[@]}" -- "${logged_in[@]}" setpriv --reuid "$(id -u "$name")" --regid "$(id -u "$name")" --clear-groups --bounding-set=-all \
         --no-new-privs -- env LC_ALL=C.UTF-8 LANGUAGE="${language-}" "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" "$@"
 }
 
@@ -75,7 +76,7 @@ exits 2 as nobody unlock --reason x --approver nobody
 exits 1 as nobody unlock sdz9 --reason x
 said 'no device or medium called'
 exits 2 as nobody unlock --reason x
-said 'asked on a terminal'
+said 'no terminal to ask on'
 exits 1 as nobody unlock --end
 said 'nothing is unlocked'
 ( as nobody unlock --status ) > "$stage/out"
@@ -188,6 +189,8 @@ exits 1 typing "$mine" "$(code daemon)" -- nobody unlock --reason x --approver d
 said 'used before'
 theirs=$(code daemon)
 exits 0 typing "$(code nobody)" "$theirs" -- nobody unlock --reason "two people" --approver daemon
+said "nobody unlocks $loop.* for 10 minutes"
+said 'Reason: two people'
 open_for 65534 || fail "not open with the approval"
 expect "root sees who approved" '.[0].approvers == [1]' unlock --status
 kuraban sync > /dev/null
@@ -199,7 +202,12 @@ grant_ended given-back 2 || fail "ended by root"
 exits 1 typing "$(code nobody)" "$theirs" -- nobody unlock --reason x --approver daemon
 said 'used before'
 locked || fail "open by an approval that was used"
-note "approved by a second person"
+[ -w /proc/self/loginuid ] || skip "a kernel without audit"
+login=daemon exits 4 typing 111111 222222 -- nobody unlock --reason x --approver daemon
+said 'logged in here cannot approve'
+said 'not asked for: 2 codes'
+locked || fail "open by the approval of who is logged in"
+note "approved by a second person, who is not the one that is logged in"
 
 # People.
 policy 4 '{factors: [totp], for: 15m}' ', who: {users: [root]}'
