@@ -22,6 +22,7 @@
 
 enum {
     PROGRESS_US = 200 * 1000,
+    STOP_MS = 1000,
 };
 
 #define RESERVE_BYTES ((uint64_t)64 << 20) /* of the state directory's filesystem, which holds the journal as well */
@@ -72,7 +73,7 @@ static void wait_for_word(const struct worker *w)
 }
 
 /* What kuraband has said: this, or EXPORT_STOP, which has the reason; an end without a word has none. */
-static int hear(struct worker *w, uint16_t type, uint8_t *ret_byte)
+static int hear(struct worker *w, uint16_t type, int deadline_ms, uint8_t *ret_byte)
 {
     _cleanup_free_ char *reason = NULL, *detail = NULL;
     struct buf_reader in;
@@ -80,7 +81,7 @@ static int hear(struct worker *w, uint16_t type, uint8_t *ret_byte)
     int r;
 
     frame_init(&f);
-    r = frame_receive(&f, EXPORT_FD_CONTROL, LINK_SEND_MS);
+    r = frame_receive(&f, EXPORT_FD_CONTROL, deadline_ms);
     in = (struct buf_reader){.data = f.body.data, .size = f.body.size};
     if (r >= 0 && f.type == EXPORT_STOP) {
         r = buf_get_string(&in, EXPORT_TEXT_MAX, &reason);
@@ -100,6 +101,8 @@ static int hear(struct worker *w, uint16_t type, uint8_t *ret_byte)
             r = buf_get_end(&in);
     }
     frame_done(&f);
+    if (r == -ETIMEDOUT)
+        return worker_fail(w, "failed", "the connection to kuraband failed");
     return r < 0 ? worker_fail(w, "stopped", "kuraband is gone") : r;
 }
 
@@ -109,16 +112,18 @@ int worker_fail_left(struct worker *w)
                                            : worker_fail(w, "cancelled", "whoever asked for it went away");
 }
 
+/* What it has to say is there, or it has nothing to say: whoever saw it stop saw that, or could not talk to it. */
 int worker_fail_stopped(struct worker *w)
 {
-    (void)hear(w, EXPORT_STOP, NULL);
+    (void)hear(w, EXPORT_STOP, STOP_MS, NULL);
     return 1;
 }
 
 int worker_await(struct worker *w, uint16_t type, uint8_t *ret_byte)
 {
     wait_for_word(w);
-    return !w->committed && link_is_gone(EXPORT_FD_CLIENT) ? worker_fail_left(w) : hear(w, type, ret_byte);
+    return !w->committed && link_is_gone(EXPORT_FD_CLIENT) ? worker_fail_left(w)
+                                                           : hear(w, type, LINK_SEND_MS, ret_byte);
 }
 
 /* A client that does not read is as good as gone; also one that lets every word wait. */
@@ -262,14 +267,12 @@ int worker_run(void)
     struct worker w = {.staged = -1, .packed = -1};
     int r = begin(&w);
 
-    if (r >= 0) {
-        r = worker_stage(&w);
-        if (r == 0)
-            r = worker_prepare(&w);
-        if (r == 0)
-            r = worker_deliver(&w);
-        r = tell_end(&w, r);
-    }
+    r = r < 0 ? worker_fail_errno(&w, "beginning", r) : worker_stage(&w);
+    if (r == 0)
+        r = worker_prepare(&w);
+    if (r == 0)
+        r = worker_deliver(&w);
+    r = tell_end(&w, r);
     worker_done(&w);
     return r;
 }

@@ -37,7 +37,7 @@ static struct {
 } now;
 
 /* splitmix64 */
-static uint64_t next_random(void)
+uint64_t fault_random(void)
 {
     uint64_t z = (now.random += UINT64_C(0x9e3779b97f4a7c15));
 
@@ -61,7 +61,7 @@ bool fault_fails(void)
     if (now.plan.nth != 0)
         yes = now.account.calls == now.plan.nth;
     else
-        yes = now.plan.one_in != 0 && next_random() % now.plan.one_in == 0 && now.account.calls > now.plan.skip;
+        yes = now.plan.one_in != 0 && fault_random() % now.plan.one_in == 0 && now.account.calls > now.plan.skip;
     now.account.faults += yes;
     return yes;
 }
@@ -71,6 +71,21 @@ void fault_begin(const struct fault_plan *plan)
     now.plan = *plan;
     now.random = plan->seed;
     now.account = (struct fault_account){0};
+    now.active = true;
+}
+
+void fault_forked(void)
+{
+    now.account = (struct fault_account){0};
+}
+
+void fault_pause(void)
+{
+    now.active = false;
+}
+
+void fault_go_on(void)
+{
     now.active = true;
 }
 
@@ -88,7 +103,7 @@ struct fault_account fault_end(void)
 
 /* --- memory --- */
 
-static void *counted(void *p)
+void *fault_counted(void *p)
 {
     now.account.blocks += now.active && p;
     return p;
@@ -102,26 +117,26 @@ static void *no_memory(void)
 
 WRAP(void *, malloc, size_t size)
 {
-    return fails() ? no_memory() : counted(__real_malloc(size));
+    return fails() ? no_memory() : fault_counted(__real_malloc(size));
 }
 
 WRAP(void *, calloc, size_t n, size_t size)
 {
-    return fails() ? no_memory() : counted(__real_calloc(n, size));
+    return fails() ? no_memory() : fault_counted(__real_calloc(n, size));
 }
 
 WRAP(void *, realloc, void *p, size_t size)
 {
     if (fails())
         return no_memory();
-    return p ? __real_realloc(p, size) : counted(__real_realloc(NULL, size));
+    return p ? __real_realloc(p, size) : fault_counted(__real_realloc(NULL, size));
 }
 
 WRAP(void *, reallocarray, void *p, size_t n, size_t size)
 {
     if (fails())
         return no_memory();
-    return p ? __real_reallocarray(p, n, size) : counted(__real_reallocarray(NULL, n, size));
+    return p ? __real_reallocarray(p, n, size) : fault_counted(__real_reallocarray(NULL, n, size));
 }
 
 WRAP(void, free, void *p)
@@ -132,7 +147,7 @@ WRAP(void, free, void *p)
 
 WRAP(char *, strdup, const char *s)
 {
-    return fails() ? no_memory() : counted(__real_strdup(s));
+    return fails() ? no_memory() : fault_counted(__real_strdup(s));
 }
 
 WRAP(int, vasprintf, char **ret, const char *format, va_list arguments)
@@ -145,7 +160,7 @@ WRAP(int, vasprintf, char **ret, const char *format, va_list arguments)
     }
     n = __real_vasprintf(ret, format, arguments);
     if (n >= 0)
-        counted(*ret);
+        fault_counted(*ret);
     return n;
 }
 
@@ -249,7 +264,7 @@ WRAP(int, EVP_DigestVerifyInit, EVP_MD_CTX *c, EVP_PKEY_CTX **pc, const EVP_MD *
 WRAP(int, EVP_DigestVerify, EVP_MD_CTX *c, const unsigned char *signature, size_t n, const unsigned char *message,
      size_t size)
 {
-    return fails() ? (next_random() % 2 ? 0 : -1) : __real_EVP_DigestVerify(c, signature, n, message, size);
+    return fails() ? (fault_random() % 2 ? 0 : -1) : __real_EVP_DigestVerify(c, signature, n, message, size);
 }
 
 WRAP(int, EVP_DigestInit_ex2, EVP_MD_CTX *c, const EVP_MD *md, const OSSL_PARAM parameters[])
@@ -318,7 +333,7 @@ WRAP(int, openat, int directory, const char *name, int flags, ...)
     if (fails())
         return error(EMFILE);
     va_start(arguments, flags);
-    if (flags & O_CREAT)
+    if ((flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE)
         mode = va_arg(arguments, mode_t);
     va_end(arguments);
     return __real_openat(directory, name, flags, mode);
@@ -343,14 +358,14 @@ WRAP(ssize_t, read, int fd, void *to, size_t size)
 {
     if (!fails())
         return __real_read(fd, to, size);
-    return size < 2 || next_random() % 2 ? error(EIO) : __real_read(fd, to, size / 2);
+    return size < 2 || fault_random() % 2 ? error(EIO) : __real_read(fd, to, size / 2);
 }
 
 WRAP(ssize_t, write, int fd, const void *from, size_t size)
 {
     if (!fails())
         return __real_write(fd, from, size);
-    return size < 2 || next_random() % 2 ? error(ENOSPC) : __real_write(fd, from, size / 2);
+    return size < 2 || fault_random() % 2 ? error(ENOSPC) : __real_write(fd, from, size / 2);
 }
 
 WRAP(int, fsync, int fd)
@@ -387,7 +402,7 @@ WRAP(int, socket, int domain, int type, int protocol)
 
 WRAP(int, connect, int fd, const struct sockaddr *address, socklen_t size)
 {
-    return fails() ? error(next_random() % 2 ? EINTR : ECONNREFUSED) : __real_connect(fd, address, size);
+    return fails() ? error(fault_random() % 2 ? EINTR : ECONNREFUSED) : __real_connect(fd, address, size);
 }
 
 WRAP(int, setsockopt, int fd, int level, int name, const void *value, socklen_t size)
@@ -402,14 +417,14 @@ WRAP(int, getsockopt, int fd, int level, int name, void *value, socklen_t *size)
 
 WRAP(int, poll, struct pollfd *fds, nfds_t n, int ms)
 {
-    return fails() ? error(next_random() % 2 ? EINTR : ENOMEM) : __real_poll(fds, n, ms);
+    return fails() ? error(fault_random() % 2 ? EINTR : ENOMEM) : __real_poll(fds, n, ms);
 }
 
 WRAP(ssize_t, sendmsg, int fd, const struct msghdr *m, int flags)
 {
     static const int numbers[] = {EINTR, EAGAIN, EPIPE, ENOBUFS};
 
-    return fails() ? error(numbers[next_random() % 4]) : __real_sendmsg(fd, m, flags);
+    return fails() ? error(numbers[fault_random() % 4]) : __real_sendmsg(fd, m, flags);
 }
 
 /* 0: the peer has gone. */
@@ -420,7 +435,7 @@ WRAP(ssize_t, recvmsg, int fd, struct msghdr *m, int flags)
 
     if (!fails())
         return __real_recvmsg(fd, m, flags);
-    number = numbers[next_random() % 4];
+    number = numbers[fault_random() % 4];
     return number == 0 ? 0 : error(number);
 }
 
@@ -433,7 +448,7 @@ WRAP(int, getpwnam_r, const char *name, struct passwd *entry, char *bytes, size_
     if (!fails())
         return __real_getpwnam_r(name, entry, bytes, size, ret);
     *ret = NULL; /* 0: there is nobody of this name */
-    return numbers[next_random() % 4];
+    return numbers[fault_random() % 4];
 }
 
 WRAP(locale_t, newlocale, int mask, const char *name, locale_t base)
@@ -472,7 +487,7 @@ int __wrap_pam_prompt(pam_handle_t *pamh, int style, char **ret, const char *for
     int r;
 
     if (fails())
-        return next_random() % 2 ? PAM_CONV_ERR : PAM_BUF_ERR;
+        return fault_random() % 2 ? PAM_CONV_ERR : PAM_BUF_ERR;
     va_start(arguments, format);
     r = pam_vprompt(pamh, style, ret, format, arguments);
     va_end(arguments);

@@ -28,8 +28,14 @@ struct fault_account {
     int64_t blocks, yaml_blocks;
 };
 struct fault_account fault_end(void);
+/* In between, to look at something: nothing fails or counts, and then it goes on. */
+void fault_pause(void);
+void fault_go_on(void);
 
-/* Does this call fail? For further files of wrapped calls. */
+/* For further files of wrapped calls. Does this call fail? */
 bool fault_fails(void);
+uint64_t fault_random(void);  /* of the same seed */
+void *fault_counted(void *p); /* a block that free() will give back; NULL is none */
+void fault_forked(void);      /* in the child: it counts anew, its own nth call fails */
 /* mfa_calls.c: SQLite's memory, and its calls of the kernel. First thing in main(). 0 or -1. */
 int fault_init_sqlite(void);
