@@ -34,10 +34,10 @@ void child_pulse_free(uint64_t *pulse)
         (void)munmap(pulse, sizeof(*pulse));
 }
 
-void child_pulse_beat(uint64_t *pulse)
+void child_pulse_beat(uint64_t *pulse, uint64_t n)
 {
     if (pulse)
-        (void)__atomic_add_fetch(pulse, 1, __ATOMIC_RELAXED);
+        (void)__atomic_add_fetch(pulse, n, __ATOMIC_RELAXED);
 }
 
 static bool has_ended(int pidfd, int ms)
@@ -47,31 +47,41 @@ static bool has_ended(int pidfd, int ms)
     return poll(&p, 1, ms) > 0 && (p.revents & POLLIN);
 }
 
+struct pulse {
+    uint64_t beats, since_us, first_us;
+};
+
+/* Who does a little now and then is as bad as who does nothing: others wait as long. */
+static bool is_too_slow(const struct child *c, struct pulse *p)
+{
+    uint64_t beats = __atomic_load_n(c->pulse, __ATOMIC_RELAXED), now = clock_boottime_us();
+
+    if (beats != p->beats) {
+        p->first_us = p->beats == 0 ? now : p->first_us;
+        p->since_us = now;
+        p->beats = beats;
+    }
+    if (c->start_ms > 0 && beats > 0 &&
+        now - p->first_us >= ((uint64_t)c->start_ms + beats * (uint64_t)c->beat_ms) * 1000)
+        return true;
+    return now - p->since_us >= (uint64_t)c->pulse_ms * 1000;
+}
+
 /* 0: it has ended; -ECHILD, -ETIMEDOUT: it is to be ended. */
 static int watch(const struct child *c, int pidfd)
 {
-    uint64_t since = clock_boottime_us(), beats = 0;
+    struct pulse pulse = {.since_us = clock_boottime_us()};
     struct pollfd p[1 + SOCKETS_MAX] = {{.fd = pidfd, .events = POLLIN}};
 
     for (unsigned i = 0; i < SOCKETS_MAX; i++)
         p[1 + i] = (struct pollfd){.fd = i < c->n ? c->sockets[i] : -1, .events = POLLRDHUP};
     for (;;) {
-        uint64_t now, beats_now;
-
         (void)poll(p, ELEMENTS(p), c->pulse ? (c->pulse_ms < LOOK_MS ? c->pulse_ms : LOOK_MS) : -1);
         if (p[0].revents & POLLIN)
             return 0;
         if (c->is_left(c->context))
             return -ECHILD;
-        if (!c->pulse)
-            continue;
-        now = clock_boottime_us();
-        beats_now = __atomic_load_n(c->pulse, __ATOMIC_RELAXED);
-        if (beats_now != beats) {
-            beats = beats_now;
-            since = now;
-        }
-        if (now - since >= (uint64_t)c->pulse_ms * 1000)
+        if (c->pulse && is_too_slow(c, &pulse))
             return -ETIMEDOUT;
     }
 }

@@ -25,6 +25,8 @@
 enum {
     CLIENT_MS = 30 * 1000,
     STALL_MS = 35 * 1000, /* more than the client has to name its files */
+    START_MS = 60 * 1000, /* more than it has to read what it is told */
+    BEAT_MS = 64,         /* for STAGE_BEAT bytes: a MiB in a second */
     CHILD_FAILED = 100,   /* exit status of a child for -errno; an outcome of its own is its number */
 };
 
@@ -49,7 +51,7 @@ static bool is_left(const void *worker)
 static int wait_child(const struct worker *w, pid_t pid, const uint64_t *pulse)
 {
     static const int sockets[] = {EXPORT_FD_CONTROL, EXPORT_FD_CLIENT};
-    const struct child child = {pid, sockets, ELEMENTS(sockets), is_left, w, pulse, STALL_MS};
+    const struct child child = {pid, sockets, ELEMENTS(sockets), is_left, w, pulse, STALL_MS, START_MS, BEAT_MS};
 
     return child_wait(&child);
 }

@@ -207,7 +207,7 @@ static int ask_for_all(struct stager *s)
 
     for (size_t i = 0; i < s->n && r == 0; i++) {
         r = ask(s, i);
-        child_pulse_beat(s->options->pulse);
+        child_pulse_beat(s->options->pulse, 1);
     }
     return r != 0 ? r : tell_refused(s);
 }
@@ -257,8 +257,7 @@ static int copy_bytes(struct stager *s, const struct file *f, struct hash *h, ui
             return -errno;
         if (n == 0)
             return done == f->size ? 0 : STAGE_E_CHANGED;
-        if (done / STAGE_BEAT != (done + (uint64_t)n) / STAGE_BEAT)
-            child_pulse_beat(s->options->pulse);
+        child_pulse_beat(s->options->pulse, (done + (uint64_t)n) / STAGE_BEAT - done / STAGE_BEAT);
         done += (uint64_t)n;
         if (done > f->size)
             return STAGE_E_CHANGED;
@@ -312,8 +311,10 @@ static int ask_for_all_again(struct stager *s)
 {
     int r = 0;
 
-    for (size_t i = 0; i < s->n && r == 0; i++)
+    for (size_t i = 0; i < s->n && r == 0; i++) {
         r = ask_again(s, i);
+        child_pulse_beat(s->options->pulse, 1);
+    }
     return r != 0 ? r : tell_refused(s);
 }
 
@@ -329,7 +330,7 @@ static int copy_all(struct stager *s, struct export_members *ret)
     if (r < 0)
         return from_kuraband(r);
     for (size_t i = 0; i < s->n && r == 0; i++) {
-        child_pulse_beat(s->options->pulse);
+        child_pulse_beat(s->options->pulse, 1);
         r = copy_file(s, i, chunk, &list);
     }
     if (r == 0)

@@ -14,7 +14,8 @@ struct stage_options {
     int staged;          /* empty, open for writing */
     uint64_t size_max;   /* of all files together */
     int client_ms;       /* in which the client has passed all of them: others wait for their turn */
-    uint64_t *pulse;     /* beats with every file opened or copied, and every STAGE_BEAT bytes; NULL: nobody listens */
+    uint64_t
+        *pulse; /* beats with every file opened or copied, and once for every STAGE_BEAT bytes; NULL: nobody listens */
 };
 
 enum {

@@ -21,6 +21,7 @@ struct fixture {
     int pair[2];
     bool left;
     uint64_t *pulse;
+    int start_ms; /* 0: as long as it shows that it works */
 };
 
 static int setup(void **state)
@@ -63,7 +64,7 @@ static void rest(unsigned ms)
 
 static int wait_for(struct fixture *x, pid_t pid, bool pulse)
 {
-    const struct child c = {pid, x->pair, 1, is_left, x, pulse ? x->pulse : NULL, PULSE_MS};
+    const struct child c = {pid, x->pair, 1, is_left, x, pulse ? x->pulse : NULL, PULSE_MS, x->start_ms, PULSE_MS / 16};
 
     return child_wait(&c);
 }
@@ -88,27 +89,57 @@ static void test_is_killed(void **state)
     assert_int_equal(wait_for(*state, pid, false), -ECHILD);
 }
 
+static _Noreturn void work(struct fixture *x, int beats, uint64_t at_once)
+{
+    for (int i = 0; i < beats; i++) {
+        rest(PULSE_MS / 8);
+        child_pulse_beat(x->pulse, at_once);
+    }
+    _exit(3);
+}
+
 /* Twice as long as one that does nothing may take. */
 static void test_works_slowly(void **state)
 {
     struct fixture *x = *state;
     pid_t pid = fork();
 
-    if (pid == 0) {
-        for (int i = 0; i < 16; i++) {
-            rest(PULSE_MS / 8);
-            child_pulse_beat(x->pulse);
-        }
-        _exit(3);
-    }
+    if (pid == 0)
+        work(x, 16, 1);
     assert_int_equal(wait_for(x, pid, true), 3);
     assert_int_equal(*x->pulse, 16);
+}
+
+/* It beats in time, but each beat earns half of the time that it takes. */
+static void test_trickles(void **state)
+{
+    struct fixture *x = *state;
+    pid_t pid = fork();
+
+    x->start_ms = PULSE_MS;
+    if (pid == 0)
+        work(x, 100, 1);
+    assert_int_equal(wait_for(x, pid, true), -ETIMEDOUT);
+    assert_in_range(*x->pulse, 4, 99);
+}
+
+/* The same time, twice as much done in it. */
+static void test_works_on(void **state)
+{
+    struct fixture *x = *state;
+    pid_t pid = fork();
+
+    x->start_ms = PULSE_MS;
+    if (pid == 0)
+        work(x, 30, 4);
+    assert_int_equal(wait_for(x, pid, true), 3);
+    assert_int_equal(*x->pulse, 120);
 }
 
 static _Noreturn void do_nothing(struct fixture *x)
 {
     close(x->pair[1]);
-    child_pulse_beat(x->pulse);
+    child_pulse_beat(x->pulse, 1);
     for (;;)
         (void)pause();
 }
@@ -143,11 +174,8 @@ static void test_somebody_leaves(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_ends),
-        TEST(test_is_killed),
-        TEST(test_works_slowly),
-        TEST(test_does_nothing_more),
-        TEST(test_somebody_leaves),
+        TEST(test_ends),     TEST(test_is_killed),         TEST(test_works_slowly),    TEST(test_trickles),
+        TEST(test_works_on), TEST(test_does_nothing_more), TEST(test_somebody_leaves),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "export/child.h"
 #include "export/link.h"
 #include "export/protocol.h"
 
@@ -28,6 +29,7 @@ enum {
 struct fixture {
     char dir[64];
     int client, control, staged, list;
+    uint64_t *pulse;
     pid_t pid;
 };
 
@@ -43,12 +45,13 @@ static int setup(void **state)
     assert_int_equal(setsockopt(client[1], SOL_SOCKET, SO_SNDBUF, &little, sizeof(little)), 0);
     x->staged = memfd_create("staged", MFD_CLOEXEC);
     x->list = memfd_create("list", MFD_CLOEXEC);
+    x->pulse = child_pulse_new();
     x->client = client[0];
     x->control = control[0];
     x->pid = fork();
     assert_true(x->pid >= 0);
     if (x->pid == 0) {
-        const struct stage_options o = {client[1], control[1], x->staged, 1 << 20, CLIENT_MS, NULL};
+        const struct stage_options o = {client[1], control[1], x->staged, 1 << 20, CLIENT_MS, x->pulse};
         struct export_members m = {0};
         int r;
 
@@ -76,6 +79,7 @@ static int teardown(void **state)
     close_fd(x->control);
     close(x->staged);
     close(x->list);
+    child_pulse_free(x->pulse);
     free(x);
     return 0;
 }
@@ -214,6 +218,30 @@ static void test_stages_what_is_permitted(void **state)
     assert_int_equal(export_members_load(x->list, 17, &m), 0);
     assert_int_equal(m.n, 3);
     export_members_done(&m);
+}
+
+/* Once for each step, and for all that was read: who waits for it counts on that. */
+static void test_beats_for_what_it_does(void **state)
+{
+    struct fixture *x = *state;
+    _cleanup_free_ char *hex = NULL;
+    uint64_t size = 0;
+    uint32_t i = 0;
+    char path[128];
+
+    make(x, "one", "");
+    path_of(x, "one", path);
+    assert_int_equal(truncate(path, 8 * STAGE_BEAT), 0);
+    begin(x);
+    pass(x, "a", "one");
+    assert_int_equal(link_send(x->client, EXPORT_FILES_END, ""), 0);
+    decide(x, 0, "a", 8 * STAGE_BEAT, 0, true);
+    end_files(x, 1);
+    assert_int_equal(link_send(x->control, EXPORT_COPY, ""), 0);
+    assert_int_equal(link_receive(x->control, EXPORT_STAGED, 5000, "48s", &i, &size, &hex), 0);
+    decide_again(x, 0, 0, true);
+    assert_int_equal(result(x), 0);
+    assert_int_equal(*x->pulse, 3 + 8); /* opened, begun, opened again */
 }
 
 /* What is in another place when it has been copied, or cannot be opened any more by who asks: nothing of it goes on. */
@@ -482,6 +510,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_stages_what_is_permitted),
+        TEST(test_beats_for_what_it_does),
         TEST(test_asks_again),
         TEST(test_one_refused_is_all_refused),
         TEST(test_what_is_no_file),
