@@ -339,6 +339,12 @@ static void begin_again(struct group *g)
     g->next_us = 0;
 }
 
+/* Of many at once kuraband tells the number alone: then the last that had a name goes on standing for them. */
+static bool is_nameless(const json_t *refusal)
+{
+    return text_starts(value_string(refusal, "action"), "file") && !*value_string(refusal, "path");
+}
+
 static void take_refused(struct board *b, const json_t *refusal, uint64_t now_us)
 {
     int64_t count = value_number(refusal, "count");
@@ -357,7 +363,8 @@ static void take_refused(struct board *b, const json_t *refusal, uint64_t now_us
     g->count = count > INT64_MAX - g->count ? INT64_MAX : g->count + count;
     g->last_us = now_us;
     g->waiting = true;
-    keep(&g->refusal, refusal);
+    if (!g->refusal || !is_nameless(refusal))
+        keep(&g->refusal, refusal);
     show_waiting(b, now_us);
 }
 

@@ -65,7 +65,7 @@ PYTHON
 
 screen() { # JQ-EXPRESSION: of all that was shown
     read_screen
-    jq -e "$1" "$stage/screen" > /dev/null
+    jq -e "$1" "$stage/screen" > /dev/null 2>&1 # nothing yet is no
 }
 
 sees() { # what JQ-EXPRESSION
@@ -149,19 +149,19 @@ sees "the words of kuraban why" "last | .body | contains(\"${why:0:24}\")"
 [ "$(number 'map(select(.body | test("回"))) | length')" = 0 ] || fail "another person's refusal was counted"
 note "a refusal, in Japanese; not that of others"
 
+# A name is a name: no markup, no line of its own.
+exits 0 kuraban sync
+refused as_user sh -c "cat < '$hostile'"
+sees "escaped" 'any(.[]; .body | test("&lt;b&gt;&amp;x") and (test("<b>") or test("\nkuraban: ok") | not))' 40
+note "a hostile name is shown as it is"
+
 # 300 files at once are one notification.
+: > "$stage/dunst"
 refused as_user sh -c "cat $store/f*"
 sees "counted" 'last | .body | test("30[0-9] 件")' 40
 [ "$(number length)" -le 8 ] || { jq . "$stage/screen"; fail "300 refusals made $(number length) notifications"; }
 [ "$(number 'map(.id) | unique | length')" = 1 ] || fail "300 refusals are more than one notification"
 note "300 refusals: $(number length) changes of one notification"
-
-# A name is a name: no markup, no line of its own.
-: > "$stage/dunst"
-exits 0 kuraban sync
-refused as_user sh -c "cat < '$hostile'"
-sees "escaped" 'any(.[]; .body | test("&lt;b&gt;&amp;x") and (test("<b>") or test("\nkuraban: ok") | not))' 70
-note "a hostile name is shown as it is"
 
 # kuraband killed and back: what was unlocked is over, and the next refusal is seen.
 unlocks
@@ -193,5 +193,6 @@ sees "shown by the second" 'any(.[]; .body | test("residents.csv"))'
 kill "$bus_pid"
 eventually "its end with the session bus" 20 ended "$notify_pid"
 ended "$daemon_pid" && fail "kuraband has ended"
+note "the newest of a session is the one, and ends with it"
 exits 0 kuraban audit verify
 finished

@@ -46,6 +46,28 @@ compare DEVICES 'map(select(.kind == "medium"))' '^$' kuraban --json devices
 compare WHY . '^\[\]\.device' kuraban --json why
 compare DOCTOR . '^$' kuraban --json doctor
 
+# notices FILE: what root is told when it comes to listen, and when it is refused this file.
+notices() {
+    /usr/bin/python3 -c '
+import json, socket, struct, subprocess, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(10)
+s.connect(sys.argv[1])
+
+def answer():
+    length, kind, flags, code = struct.unpack("<IHHI", s.recv(12, socket.MSG_WAITALL))
+    assert (kind, flags, code) == (0x8000, 0, 0), (kind, flags, code)
+    return json.loads(s.recv(length - 4, socket.MSG_WAITALL))
+
+s.sendall(struct.pack("<IHH", 0, 30, 0))
+found = [answer()]
+assert subprocess.run(["cat", sys.argv[2]], capture_output=True).returncode != 0
+found.append(answer())
+print(json.dumps(found))
+' "$stage/run/control.sock" "$1"
+}
+compare NOTICES 'map(select(.notice == "begin" or .notice == "refused"))' '^$' notices "$store/residents.csv"
+
 # The request bytes that the page shows are answered with code 0 by the real daemon.
 if ! sed -n '/^Example, a STATUS/,/^## Answers/p' docs/PROTOCOL.control.md | grep -E '^([0-9a-f]{2} +)+[0-9a-f]{2}$' |
     /usr/bin/python3 -c '

@@ -233,6 +233,21 @@ static void test_a_thousand_refusals(void **state)
     }
 }
 
+/* kuraband counts the rest of a burst together, without their names. */
+static void test_nameless_ones_are_counted(void **state)
+{
+    struct screen *s = *state;
+
+    take(s, REFUSED("file-open", "program", "/srv/juki/a"));
+    take(s,
+         "{\"notice\":\"refused\",\"refusal\":{\"action\":\"file-open\",\"reason\":\"program\",\"rule\":\"juki\","
+         "\"policy\":{\"name\":\"p\",\"version\":42},\"program\":\"\",\"path\":\"\",\"device\":null,\"count\":296}}");
+    go_on(s, s->now + 10 * SECOND);
+    assert_int_equal(s->n, 2);
+    assert_non_null(strstr(s->shown[1].body, "Opening /srv/juki/a with"));
+    assert_non_null(strstr(s->shown[1].body, "297 refusals like this one"));
+}
+
 /* A program in the background that tries each second, for an hour. */
 static void test_changes_get_rare(void **state)
 {
@@ -357,6 +372,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_connected_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_more_than_one_may_hold, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_thousand_refusals, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nameless_ones_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_changes_get_rare, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_kinds_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_monitor_mode_is_quiet, setup, teardown),

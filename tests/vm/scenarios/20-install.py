@@ -18,7 +18,7 @@ COMMAND = ["packaging/quickstart", "--install", "--package"]
 QEMU_KEYBOARD_ID = "0627:0001"
 
 FILES = {
-    "programs": ["/usr/bin/kuraban", "/usr/sbin/kuraband", "/usr/libexec/kuraban/kuraban-keeper"],
+    "programs": ["/usr/bin/kuraban", "/usr/bin/kuraban-notify", "/usr/sbin/kuraband", "/usr/libexec/kuraban/kuraban-keeper"],
     "the udev helper": ["/usr/libexec/kuraban/kuraban-udev"],
     "units": ["/lib/systemd/system/kuraband.service", "/lib/systemd/system/kuraban-keeper.socket"],
     "udev rules": [
@@ -26,6 +26,7 @@ FILES = {
         "/lib/udev/rules.d/61-kuraban-hide.rules",
         "/lib/udev/rules.d/72-kuraban-nodes.rules",
     ],
+    "what a desktop starts": ["/etc/xdg/autostart/kuraban-notify.desktop", "/lib/systemd/user/kuraban-notify.service"],
     "the configuration": ["/etc/kuraban/kuraban.yaml"],
     "the completion": ["/usr/share/bash-completion/completions/kuraban"],
     "the translation": ["/usr/share/locale/ja/LC_MESSAGES/kuraban.mo"],
