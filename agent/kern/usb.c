@@ -22,11 +22,16 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/text.h"
 
 #define BUS "bus/usb"
 #define BUS_DEVICES BUS "/devices"
+
+enum {
+    SETTLE_US = 500 * 1000, /* milliseconds on a busy machine */
+};
 
 struct usb_sysfs {
     int root; /* borrowed */
@@ -394,12 +399,31 @@ static int sysfs_list_interfaces(void *context, const struct usb_node *n, struct
     return dir < 0 ? outcome(-errno) : names_collect(dir, want_interface, n->name, ret);
 }
 
+static bool has(int fd, const char *name)
+{
+    return faccessat(fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+/* Or gone. */
+static bool is_settled(void *context)
+{
+    const int *fd = context;
+
+    return has(*fd, "driver") || !has(*fd, "authorized");
+}
+
 static int sysfs_write(void *context, const struct usb_node *n, const char *interface, const char *attribute,
                        const char *value)
 {
     _cleanup_close_ int dir = attribute_directory(n, interface);
+    int64_t patience_us = SETTLE_US;
+    int fd = n->fd;
 
     (void)context;
+    /* Its uevent comes before the kernel's driver of whole devices is asked (device_add, 6.1). One that is authorized when that driver comes
+     * to it is given a configuration once more: the interfaces that were just opened would be gone, and those in their place closed. */
+    if (dir >= 0 && !interface && strcmp(attribute, "authorized") == 0 && strcmp(value, "0") != 0)
+        (void)clock_wait_until(&patience_us, is_settled, &fd);
     return outcome(dir < 0 ? dir : files_write_attribute_at(dir, attribute, value));
 }
 

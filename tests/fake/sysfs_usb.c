@@ -162,6 +162,14 @@ static void link_device(struct fake_usb *f, const char *name)
     must(symlinkat(target, f->root_fd, entry) == 0);
 }
 
+void fake_usb_settle(struct fake_usb *f, const char *name)
+{
+    char path[PATH_MAX];
+
+    file_path(name, NULL, "driver", path, sizeof(path));
+    must(symlinkat("../../../../bus/usb/drivers/usb", f->root_fd, path) == 0);
+}
+
 static const char *hub_of(const char *name)
 {
     static char hub[USB_NAME_SIZE];
@@ -409,6 +417,7 @@ void fake_usb_plug(struct fake_usb *f, const struct fake_device *d)
     fake_usb_set(f, d->name, NULL, "authorized", open ? "1" : "0");
     if (open)
         configure(f, d->name);
+    fake_usb_settle(f, d->name);
     link_device(f, d->name);
 }
 

@@ -58,6 +58,8 @@ void fake_usb_done(struct fake_usb *f);
 void fake_usb_add_root_hub(struct fake_usb *f, const char *name, const char *serial);
 /* As the kernel: authorized as the root hub's default says; if so, with its interfaces bound as their default says. */
 void fake_usb_plug(struct fake_usb *f, const struct fake_device *d);
+/* The kernel's driver of whole devices has it: done by plug, undone by removing "driver". */
+void fake_usb_settle(struct fake_usb *f, const char *name);
 void fake_usb_unplug(struct fake_usb *f, const char *name); /* and what hangs on it */
 void fake_usb_strip(struct fake_usb *f, const char *name);  /* its attributes only */
 void fake_usb_remove(struct fake_usb *f, const char *name, const char *attribute);

@@ -4,11 +4,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/files.h"
 #include "fake/sysfs_usb.h"
 
 static const struct fake_device DEVICE = {
@@ -183,6 +188,60 @@ static void links_do_not_lead_out(void **state)
     assert_int_equal(o->write(o->context, &n, NULL, "manufacturer", "x"), -ELOOP);
 }
 
+struct kernel {
+    struct fake_usb *f;
+    pid_t who; /* that writes */
+    bool was_waited_for;
+};
+
+static bool is_waiting(void *context)
+{
+    const struct kernel *k = context;
+    _cleanup_free_ char *call = NULL;
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)k->who);
+    return files_read_text_at(AT_FDCWD, path, 256, &call) == 0 && strtol(call, NULL, 10) == SYS_clock_nanosleep;
+}
+
+/* usb_new_device(): who hears of the device by its uevent is sometimes quicker than the probe that follows. */
+static void *probe_late(void *argument)
+{
+    struct kernel *k = argument;
+    int64_t patience_us = 10 * 1000 * 1000;
+
+    k->was_waited_for = clock_wait_until(&patience_us, is_waiting, k);
+    k->was_waited_for = k->was_waited_for && strcmp(fake_usb_get(k->f, "1-2", NULL, "authorized"), "0") == 0;
+    fake_usb_settle(k->f, "1-2");
+    return NULL;
+}
+
+static void authorizes_what_the_kernel_has_settled(void **state)
+{
+    struct kernel k = {.f = *state, .who = gettid()};
+    _cleanup_(usb_node_done) struct usb_node n;
+    const struct usb_ops *o = ops(state);
+    pthread_t thread;
+
+    fake_usb_set(*state, "usb1", NULL, "authorized_default", "0");
+    fake_usb_plug(*state, &DEVICE);
+    fake_usb_remove(*state, "1-2", "driver");
+    usb_node_init(&n);
+    assert_int_equal(o->open(o->context, "1-2", &n), 0);
+    assert_int_equal(pthread_create(&thread, NULL, probe_late, &k), 0);
+    assert_int_equal(o->write(o->context, &n, NULL, "authorized", "1"), 0);
+    /* What is authorized too early is given a second configuration by that probe, whose interfaces are new and closed. */
+    assert_true(faccessat(n.fd, "driver", F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(k.was_waited_for);
+    assert_string_equal(fake_usb_get(*state, "1-2", NULL, "authorized"), "1");
+    /* One that no driver will have, because somebody took it off: not for ever. To refuse, it never waits. */
+    fake_usb_remove(*state, "1-2", "driver");
+    assert_int_equal(o->write(o->context, &n, NULL, "authorized", "0"), 0);
+    assert_int_equal(o->write(o->context, &n, NULL, "authorized", "1"), 0);
+    assert_string_equal(fake_usb_get(*state, "1-2", NULL, "authorized"), "1");
+}
+
 static void no_bus(void **state)
 {
     struct usb_names found = {0};
@@ -206,6 +265,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(attribute_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(node_outlives_its_name, setup, teardown),
         cmocka_unit_test_setup_teardown(links_do_not_lead_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(authorizes_what_the_kernel_has_settled, setup, teardown),
         cmocka_unit_test(no_bus),
     };
 
