@@ -94,7 +94,7 @@ int files_read_text_at(int dirfd, const char *name, size_t maximum, char **ret)
     return 0;
 }
 
-static int write_all(int fd, const void *data, size_t size)
+int files_write_all(int fd, const void *data, size_t size)
 {
     const uint8_t *at = data;
 
@@ -143,7 +143,7 @@ int files_write_atomic_at(int dirfd, const char *name, const void *data, size_t 
     fd = open_temporary(dirfd, name, mode, temp, sizeof(temp));
     if (fd < 0)
         return fd;
-    r = write_all(fd, data, size);
+    r = files_write_all(fd, data, size);
     if (r >= 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0)) /* fchmod: the umask does not decide */
         r = -errno;
     if (r >= 0 && renameat(dirfd, temp, dirfd, name) < 0)

@@ -12,6 +12,8 @@ int files_read_at(int dirfd, const char *name, size_t maximum, uint8_t **ret_dat
 int files_read_fd(int fd, size_t maximum, uint8_t **ret_data, size_t *ret_size);
 /* The same as text: one trailing newline removed, an embedded NUL is -EBADMSG. */
 int files_read_text_at(int dirfd, const char *name, size_t maximum, char **ret);
+/* All of it, however many calls it takes; a signal does not end it. 0 or -errno. */
+int files_write_all(int fd, const void *data, size_t size);
 /* Temp file in the same directory, fsync, rename, fsync of the directory. On any error the old file is untouched. */
 int files_write_atomic_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode);
 /* What files_write_atomic_at() left there when its process was killed in the middle; nobody may be writing now. How many, or -errno. */

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/files.h"
 #include "base/text.h"
 #include "cli/i18n.h"
 #include "cli/qr.h"
@@ -24,23 +24,6 @@ enum {
     GROUP = 4,       /* characters of base32 between two spaces */
     ROWS_BESIDE = 2, /* lines that stay readable with the code */
 };
-
-static int write_all(int fd, const void *bytes, size_t size)
-{
-    const char *s = bytes;
-
-    while (size > 0) {
-        ssize_t n = write(fd, s, size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        s += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
 
 static int open_terminal(void)
 {
@@ -122,7 +105,7 @@ enum cli_exit factor_tty_show(struct cli *c, const struct factor_person *p, cons
     if (r == 0)
         r = add_code(&b, fd, uri);
     if (r == 0)
-        r = write_all(fd, b.data, b.size);
+        r = files_write_all(fd, b.data, b.size);
     buf_done(&b);
     if (r == 0)
         return CLI_OK;
@@ -141,8 +124,8 @@ void factor_tty_say(const char *fmt, ...)
     va_start(args, fmt);
     text = text_vformat(fmt, args);
     va_end(args);
-    if (fd >= 0 && text && write_all(fd, text, strlen(text)) == 0)
-        (void)write_all(fd, "\n", 1);
+    if (fd >= 0 && text && files_write_all(fd, text, strlen(text)) == 0)
+        (void)files_write_all(fd, "\n", 1);
 }
 
 void factor_tty_clear(void)
@@ -152,5 +135,5 @@ void factor_tty_clear(void)
     const char *kind = getenv("TERM");
 
     if (fd >= 0 && kind && *kind && !text_equal(kind, "dumb"))
-        (void)write_all(fd, clear, sizeof(clear) - 1);
+        (void)files_write_all(fd, clear, sizeof(clear) - 1);
 }

@@ -11,25 +11,11 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/files.h"
 
 enum {
     SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
 };
-
-static int write_all(int fd, const uint8_t *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, bytes, size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
 
 int sealed_make(const void *bytes, size_t size)
 {
@@ -38,7 +24,7 @@ int sealed_make(const void *bytes, size_t size)
 
     if (fd < 0)
         return -errno;
-    r = write_all(fd, bytes, size);
+    r = files_write_all(fd, bytes, size);
     if (r < 0)
         return r;
     if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)

@@ -41,21 +41,6 @@ uint64_t export_members_size(const struct export_members *m)
     return m->n == 0 ? 0 : m->items[m->n - 1].offset + m->items[m->n - 1].size;
 }
 
-static int write_all(int fd, const uint8_t *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, data, size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        data += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
 int export_members_save(const struct export_members *m, int fd)
 {
     struct buf b;
@@ -70,7 +55,7 @@ int export_members_save(const struct export_members *m, int fd)
             r = buf_add(&b, m->items[i].sha256.bytes, DIGEST_SIZE);
     }
     if (r >= 0)
-        r = write_all(fd, b.data, b.size);
+        r = files_write_all(fd, b.data, b.size);
     buf_done(&b);
     return r;
 }

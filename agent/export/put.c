@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/files.h"
 #include "export/hash.h"
 #include "export/names.h"
 
@@ -113,17 +114,9 @@ static int tell(struct writer *w, bool check, size_t size)
 
 static int write_chunk(int fd, const uint8_t *data, size_t size)
 {
-    while (size > 0) {
-        ssize_t n = write(fd, data, size);
+    int r = files_write_all(fd, data, size);
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return from_errno(errno);
-        data += n;
-        size -= (size_t)n;
-    }
-    return 0;
+    return r < 0 ? from_errno(-r) : 0;
 }
 
 static int write_item(struct writer *w, int directory, const struct put_item *item)

@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/files.h"
 #include "export/child.h"
 #include "export/hash.h"
 #include "export/link.h"
@@ -214,19 +215,11 @@ static int ask_for_all(struct stager *s)
 
 /* --- copying --- */
 
-static int write_all(int fd, const uint8_t *data, size_t size)
+static int keep(int fd, const uint8_t *data, size_t size)
 {
-    while (size > 0) {
-        ssize_t n = write(fd, data, size);
+    int r = files_write_all(fd, data, size);
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? STAGE_E_FULL : -errno;
-        data += n;
-        size -= (size_t)n;
-    }
-    return 0;
+    return r == -ENOSPC || r == -EDQUOT || r == -EFBIG ? STAGE_E_FULL : r;
 }
 
 /* One that reads a word now and then would keep everybody else from exporting: beyond its patience it gets a second for every MB it was told of. */
@@ -263,7 +256,7 @@ static int copy_bytes(struct stager *s, const struct file *f, struct hash *h, ui
             return STAGE_E_CHANGED;
         r = hash_add(h, chunk, (size_t)n);
         if (r >= 0)
-            r = write_all(s->options->staged, chunk, (size_t)n);
+            r = keep(s->options->staged, chunk, (size_t)n);
         if (r == 0)
             r = tell_progress(s, before + done);
         if (r != 0)

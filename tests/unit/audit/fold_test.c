@@ -39,6 +39,14 @@ static struct audit_event event(const char *path)
     return e;
 }
 
+static struct fold *fold_of(const struct fold_limits *limits, struct sink *sink)
+{
+    struct fold *f = NULL;
+
+    assert_int_equal(fold_new(limits, take, sink, &f), 0);
+    return f;
+}
+
 static void test_burst_then_count(void **state)
 {
     struct sink sink = {0};
@@ -71,11 +79,10 @@ static void test_what_differs_is_not_folded(void **state)
 {
     struct sink sink = {0};
     struct fold_limits limits = {.burst = 1};
-    struct fold *f = NULL;
+    struct fold *f = fold_of(&limits, &sink);
     struct audit_event base = event("/a"), e;
 
     (void)state;
-    assert_int_equal(fold_new(&limits, take, &sink, &f), 0);
     assert_int_equal(fold_offer(f, &base, S), FOLD_PASS);
     assert_int_equal(fold_offer(f, &base, S), FOLD_HELD);
 #define DIFFERENT(change)                                                                                              \
@@ -109,11 +116,10 @@ static void test_full_table_loses_nothing(void **state)
 {
     struct sink sink = {0};
     struct fold_limits limits = {.burst = 2, .entries = 4};
-    struct fold *f = NULL;
+    struct fold *f = fold_of(&limits, &sink);
     unsigned int passed = 0, offered = 0;
 
     (void)state;
-    assert_int_equal(fold_new(&limits, take, &sink, &f), 0);
     for (unsigned int round = 0; round < 50; round++)
         for (unsigned int i = 0; i < 9; i++) {
             char path[16];
@@ -135,11 +141,10 @@ static void test_failed_emit_keeps_the_count(void **state)
 {
     struct sink sink = {.result = -ENOBUFS};
     struct fold_limits limits = {.burst = 1, .entries = 1};
-    struct fold *f = NULL;
+    struct fold *f = fold_of(&limits, &sink);
     struct audit_event a = event("/a"), b = event("/b");
 
     (void)state;
-    assert_int_equal(fold_new(&limits, take, &sink, &f), 0);
     for (int i = 0; i < 5; i++)
         assert_true(fold_offer(f, &a, S) >= 0);
     assert_int_equal(fold_offer(f, &b, S), -ENOBUFS); /* no room for it, and nothing thrown out */
@@ -154,11 +159,10 @@ static void test_clock_going_back_ends_the_window(void **state)
 {
     struct sink sink = {0};
     struct fold_limits limits = {.burst = 1};
-    struct fold *f = NULL;
+    struct fold *f = fold_of(&limits, &sink);
     struct audit_event a = event("/a");
 
     (void)state;
-    assert_int_equal(fold_new(&limits, take, &sink, &f), 0);
     assert_int_equal(fold_offer(f, &a, 100 * S), FOLD_PASS);
     assert_int_equal(fold_offer(f, &a, 100 * S), FOLD_HELD);
     assert_int_equal(fold_expire(f, 50 * S), 0);
@@ -172,12 +176,11 @@ static void test_one_person_cannot_flood(void **state)
 {
     struct sink sink = {0};
     struct fold_limits limits = {.refused = 20, .allowed = 40};
-    struct fold *f = NULL;
+    struct fold *f = fold_of(&limits, &sink);
     unsigned int passed = 0;
     struct audit_event e;
 
     (void)state;
-    assert_int_equal(fold_new(&limits, take, &sink, &f), 0);
     for (unsigned int i = 0; i < 1000; i++) {
         char path[16];
 
@@ -216,11 +219,10 @@ static void test_many_persons_cannot_flood(void **state)
 {
     struct sink sink = {0};
     struct fold_limits limits = {.refused = 2};
-    struct fold *f = NULL;
+    struct fold *f = fold_of(&limits, &sink);
     unsigned int passed = 0;
 
     (void)state;
-    assert_int_equal(fold_new(&limits, take, &sink, &f), 0);
     for (unsigned int i = 0; i < 5000; i++) {
         char path[16];
         struct audit_event e;
@@ -242,12 +244,11 @@ static void test_requests_cannot_flood(void **state)
 {
     struct sink sink = {0};
     struct fold_limits limits = {.requests = 20};
-    struct fold *f = NULL;
+    struct fold *f = fold_of(&limits, &sink);
     unsigned int passed = 0;
     struct audit_event e;
 
     (void)state;
-    assert_int_equal(fold_new(&limits, take, &sink, &f), 0);
     for (unsigned int i = 0; i < 1000; i++) {
         audit_event_init(&e, i % 2 ? AUDIT_GRANT_REFUSED : AUDIT_EXPORT_FAILED);
         e.has_uid = e.has_verdict = true;

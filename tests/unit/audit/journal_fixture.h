@@ -15,6 +15,7 @@
 #include "audit/verify.h"
 #include "base/cleanup.h"
 #include "base/files.h"
+#include "scratch.h"
 
 /* A state directory of its own, a clock that the test turns, and the journal in it. */
 
@@ -59,14 +60,6 @@ static inline int fixture_setup(void **state)
     return 0;
 }
 
-static inline void fixture_remove(const char *path)
-{
-    char command[256];
-
-    (void)snprintf(command, sizeof(command), "rm -rf -- '%s'", path);
-    assert_int_equal(system(command), 0);
-}
-
 static inline int fixture_teardown(void **state)
 {
     struct fixture *f = *state;
@@ -74,7 +67,7 @@ static inline int fixture_teardown(void **state)
     f->journal = journal_free(f->journal);
     close_fd(f->dir);
     close_fd(f->state);
-    fixture_remove(f->path);
+    scratch_remove(f->path);
     free(f);
     return 0;
 }

@@ -90,10 +90,21 @@ static char *describe(const struct bypass_report *r)
     return text;
 }
 
+/* What is found below the stage. Caller frees. */
+static char *look(const char *sshd)
+{
+    struct bypass_report report = {0};
+    char *seen;
+
+    assert_int_equal(bypass_look(stage, sshd, &report), 0);
+    seen = describe(&report);
+    bypass_report_done(&report);
+    return seen;
+}
+
 static void compare(const char *machine)
 {
     char path[256], effective[256];
-    struct bypass_report report = {0};
     _cleanup_free_ char *seen = NULL, *expected = NULL, *sshd = NULL;
     FILE *f;
 
@@ -101,9 +112,7 @@ static void compare(const char *machine)
     lay(machine);
     (void)snprintf(effective, sizeof(effective), "%s/bypass/%s/sshd-T", KURABAN_TEST_DATA, machine);
     sshd = read_file(effective);
-    assert_int_equal(bypass_look(stage, sshd, &report), 0);
-    seen = describe(&report);
-    bypass_report_done(&report);
+    seen = look(sshd);
     (void)snprintf(path, sizeof(path), "%s/bypass/%s/expected", KURABAN_TEST_DATA, machine);
     if (getenv("KURABAN_WRITE_GOLDEN")) {
         f = fopen(path, "w");
@@ -138,7 +147,6 @@ static void test_machines(void **state)
 /* What an administrator of the looked-at machine could leave in the way. */
 static void test_hostile_files(void **state)
 {
-    struct bypass_report report = {0};
     _cleanup_free_ char *seen = NULL;
 
     (void)state;
@@ -149,9 +157,7 @@ static void test_hostile_files(void **state)
         stage);
     run("cd '%s/etc/ssh' && ln -s /dev/zero sshd_config && cd ../sudoers.d && mkfifo x && ln -s /proc/self/environ y",
         stage);
-    assert_int_equal(bypass_look(stage, NULL, &report), 0);
-    seen = describe(&report);
-    bypass_report_done(&report);
+    seen = look(NULL);
     for (const char *const *name = (const char *const[]){"su", "sudo-i", "sshd", "lightdm", "other", NULL}; *name;
          name++) {
         char line[64];
@@ -168,7 +174,6 @@ static void test_hostile_files(void **state)
 /* A unit that is switched off by a link to /dev/null, which is no regular file: as good as none. Anything else that is none is told. */
 static void test_masked_units(void **state)
 {
-    struct bypass_report report = {0};
     _cleanup_free_ char *seen = NULL;
 
     (void)state;
@@ -176,9 +181,7 @@ static void test_masked_units(void **state)
     run("cd '%s' && mkfifo dev/null dev/nullx && cd etc/systemd/system && ln -s /dev/null serial-getty@ttyS0.service && "
         "ln -s /dev/nullx getty@tty2.service && mkfifo getty@tty3.service",
         stage);
-    assert_int_equal(bypass_look(stage, NULL, &report), 0);
-    seen = describe(&report);
-    bypass_report_done(&report);
+    seen = look(NULL);
     assert_null(strstr(seen, "ttyS0"));
     assert_non_null(strstr(seen, "unreadable /etc/systemd/system/getty@tty2.service:0"));
     assert_non_null(strstr(seen, "unreadable /etc/systemd/system/getty@tty3.service:0"));
@@ -187,7 +190,6 @@ static void test_masked_units(void **state)
 /* One file that includes itself twice, and the like, end in bounds. */
 static void test_bombs(void **state)
 {
-    struct bypass_report report = {0};
     _cleanup_free_ char *seen = NULL;
 
     (void)state;
@@ -198,9 +200,7 @@ static void test_bombs(void **state)
         stage);
     run("cd '%s/etc/ssh' && printf 'Include /etc/ssh/*\\nInclude /etc/ssh/*\\n' > sshd_config && cp sshd_config b && cp b c",
         stage);
-    assert_int_equal(bypass_look(stage, NULL, &report), 0);
-    seen = describe(&report);
-    bypass_report_done(&report);
+    seen = look(NULL);
     assert_non_null(strstr(seen, "pam-unclear su:0"));
     assert_non_null(strstr(seen, "sshd-unclear /etc/ssh/sshd_config:0"));
 }

@@ -58,22 +58,30 @@ static json_t *own_descriptors(void)
     return json_integer(n);
 }
 
-/* From here on a process that closes a connection hangs in its first call of close_range(2), as with a file that is not written back. */
-static enum ctl_code on_hang(void *context, const struct ctl_call *call, json_t **ret_answer)
+/* From here on a call whose first argument is such gets the answer; others go on. */
+static long filter_call(uint32_t call, struct sock_filter such, uint32_t answer, unsigned flags)
 {
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 3),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 3),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, STDERR_FILENO, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+        such,
+        BPF_STMT(BPF_RET | BPF_K, answer),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     const struct sock_fprog program = {.len = ELEMENTS(filter), .filter = filter};
 
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+}
+
+/* From here on a process that closes a connection hangs in its first call of close_range(2), as with a file that is not written back. */
+static enum ctl_code on_hang(void *context, const struct ctl_call *call, json_t **ret_answer)
+{
+    const struct sock_filter is = BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, STDERR_FILENO, 0, 1);
+
     (void)context;
     (void)call;
-    held = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+    held = (int)filter_call(SYS_close_range, is, SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER);
     *ret_answer = own_descriptors();
     return held >= 0 ? CTL_CODE_OK : CTL_CODE_FAILED;
 }
@@ -104,20 +112,12 @@ static enum ctl_code on_go_on(void *context, const struct ctl_call *call, json_t
 /* From here on the server cannot start a process. Threads are no processes: the leak checker starts one at the end. */
 static enum ctl_code on_no_more_processes(void *context, const struct ctl_call *call, json_t **ret_answer)
 {
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_VM, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const struct sock_fprog program = {.len = ELEMENTS(filter), .filter = filter};
+    const struct sock_filter has_not = BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_VM, 1, 0);
 
     (void)context;
     (void)call;
     *ret_answer = own_descriptors();
-    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0 ? CTL_CODE_OK : CTL_CODE_FAILED;
+    return filter_call(SYS_clone, has_not, SECCOMP_RET_ERRNO | EAGAIN, 0) == 0 ? CTL_CODE_OK : CTL_CODE_FAILED;
 }
 
 static enum ctl_code on_status(void *context, const struct ctl_call *call, json_t **ret_answer)

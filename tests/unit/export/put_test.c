@@ -1,5 +1,6 @@
 #include "export/put.h"
 
+#include "scratch.h"
 #include "test.h"
 
 #include <dirent.h>
@@ -72,10 +73,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *x = *state;
-    char command[128];
 
-    (void)snprintf(command, sizeof(command), "rm -rf '%s'", x->dir);
-    assert_int_equal(system(command), 0);
+    scratch_remove(x->dir);
     close(x->o.root);
     close(x->source);
     free(x);

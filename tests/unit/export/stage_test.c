@@ -19,6 +19,7 @@
 #include "export/child.h"
 #include "export/link.h"
 #include "export/protocol.h"
+#include "scratch.h"
 
 enum {
     STAGER_ERROR = 99,
@@ -71,10 +72,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *x = *state;
-    char command[128];
 
-    (void)snprintf(command, sizeof(command), "rm -rf '%s'", x->dir);
-    assert_int_equal(system(command), 0);
+    scratch_remove(x->dir);
     close_fd(x->client);
     close_fd(x->control);
     close(x->staged);
