@@ -204,10 +204,10 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
     watch_clock(d);
     emergency_tick(d);
     factor_tick(d);
+    unlock_tick(d); /* before media: that it is over is recorded before what it does to a medium */
     wire_media_tick(d);
     wire_gate_tick(d);
     expiry_watch(d);
-    unlock_tick(d);
     exports_tick(d);
     if (d->ticks % TICKS_PER_MINUTE == 0) {
         if (d->usb)

@@ -26,7 +26,8 @@ enum {
 };
 #define BUDGET_US (10 * SECOND_US)
 #define QUIET_US (10 * MINUTE_US) /* refusals that were quiet so long begin anew */
-#define AFTER_US (10 * SECOND_US) /* what is refused right after an unlocking has ended was told with it */
+#define BEFORE_US (3 * SECOND_US) /* so long around its end an unlocking tells that its device is locked */
+#define AFTER_US (10 * SECOND_US)
 
 /* A place that changes again and again does so more and more rarely. */
 static const uint64_t intervals_us[] = {3 * SECOND_US, 15 * SECOND_US, MINUTE_US, 5 * MINUTE_US};
@@ -248,14 +249,17 @@ static void take_ended(struct board *b, const json_t *notice, uint64_t now_us)
         let_go(b, u, why, json_is_integer(by) && json_integer_value(by) == (json_int_t)b->uid, now_us);
 }
 
-static bool was_told_with_end(const struct board *b, const json_t *refusal, uint64_t now_us)
+/* The end of an unlocking tells it, a moment before or after. */
+static bool is_told_with_end(const struct board *b, const json_t *refusal, uint64_t now_us)
 {
     if (!text_equal(value_string(refusal, "reason"), "locked"))
         return false;
     for (size_t i = 0; i < BOARD_GRANTS; i++) {
         const struct unlocking *u = &b->grants[i];
 
-        if (u->grant && !u->held && now_us - u->ended_us < AFTER_US && same_text(u->grant, refusal, "rule"))
+        if (!u->grant || !same_text(u->grant, refusal, "rule"))
+            continue;
+        if (u->held ? left_us(u, now_us) < BEFORE_US : now_us - u->ended_us < AFTER_US)
             return true;
     }
     return false;
@@ -351,7 +355,7 @@ static void take_refused(struct board *b, const json_t *refusal, uint64_t now_us
     char key[KEY_SIZE];
     struct group *g;
 
-    if (!json_is_object(refusal) || value_bool(refusal, "would_refuse") || was_told_with_end(b, refusal, now_us))
+    if (!json_is_object(refusal) || value_bool(refusal, "would_refuse") || is_told_with_end(b, refusal, now_us))
         return;
     make_key(refusal, key);
     g = place_group(b, key);

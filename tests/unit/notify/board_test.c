@@ -340,6 +340,21 @@ static void test_locked_device(void **state)
     assert_int_equal(s->n, 5);
 }
 
+/* Each 2 s kuraband looks at media: it may find one locked before it has told that its time is over. */
+static void test_locked_a_moment_too_early(void **state)
+{
+    struct screen *s = *state;
+
+    take(s, "{\"notice\":\"grant-given\",\"grant\":" GRANT("a", "8", "true") "}");
+    s->now += 8 * SECOND;
+    take(s, DEVICE("1f0c@1-2", "4C53", "locked"));
+    assert_int_equal(s->shown[s->n - 1].place, s->shown[0].place);
+    take(s, "{\"notice\":\"grant-ended\",\"grant\":" GRANT("a", "0", "true") ",\"ended\":\"expired\",\"by\":null}");
+    assert_string_equal(s->shown[s->n - 1].summary, "It is locked again");
+    for (size_t i = 0; i < s->n; i++)
+        assert_int_equal(s->shown[i].place, s->shown[0].place);
+}
+
 static void test_what_is_no_notice(void **state)
 {
     static const char *const no[] = {"{}",
@@ -378,6 +393,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_monitor_mode_is_quiet, setup, teardown),
         cmocka_unit_test_setup_teardown(test_device, setup, teardown),
         cmocka_unit_test_setup_teardown(test_locked_device, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_locked_a_moment_too_early, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_no_notice, setup, teardown),
     };
 
