@@ -1,6 +1,6 @@
 /*
- * Owns: the command line: common options, which verb is meant, its options by its table, help. Must not: do the work of a
- * verb.
+ * Owns: the command line of a program with verbs: common options, which verb is meant, its options by its table, help. Must not: do
+ * the work of a verb, or know which program it is.
  */
 #include "cli/cli.h"
 
@@ -14,19 +14,16 @@
 #include "base/text.h"
 #include "cli/i18n.h"
 #include "cli/table.h"
-#include "config/config.h"
-#include "policy/findings.h"
 
 enum {
     NEAR = 4, /* edits up to which "did you mean" is asked */
-    OPTION_CONFIG = 1000,
+    OPTION_PLACE = 1000,
     OPTION_JSON,
     OPTION_HELP,
     OPTION_VERSION,
 };
 
 static const struct option common_options[] = {
-    {"config", required_argument, NULL, OPTION_CONFIG},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -40,7 +37,7 @@ void cli_error(struct cli *c, const char *fmt, ...)
 {
     va_list args;
 
-    (void)fputs("kuraban: ", c->err);
+    (void)fprintf(c->err, "%s: ", c->program->name);
     va_start(args, fmt);
     (void)vfprintf(c->err, fmt, args);
     va_end(args);
@@ -51,11 +48,13 @@ enum cli_exit cli_usage(struct cli *c, const char *fmt, ...)
 {
     va_list args;
 
-    (void)fputs("kuraban: ", c->err);
+    (void)fprintf(c->err, "%s: ", c->program->name);
     va_start(args, fmt);
     (void)vfprintf(c->err, fmt, args);
     va_end(args);
-    (void)fprintf(c->err, "\n%s\n", _("“kuraban help” lists what can be asked."));
+    (void)fputc('\n', c->err);
+    (void)fprintf(c->err, _("“%s help” lists what can be asked."), c->program->name);
+    (void)fputc('\n', c->err);
     return CLI_USAGE;
 }
 
@@ -91,24 +90,8 @@ void cli_done(struct cli *c)
     cli_forget(c);
     free(c->scratch);
     c->scratch = NULL;
-    c->config = config_free(c->config);
-}
-
-enum cli_exit cli_config(struct cli *c)
-{
-    struct policy_findings findings = {.translate = i18n_translate};
-    const char *name = c->config_path ? c->config_path : CONFIG_DEFAULT_PATH;
-    int r;
-
-    if (c->config)
-        return CLI_OK;
-    r = config_load(c->config_path, &findings, &c->config);
-    if (r < 0)
-        cli_error(c, "%s: %s", cli_safe(c, name), strerror(-r));
-    if (r > 0)
-        policy_findings_print(&findings, c->err, cli_safe(c, name), NULL, 0);
-    policy_findings_done(&findings);
-    return r == 0 ? CLI_OK : CLI_FAILED;
+    if (c->forget_config)
+        c->forget_config(c);
 }
 
 void cli_show(struct cli *c, const json_t *answer, cli_text *text)
@@ -123,9 +106,17 @@ void cli_show(struct cli *c, const json_t *answer, cli_text *text)
 
 /* --- help --- */
 
-static void add_common_options(struct table *t)
+static void add_option(struct table *t, const struct cli_option *o)
 {
-    table_add(t, (const char *[]){"--config FILE", _("read this configuration")});
+    char name[64];
+
+    (void)snprintf(name, sizeof(name), "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+    table_add(t, (const char *[]){name, _(o->help)});
+}
+
+static void add_common_options(struct cli *c, struct table *t)
+{
+    add_option(t, &c->program->place);
     table_add(t, (const char *[]){"--json", _("answer in JSON")});
     table_add(t, (const char *[]){"--help", _("explain the verb")});
     table_add(t, (const char *[]){"--version", _("tell the version")});
@@ -135,35 +126,31 @@ static void show_help(struct cli *c)
 {
     struct table *t = table_new(2);
 
-    (void)fprintf(c->out, "%s\n\n", _("Usage: kuraban [--config FILE] [--json] VERB [OPTION…] [ARGUMENT…]"));
-    for (const struct cli_verb *v = cli_verbs; v->name; v++)
+    (void)fprintf(c->out, _("Usage: %s [--%s %s] [--json] VERB [OPTION…] [ARGUMENT…]"), c->program->name,
+                  c->program->place.name, c->program->place.argument);
+    (void)fputs("\n\n", c->out);
+    for (const struct cli_verb *v = c->program->verbs; v->name; v++)
         table_add(t, (const char *[]){v->name, _(v->help)});
     table_print(t, c->out, 2);
     (void)table_free(t);
     (void)fputc('\n', c->out);
     t = table_new(2);
-    add_common_options(t);
+    add_common_options(c, t);
     table_print(t, c->out, 2);
     (void)table_free(t);
-    (void)fprintf(c->out, "\n%s\n",
-                  _("Exit status: 0 yes, 1 the answer is no, 2 wrong call, 3 kuraband not reachable, "
-                    "4 not permitted, 5 failed. More: kuraban(1)."));
+    (void)fprintf(c->out, "\n%s\n", _(c->program->exit_words));
 }
 
 static void show_verb_help(struct cli *c, const struct cli_verb *v)
 {
     struct table *t = table_new(2);
 
-    (void)fprintf(c->out, _("Usage: kuraban %s%s%s%s"), v->name, v->options ? _(" [OPTION…]") : "",
+    (void)fprintf(c->out, _("Usage: %s %s%s%s%s"), c->program->name, v->name, v->options ? _(" [OPTION…]") : "",
                   *v->words ? " " : "", v->words);
     (void)fprintf(c->out, "\n%s\n\n", _(v->help));
-    for (const struct cli_option *o = v->options; o && o->name; o++) {
-        char name[64];
-
-        (void)snprintf(name, sizeof(name), "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
-        table_add(t, (const char *[]){name, _(o->help)});
-    }
-    add_common_options(t);
+    for (const struct cli_option *o = v->options; o && o->name; o++)
+        add_option(t, o);
+    add_common_options(c, t);
     table_print(t, c->out, 2);
     (void)table_free(t);
 }
@@ -190,9 +177,9 @@ static bool verb_matches(const struct cli_verb *v, int argc, char **argv, int *r
     return false;
 }
 
-static const struct cli_verb *find_verb(int argc, char **argv, int *ret_words)
+static const struct cli_verb *find_verb(const struct cli *c, int argc, char **argv, int *ret_words)
 {
-    for (const struct cli_verb *v = cli_verbs; v->name; v++)
+    for (const struct cli_verb *v = c->program->verbs; v->name; v++)
         if (verb_matches(v, argc, argv, ret_words))
             return v;
     return NULL;
@@ -217,7 +204,7 @@ static enum cli_exit unknown_verb(struct cli *c, int argc, char **argv)
     size_t best = NEAR;
     char words[128];
 
-    for (const struct cli_verb *v = cli_verbs; v->name; v++) {
+    for (const struct cli_verb *v = c->program->verbs; v->name; v++) {
         size_t distance;
 
         join_words(argc, argv, v->name, words, sizeof(words));
@@ -277,7 +264,7 @@ static bool take_option(struct cli *c, size_t option, const char *value, struct 
 static enum parsed parse_options(struct cli *c, const struct cli_verb *v, int argc, char **argv,
                                  struct cli_arguments *ret)
 {
-    struct option options[N_COMMON + CLI_OPTIONS_MAX + 1] = {0};
+    struct option options[1 + N_COMMON + CLI_OPTIONS_MAX + 1] = {0};
     size_t n = count_options(v);
     int code;
 
@@ -285,12 +272,13 @@ static enum parsed parse_options(struct cli *c, const struct cli_verb *v, int ar
         options[i] = (struct option){.name = v->options[i].name,
                                      .has_arg = v->options[i].argument ? required_argument : no_argument,
                                      .val = (int)i};
-    memcpy(options + n, common_options, sizeof(common_options));
+    options[n] = (struct option){.name = c->program->place.name, .has_arg = required_argument, .val = OPTION_PLACE};
+    memcpy(options + n + 1, common_options, sizeof(common_options));
     optind = 0; /* glibc: begin anew, permutation included */
     opterr = 0;
     while ((code = getopt_long(argc, argv, v ? ":" : "+:", options, NULL)) != -1) {
-        if (code == OPTION_CONFIG)
-            c->config_path = optarg;
+        if (code == OPTION_PLACE)
+            c->place = optarg;
         else if (code == OPTION_JSON)
             c->json = true;
         else if (code == OPTION_HELP)
@@ -309,7 +297,7 @@ static enum parsed parse_options(struct cli *c, const struct cli_verb *v, int ar
 
 static enum cli_exit show_version(struct cli *c)
 {
-    (void)fprintf(c->out, "kuraban %s\n", KURABAN_VERSION);
+    (void)fprintf(c->out, "%s %s\n", c->program->name, KURABAN_VERSION);
     return CLI_OK;
 }
 
@@ -329,9 +317,10 @@ static enum cli_exit run_verb(struct cli *c, const struct cli_verb *v, int argc,
         break;
     }
     if (a.n_words < v->words_min)
-        return cli_usage(c, _("“kuraban %s” needs %s"), v->name, v->words);
+        return cli_usage(c, _("“%s %s” needs %s"), c->program->name, v->name, v->words);
     if (a.n_words > v->words_max)
-        return cli_usage(c, _("“kuraban %s” does not take “%s”"), v->name, cli_safe(c, a.words[v->words_max]));
+        return cli_usage(c, _("“%s %s” does not take “%s”"), c->program->name, v->name,
+                         cli_safe(c, a.words[v->words_max]));
     return v->run(c, &a);
 }
 
@@ -355,7 +344,7 @@ enum cli_exit cli_run(struct cli *c, int argc, char **argv)
     if (a.n_words == 0)
         return cli_usage(c, _("which verb?"));
     if (text_equal(a.words[0], "help")) {
-        v = a.n_words > 1 ? find_verb(a.n_words - 1, a.words + 1, &words) : NULL;
+        v = a.n_words > 1 ? find_verb(c, a.n_words - 1, a.words + 1, &words) : NULL;
         if (a.n_words > 1 && !v)
             return unknown_verb(c, a.n_words - 1, a.words + 1);
         if (v)
@@ -364,7 +353,7 @@ enum cli_exit cli_run(struct cli *c, int argc, char **argv)
             show_help(c);
         return CLI_OK;
     }
-    v = find_verb(a.n_words, a.words, &words);
+    v = find_verb(c, a.n_words, a.words, &words);
     if (!v)
         return unknown_verb(c, a.n_words, a.words);
     return run_verb(c, v, a.n_words - (words - 1), a.words + (words - 1));

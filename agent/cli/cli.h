@@ -10,7 +10,7 @@
 struct json_t;
 struct config;
 
-/* The exit codes of kuraban(1). */
+/* The exit codes of kuraban(1) and kuraban-hub(8). */
 enum cli_exit {
     CLI_OK = 0,
     CLI_NO = 1, /* the answer is no: errors in the policy, a broken journal, something that does not enforce */
@@ -26,16 +26,18 @@ enum {
     CLI_GIVEN_MAX = 128, /* options in one call */
 };
 
-/* One run of the program. Everything goes through it, so that tests can give streams and read what came. */
+/* One run of a program. Everything goes through it, so that tests can give streams and read what came. */
 struct cli {
+    const struct cli_program *program;
     FILE *out, *err;
     bool json;
-    const char *config_path; /* NULL: the default file */
-    struct config *config;   /* cli_config() */
-    const char *sysfs;       /* "/sys" */
-    const char *proc;        /* "/proc" */
-    const char *root;        /* where /etc is; NULL: "" */
-    char **scratch;          /* cli_safe() */
+    const char *place;     /* of the program's option that says where; NULL: where it is by default */
+    struct config *config; /* cli_config() */
+    void (*forget_config)(struct cli *c);
+    const char *sysfs; /* "/sys" */
+    const char *proc;  /* "/proc" */
+    const char *root;  /* where /etc is; NULL: "" */
+    char **scratch;    /* cli_safe() */
     size_t n_scratch;
 };
 
@@ -69,8 +71,16 @@ struct cli_verb {
     enum cli_exit (*run)(struct cli *c, const struct cli_arguments *a);
 };
 
-/* Ends with {NULL}. */
+/* What programs with verbs differ in. */
+struct cli_program {
+    const char *name;             /* "kuraban" */
+    const struct cli_verb *verbs; /* ends with {NULL} */
+    struct cli_option place;      /* the common option that says where what it works on is */
+    const char *exit_words;       /* msgid: its exit codes, and where more is */
+};
+
 extern const struct cli_verb cli_verbs[];
+extern const struct cli_program cli_kuraban;
 
 /* The whole program behind main(). */
 enum cli_exit cli_run(struct cli *c, int argc, char **argv);
@@ -79,7 +89,7 @@ void cli_done(struct cli *c);
 /* The configuration, read once. On failure it has said why. */
 enum cli_exit cli_config(struct cli *c);
 
-/* "kuraban: …" on the error stream. */
+/* "PROGRAM: …" on the error stream. */
 void cli_error(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same for a wrong call, with a hint where help is; returns CLI_USAGE. */
 enum cli_exit cli_usage(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

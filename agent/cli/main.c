@@ -13,7 +13,7 @@ static char answer[BUFSIZ];
 
 int main(int argc, char **argv)
 {
-    struct cli c = {.out = stdout, .err = stderr, .sysfs = "/sys", .proc = "/proc"};
+    struct cli c = {.program = &cli_kuraban, .out = stdout, .err = stderr, .sysfs = "/sys", .proc = "/proc"};
     enum cli_exit code;
 
     (void)setvbuf(stdout, answer, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, sizeof(answer));

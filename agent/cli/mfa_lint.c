@@ -49,7 +49,7 @@ static json_t *ask_policy(struct cli *c)
     uint32_t code = CTL_CODE_FAILED;
     json_t *answer = NULL;
 
-    if (!c->config_path && access(CONFIG_DEFAULT_PATH, R_OK) < 0)
+    if (!c->place && access(CONFIG_DEFAULT_PATH, R_OK) < 0)
         return NULL;
     if (cli_config(c) != CLI_OK || ctl_client_open(c->config->run_directory, &client) < 0)
         return NULL;

@@ -70,3 +70,11 @@ const struct cli_verb cli_verbs[] = {
     {"purge", "", 0, 0, N_("put the kernel's settings back and end kuraband (root)"), cli_purge_options, cli_purge},
     {0},
 };
+
+const struct cli_program cli_kuraban = {
+    .name = "kuraban",
+    .verbs = cli_verbs,
+    .place = {"config", "FILE", N_("read this configuration")},
+    .exit_words = N_("Exit status: 0 yes, 1 the answer is no, 2 wrong call, 3 kuraband not reachable, "
+                     "4 not permitted, 5 failed. More: kuraban(1)."),
+};

@@ -40,50 +40,9 @@ static const char *const queries[QUERY_COUNT_] = {
     [QUERY_KEY_SAVE] = "UPDATE store SET key = ?1 WHERE one = 1",
 };
 
-/* The statement, fresh. NULL and *ret on failure. */
 static sqlite3_stmt *prepare(struct store *s, enum query q, int *ret)
 {
-    sqlite3_stmt **statement = &s->statements[q];
-    int code = SQLITE_OK;
-
-    if (!*statement)
-        code = sqlite3_prepare_v3(s->db, queries[q], -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
-    *ret = store_error(code);
-    if (code != SQLITE_OK)
-        return NULL;
-    (void)sqlite3_reset(*statement);
-    (void)sqlite3_clear_bindings(*statement);
-    return *statement;
-}
-
-/* The adders below collect failure in *r. */
-static void bind_number(sqlite3_stmt *q, int at, int64_t value, int *r)
-{
-    if (*r >= 0)
-        *r = store_error(sqlite3_bind_int64(q, at, value));
-}
-
-static void bind_text(sqlite3_stmt *q, int at, const char *value, int *r)
-{
-    if (*r >= 0)
-        *r = store_error(sqlite3_bind_text(q, at, value, -1, SQLITE_TRANSIENT));
-}
-
-static void bind_bytes(sqlite3_stmt *q, int at, const void *bytes, size_t size, int *r)
-{
-    if (*r >= 0)
-        *r = store_error(sqlite3_bind_blob(q, at, bytes, (int)size, SQLITE_TRANSIENT));
-}
-
-/* 1 a row, 0 no more. Without a row the statement gives up its hold. */
-static int step(sqlite3_stmt *q)
-{
-    int code = sqlite3_step(q);
-
-    if (code == SQLITE_ROW)
-        return 1;
-    (void)sqlite3_reset(q);
-    return store_error(code);
+    return sql_prepare(s->db, &s->statements[q], queries[q], ret);
 }
 
 /* The first row with this number: 1, 0 there is none. *ret is to be reset by the caller, NULL or not. */
@@ -95,52 +54,11 @@ static int find_row(struct store *s, enum query what, int64_t number, sqlite3_st
     *ret = q;
     if (!q)
         return r;
-    bind_number(q, 1, number, &r);
-    return r < 0 ? r : step(q);
-}
-
-/* To the end, and it changed exactly this many rows. */
-static int change(struct store *s, sqlite3_stmt *q, int r, int rows)
-{
-    if (r >= 0)
-        r = step(q);
-    if (r < 0)
-        return r;
-    return rows < 0 || sqlite3_changes(s->db) == rows ? 0 : -EUCLEAN;
+    sql_bind_number(q, 1, number, &r);
+    return r < 0 ? r : sql_step(q);
 }
 
 /* --- credentials --- */
-
-static int get_bytes(sqlite3_stmt *q, int at, void *ret, size_t minimum, size_t maximum, size_t *ret_size)
-{
-    const void *bytes = sqlite3_column_blob(q, at);
-    int size = sqlite3_column_bytes(q, at);
-
-    if (size < 0 || (size_t)size < minimum || (size_t)size > maximum || (size > 0 && !bytes))
-        return -EUCLEAN;
-    if (size > 0)
-        memcpy(ret, bytes, (size_t)size);
-    if (ret_size)
-        *ret_size = (size_t)size;
-    return 0;
-}
-
-static int get_text(sqlite3_stmt *q, int at, char *ret, size_t size)
-{
-    const unsigned char *text = sqlite3_column_text(q, at);
-    size_t length = text ? strlen((const char *)text) : 0;
-
-    if (!text || length >= size || length != (size_t)sqlite3_column_bytes(q, at))
-        return -EUCLEAN;
-    memcpy(ret, text, length + 1);
-    return 0;
-}
-
-static int get_number(sqlite3_stmt *q, int at, int64_t minimum, int64_t maximum, int64_t *ret)
-{
-    *ret = sqlite3_column_int64(q, at);
-    return *ret < minimum || *ret > maximum ? -EUCLEAN : 0;
-}
 
 static int read_record(sqlite3_stmt *q, struct record *ret)
 {
@@ -175,15 +93,15 @@ static int read_record(sqlite3_stmt *q, struct record *ret)
 
     for (int i = 0; i < (int)ELEMENTS(ranges) && r >= 0; i++)
         if (ranges[i].minimum != ranges[i].maximum)
-            r = get_number(q, i, ranges[i].minimum, ranges[i].maximum, &n[i]);
+            r = sql_get_number(q, i, ranges[i].minimum, ranges[i].maximum, &n[i]);
     if (r >= 0)
-        r = get_text(q, 2, c.name, sizeof(c.name));
+        r = sql_get_text(q, 2, c.name, sizeof(c.name));
     if (r >= 0)
-        r = get_bytes(q, 6, c.secret.nonce, sizeof(c.secret.nonce), sizeof(c.secret.nonce), NULL);
+        r = sql_get_bytes(q, 6, c.secret.nonce, sizeof(c.secret.nonce), sizeof(c.secret.nonce), NULL);
     if (r >= 0)
-        r = get_bytes(q, 7, c.secret.bytes, 1, sizeof(c.secret.bytes), &c.secret.size);
+        r = sql_get_bytes(q, 7, c.secret.bytes, 1, sizeof(c.secret.bytes), &c.secret.size);
     if (r >= 0)
-        r = get_text(q, 12, c.failed_boot, sizeof(c.failed_boot));
+        r = sql_get_text(q, 12, c.failed_boot, sizeof(c.failed_boot));
     if (r < 0)
         return r;
     c.record = (uint64_t)n[0];
@@ -225,7 +143,7 @@ int store_each(struct store *s, int (*each)(void *context, const struct record *
 
     if (!q)
         return r;
-    while ((r = step(q)) > 0) {
+    while ((r = sql_step(q)) > 0) {
         r = read_record(q, &record);
         if (r >= 0)
             r = each(context, &record);
@@ -243,17 +161,17 @@ int store_save_state(struct store *s, const struct record *c)
 
     if (!q)
         return r;
-    bind_number(q, 1, (int64_t)c->record, &r);
-    bind_number(q, 2, (int64_t)c->step, &r);
-    bind_number(q, 3, c->failures, &r);
-    bind_number(q, 4, c->failed_wall_us, &r);
-    bind_number(q, 5, (int64_t)c->failed_boottime_us, &r);
-    bind_text(q, 6, c->failed_boot, &r);
-    bind_number(q, 7, c->seen_us, &r);
-    bind_number(q, 8, (int64_t)c->skew_step, &r);
-    bind_number(q, 9, (int64_t)c->skew_from, &r);
-    bind_number(q, 10, c->used_us, &r);
-    return change(s, q, r, 1);
+    sql_bind_number(q, 1, (int64_t)c->record, &r);
+    sql_bind_number(q, 2, (int64_t)c->step, &r);
+    sql_bind_number(q, 3, c->failures, &r);
+    sql_bind_number(q, 4, c->failed_wall_us, &r);
+    sql_bind_number(q, 5, (int64_t)c->failed_boottime_us, &r);
+    sql_bind_text(q, 6, c->failed_boot, &r);
+    sql_bind_number(q, 7, c->seen_us, &r);
+    sql_bind_number(q, 8, (int64_t)c->skew_step, &r);
+    sql_bind_number(q, 9, (int64_t)c->skew_from, &r);
+    sql_bind_number(q, 10, c->used_us, &r);
+    return sql_change(s->db, q, r, 1);
 }
 
 int store_save_secret(struct store *s, const struct record *c)
@@ -263,10 +181,10 @@ int store_save_secret(struct store *s, const struct record *c)
 
     if (!q)
         return r;
-    bind_number(q, 1, (int64_t)c->record, &r);
-    bind_bytes(q, 2, c->secret.nonce, sizeof(c->secret.nonce), &r);
-    bind_bytes(q, 3, c->secret.bytes, c->secret.size, &r);
-    return change(s, q, r, 1);
+    sql_bind_number(q, 1, (int64_t)c->record, &r);
+    sql_bind_bytes(q, 2, c->secret.nonce, sizeof(c->secret.nonce), &r);
+    sql_bind_bytes(q, 3, c->secret.bytes, c->secret.size, &r);
+    return sql_change(s->db, q, r, 1);
 }
 
 int store_insert(struct store *s, struct record *c)
@@ -276,16 +194,16 @@ int store_insert(struct store *s, struct record *c)
 
     if (!q)
         return r;
-    bind_number(q, 1, c->uid, &r);
-    bind_text(q, 2, c->name, &r);
-    bind_number(q, 3, c->settings.algorithm, &r);
-    bind_number(q, 4, c->settings.digits, &r);
-    bind_number(q, 5, c->settings.period, &r);
-    bind_number(q, 6, (int64_t)c->step, &r);
-    bind_number(q, 7, c->seen_us, &r);
-    bind_number(q, 8, c->created_us, &r);
-    bind_number(q, 9, c->imported, &r);
-    r = change(s, q, r, 1);
+    sql_bind_number(q, 1, c->uid, &r);
+    sql_bind_text(q, 2, c->name, &r);
+    sql_bind_number(q, 3, c->settings.algorithm, &r);
+    sql_bind_number(q, 4, c->settings.digits, &r);
+    sql_bind_number(q, 5, c->settings.period, &r);
+    sql_bind_number(q, 6, (int64_t)c->step, &r);
+    sql_bind_number(q, 7, c->seen_us, &r);
+    sql_bind_number(q, 8, c->created_us, &r);
+    sql_bind_number(q, 9, c->imported, &r);
+    r = sql_change(s->db, q, r, 1);
     if (r >= 0)
         c->record = (uint64_t)sqlite3_last_insert_rowid(s->db);
     return r;
@@ -298,8 +216,8 @@ static int change_by_number(struct store *s, enum query what, int64_t number, in
 
     if (!q)
         return r;
-    bind_number(q, 1, number, &r);
-    return change(s, q, r, rows);
+    sql_bind_number(q, 1, number, &r);
+    return sql_change(s->db, q, r, rows);
 }
 
 int store_remove(struct store *s, uint64_t record)
@@ -316,11 +234,11 @@ static int add_hash(struct store *s, uint64_t record, int number, const struct r
 
     if (!q)
         return r;
-    bind_number(q, 1, (int64_t)record, &r);
-    bind_number(q, 2, number, &r);
-    bind_bytes(q, 3, h->salt, sizeof(h->salt), &r);
-    bind_bytes(q, 4, h->hashes[number], sizeof(h->hashes[number]), &r);
-    return change(s, q, r, 1);
+    sql_bind_number(q, 1, (int64_t)record, &r);
+    sql_bind_number(q, 2, number, &r);
+    sql_bind_bytes(q, 3, h->salt, sizeof(h->salt), &r);
+    sql_bind_bytes(q, 4, h->hashes[number], sizeof(h->hashes[number]), &r);
+    return sql_change(s->db, q, r, 1);
 }
 
 int store_recovery_replace(struct store *s, uint64_t record, const struct recovery_hashes *h)
@@ -341,15 +259,15 @@ int store_recovery_load(struct store *s, uint64_t record, struct recovery_hashes
     if (!q)
         return r;
     memset(h.used, true, sizeof(h.used));
-    bind_number(q, 1, (int64_t)record, &r);
-    while (r >= 0 && (r = step(q)) > 0) {
+    sql_bind_number(q, 1, (int64_t)record, &r);
+    while (r >= 0 && (r = sql_step(q)) > 0) {
         int64_t number = 0;
 
-        r = get_number(q, 0, 0, MFA_RECOVERY_COUNT - 1, &number);
+        r = sql_get_number(q, 0, 0, MFA_RECOVERY_COUNT - 1, &number);
         if (r >= 0)
-            r = get_bytes(q, 1, h.salt, sizeof(h.salt), sizeof(h.salt), NULL);
+            r = sql_get_bytes(q, 1, h.salt, sizeof(h.salt), sizeof(h.salt), NULL);
         if (r >= 0)
-            r = get_bytes(q, 2, h.hashes[number], RECOVERY_HASH_SIZE, RECOVERY_HASH_SIZE, NULL);
+            r = sql_get_bytes(q, 2, h.hashes[number], RECOVERY_HASH_SIZE, RECOVERY_HASH_SIZE, NULL);
         if (r >= 0)
             h.used[number] = false;
     }
@@ -366,9 +284,9 @@ int store_recovery_use(struct store *s, uint64_t record, unsigned number)
 
     if (!q)
         return r;
-    bind_number(q, 1, (int64_t)record, &r);
-    bind_number(q, 2, number, &r);
-    return change(s, q, r, 1);
+    sql_bind_number(q, 1, (int64_t)record, &r);
+    sql_bind_number(q, 2, number, &r);
+    return sql_change(s->db, q, r, 1);
 }
 
 /* --- grace --- */
@@ -393,10 +311,10 @@ int store_grace_save(struct store *s, uid_t uid, int64_t since_us, int64_t seen_
 
     if (!q)
         return r;
-    bind_number(q, 1, uid, &r);
-    bind_number(q, 2, since_us, &r);
-    bind_number(q, 3, seen_us, &r);
-    return change(s, q, r, 1);
+    sql_bind_number(q, 1, uid, &r);
+    sql_bind_number(q, 2, since_us, &r);
+    sql_bind_number(q, 3, seen_us, &r);
+    return sql_change(s->db, q, r, 1);
 }
 
 int store_grace_forget(struct store *s, uid_t uid)
@@ -416,7 +334,7 @@ int store_key_load(struct store *s, struct key_id *ret)
     if (r > 0 && sqlite3_column_type(q, 0) == SQLITE_NULL)
         r = 0;
     else if (r > 0)
-        r = get_bytes(q, 0, ret->bytes, sizeof(ret->bytes), sizeof(ret->bytes), NULL) < 0 ? -EUCLEAN : 1;
+        r = sql_get_bytes(q, 0, ret->bytes, sizeof(ret->bytes), sizeof(ret->bytes), NULL) < 0 ? -EUCLEAN : 1;
     (void)sqlite3_reset(q);
     return r;
 }
@@ -428,8 +346,8 @@ int store_key_save(struct store *s, const struct key_id *id)
 
     if (!q)
         return r;
-    bind_bytes(q, 1, id->bytes, sizeof(id->bytes), &r);
-    return change(s, q, r, 1);
+    sql_bind_bytes(q, 1, id->bytes, sizeof(id->bytes), &r);
+    return sql_change(s->db, q, r, 1);
 }
 
 /* --- the turn --- */
@@ -442,11 +360,11 @@ int store_turn_load(struct store *s, struct mfa_turn *ret)
     int r = find_row(s, QUERY_TURN_LOAD, 1, &q);
 
     if (r > 0)
-        r = get_bytes(q, 0, turn.store, sizeof(turn.store), sizeof(turn.store), NULL);
+        r = sql_get_bytes(q, 0, turn.store, sizeof(turn.store), sizeof(turn.store), NULL);
     else if (r == 0)
         r = -EUCLEAN;
     if (r >= 0)
-        r = get_number(q, 1, 0, INT64_MAX, &number);
+        r = sql_get_number(q, 1, 0, INT64_MAX, &number);
     (void)sqlite3_reset(q);
     turn.number = (uint64_t)number;
     if (r >= 0)
@@ -459,7 +377,7 @@ int store_turn_next(struct store *s)
     int r = 0;
     sqlite3_stmt *q = prepare(s, QUERY_TURN_NEXT, &r);
 
-    return q ? change(s, q, r, 1) : r;
+    return q ? sql_change(s->db, q, r, 1) : r;
 }
 
 int store_turn_take_up(struct store *s, uint64_t number, int64_t wall_us)
@@ -471,6 +389,6 @@ int store_turn_take_up(struct store *s, uint64_t number, int64_t wall_us)
         return r;
     q = prepare(s, QUERY_TURN_VOID_RECOVERY, &r);
     if (q)
-        r = change(s, q, r, -1);
+        r = sql_change(s->db, q, r, -1);
     return r < 0 ? r : change_by_number(s, QUERY_TURN_SET, (int64_t)number, 1);
 }

@@ -17,7 +17,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "mfa/store_internal.h"
-#include "mfa/vfs.h"
+#include "sql/vfs.h"
 
 #define DB "mfa.db"
 #define JOURNAL "mfa.db-journal"
@@ -47,35 +47,9 @@ static const char schema[] =
     "CREATE TABLE grace(uid INTEGER PRIMARY KEY, since INTEGER NOT NULL, seen INTEGER NOT NULL) STRICT;"
     "CREATE TABLE room(bytes BLOB) STRICT;";
 
-int store_error(int code)
-{
-    switch (code & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_ROW:
-    case SQLITE_DONE:
-        return 0;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-    case SQLITE_CONSTRAINT:
-    case SQLITE_MISMATCH:
-        return -EUCLEAN;
-    case SQLITE_FULL:
-        return -ENOSPC;
-    case SQLITE_READONLY:
-        return -EROFS;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return -EBUSY;
-    case SQLITE_NOMEM:
-        return -ENOMEM;
-    default:
-        return -EIO;
-    }
-}
-
 int store_run(struct store *s, const char *sql)
 {
-    return store_error(sqlite3_exec(s->db, sql, NULL, NULL, NULL));
+    return sql_run(s->db, sql);
 }
 
 int store_begin(struct store *s)
@@ -107,21 +81,6 @@ void store_rollback(struct store *s)
 {
     if (!sqlite3_get_autocommit(s->db))
         (void)store_run(s, "ROLLBACK");
-}
-
-/* What the statement gives first, as a number; with text: whether it is that. */
-static int ask(struct store *s, const char *sql, const char *text, int64_t *ret)
-{
-    sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(s->db, sql, -1, &statement, NULL);
-
-    if (code == SQLITE_OK)
-        code = sqlite3_step(statement);
-    if (code == SQLITE_ROW)
-        *ret = text ? text_equal((const char *)sqlite3_column_text(statement, 0), text)
-                    : sqlite3_column_int64(statement, 0);
-    (void)sqlite3_finalize(statement);
-    return code == SQLITE_ROW ? 0 : code == SQLITE_DONE ? -EUCLEAN : store_error(code);
 }
 
 /* --- the files --- */
@@ -180,12 +139,8 @@ static int connect(struct store *s, bool unsynced)
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/" DB, s->directory);
     code = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
     if (code != SQLITE_OK)
-        return store_error(code);
-    (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-    (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
-    (void)sqlite3_limit(s->db, SQLITE_LIMIT_ATTACHED, 0);
+        return sql_error(code);
+    sql_harden(s->db);
     if (sqlite3_db_readonly(s->db, "main") != 0)
         return -EROFS;
     (void)snprintf(sql, sizeof(sql), "PRAGMA synchronous=%s", unsynced ? "OFF" : "FULL");
@@ -194,7 +149,7 @@ static int connect(struct store *s, bool unsynced)
             s, "PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON; PRAGMA mmap_size=0; PRAGMA trusted_schema=OFF;") < 0 ||
         store_run(s, sql) < 0)
         return -EIO;
-    code = ask(s, "PRAGMA journal_mode=PERSIST", "persist", &kept);
+    code = sql_ask(s->db, "PRAGMA journal_mode=PERSIST", "persist", &kept);
     return code < 0 ? code : kept ? 0 : -EIO;
 }
 
@@ -232,23 +187,23 @@ static int upgrade(struct store *s)
 static int check_whole(struct store *s)
 {
     int64_t id = 0, format = 0, whole = 0;
-    int r = ask(s, "PRAGMA application_id", NULL, &id);
+    int r = sql_ask(s->db, "PRAGMA application_id", NULL, &id);
 
     if (r >= 0)
-        r = ask(s, "PRAGMA user_version", NULL, &format);
+        r = sql_ask(s->db, "PRAGMA user_version", NULL, &format);
     if (r < 0)
         return r;
     if (id != APPLICATION_ID || format < 1)
         return -EUCLEAN;
     if (format > FORMAT)
         return -EOPNOTSUPP;
-    r = ask(s, "PRAGMA integrity_check(1)", "ok", &whole);
+    r = sql_ask(s->db, "PRAGMA integrity_check(1)", "ok", &whole);
     if (r >= 0 && !whole)
         r = -EUCLEAN;
     if (r >= 0 && format < FORMAT)
         r = upgrade(s);
     if (r >= 0)
-        r = ask(s, "SELECT count(*)=1 FROM store WHERE one=1", NULL, &whole);
+        r = sql_ask(s->db, "SELECT count(*)=1 FROM store WHERE one=1", NULL, &whole);
     return r < 0 ? r : whole ? 0 : -EUCLEAN;
 }
 
@@ -257,7 +212,7 @@ int store_reserve(struct store *s)
     int64_t pages = 0;
     struct stat st;
     char sql[64];
-    int r = ask(s, "PRAGMA freelist_count", NULL, &pages);
+    int r = sql_ask(s->db, "PRAGMA freelist_count", NULL, &pages);
 
     if (r < 0)
         return r;
@@ -315,7 +270,7 @@ static int find_files(int directory, bool *ret_there, const char **ret_complaint
 static int make_tables_once(struct store *s)
 {
     int64_t pages = 0;
-    int r = ask(s, "PRAGMA page_count", NULL, &pages);
+    int r = sql_ask(s->db, "PRAGMA page_count", NULL, &pages);
 
     return r < 0 || pages > 0 ? r : make_tables(s);
 }

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "mfa/store.h"
+#include "sql/sql.h"
 
 /* Between store.c and rows.c. */
 
@@ -40,7 +41,5 @@ struct store {
     sqlite3_stmt *statements[QUERY_COUNT_];
 };
 
-/* -errno of a SQLite code, 0 for those that are none. */
-int store_error(int code);
 int store_run(struct store *s, const char *sql);
 int store_turn_next(struct store *s); /* in every transaction */

@@ -283,7 +283,7 @@ static void test_status_of_signed(void **state)
 static void compare_doctor(const char *situation, const char *language)
 {
     char path[512], name[64], *seen = NULL;
-    struct cli c = {0};
+    struct cli c = {.program = &cli_kuraban};
     size_t size = 0;
     json_t *checks;
 
@@ -357,7 +357,7 @@ static char *ended(void)
                                   {.path = as_path},
                                   {.path = last, .reason = size, .rule = rule},
                                   {.path = last, .reason = moved, .rule = none}};
-    struct cli c = {0};
+    struct cli c = {.program = &cli_kuraban};
     char *seen = NULL;
     size_t length = 0;
 

@@ -33,7 +33,8 @@ static const char *cli_run_root;
 static inline struct cli_run cli_run_words(const char *config, const char *sysfs, const char *const *words)
 {
     char *argv[RUN_WORDS_MAX + 2] = {strdup("kuraban")};
-    struct cli c = {.config_path = config, .sysfs = sysfs, .proc = cli_run_proc, .root = cli_run_root};
+    struct cli c = {
+        .program = &cli_kuraban, .place = config, .sysfs = sysfs, .proc = cli_run_proc, .root = cli_run_root};
     struct cli_run r = {0};
     size_t out_size = 0, err_size = 0;
     int argc = 1;

@@ -1,8 +1,8 @@
 /*
- * Owns: how SQLite finds the store's files.
+ * Owns: how SQLite finds a store's files.
  * Must not: change how it reads or writes them.
  */
-#include "mfa/vfs.h"
+#include "sql/vfs.h"
 
 #include <sqlite3.h>
 #include <string.h>
