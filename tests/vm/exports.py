@@ -8,6 +8,7 @@
 import os
 import subprocess
 
+import media
 from guard import read_bytes, stick, usb
 from vm import HERE, wait_for
 
@@ -35,6 +36,19 @@ def enrol(vm, *users):
 def code(vm, user):
     """One that was not given before."""
     return vm.check_run([FACTOR, "code", user, MEMORY], timeout=60).strip()
+
+
+def plug_made(t, guard, kind, *rules):
+    """A stick with a filesystem that root makes in the guest while nothing guards, because not every host has the program. It is in OUT, under these
+    rules."""
+    vm = t.vm
+    make = {"exfat": "mkfs.exfat", "ext4": "mkfs.ext4 -q -F"}[kind]
+    wait_for(lambda: guard.devices(serial="OUT") == [], "the last stick's leaving")
+    guard.enforce(*rules, mode="monitor")
+    guard.plug(media.blank(os.path.join(t.scratch, f"{kind}.img"), 64 << 20), "OUT")
+    vm.wait_run("[ $(cat /sys/class/block/sda/ro) = 0 ]")
+    vm.check_run(f"{make} /dev/sda >/dev/null && sync && udevadm trigger -c change /dev/sda && udevadm settle")
+    guard.enforce(*rules)
 
 
 def is_read_only(vm, medium):

@@ -33,13 +33,18 @@ def make_vfat(path, files=None, label="STICK", size=32 << 20, partition=False):
         run("sfdisk", "--quiet", path, input=b"label: dos\nstart=2048, type=c\n")
     sectors = str((size - offset) // 1024)
     run("mkfs.vfat", "-n", label, "--offset", str(offset // 512), path, sectors)
+    copy_to_vfat(path, files or {}, offset)
+    return path
+
+
+def copy_to_vfat(path, files, offset=0):
+    """{name: content} into a vfat image."""
     env = {**os.environ, "MTOOLS_SKIP_CHECK": "1"}
     with tempfile.TemporaryDirectory() as directory:
-        lay_out(directory, files or {})
+        lay_out(directory, files)
         entries = [os.path.join(directory, name) for name in sorted(os.listdir(directory))]
         if entries:
             run("mcopy", "-s", "-i", f"{path}@@{offset}", *entries, "::", env=env)
-    return path
 
 
 def make_ext4(path, sources=(), files=None, label="", size=None):

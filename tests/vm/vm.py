@@ -16,6 +16,7 @@ import atexit
 import ctypes
 import itertools
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -30,6 +31,9 @@ BOOT_SECONDS = 300  # 20 s on an idle machine; others may be compiling
 # x86-64-v2 and a random number generator. Under emulation the wider vectors of "max" cost half of the boot again.
 CPU = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand"
 PR_SET_PDEATHSIG = 1
+# In the kernel's own lines on the console, which begin with a time. A processor that is slow to come back is a busy host's doing.
+TROUBLE = re.compile(r"\[ *\d+\.\d{6}\][^\n]*(Kernel panic|\bOops\b|(?<!watchdog: )\bBUG\b|general protection fault|[Uu]nable to handle|double fault)")
+TROUBLE_LINES = 40
 
 
 def image_directory(kernel="6.1"):
@@ -71,6 +75,7 @@ class VM:
         self.agent = None
         self.plugged = {}
         self.names = itertools.count(1)
+        self.console_seen = 0  # characters of its log that trouble() has looked at
         self.directory = tempfile.mkdtemp(prefix="kuraban-vm-")
         atexit.register(self.close)
 
@@ -194,7 +199,7 @@ class VM:
         self.wait_ready(seconds)
 
     def power_off(self, seconds=60):
-        """Shut the guest down in order; True when it ended by itself."""
+        """Shut the guest down in order; True when it ended by itself. What the kernel says then is for trouble() to tell."""
         self.agent.post("run", argv=["systemctl", "poweroff"], user=None, timeout=60)
         try:
             return self.process.wait(seconds) == 0
@@ -219,12 +224,20 @@ class VM:
         return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
     def log(self, name="console.log", last=100):
-        """The end of a log of this machine; for a report of what went wrong."""
+        """The end of a log of this machine, None: all of it; for a report of what went wrong."""
         try:
             with open(self.path(name), errors="replace") as file:
-                return "".join(file.readlines()[-last:])
+                return "".join(file.readlines()[-(last or 0) :])
         except FileNotFoundError:
             return ""
+
+    def trouble(self):
+        """What the kernel said on the console of a panic or an oops, and the lines after it; "" when there was none since the last call."""
+        log = self.log(last=None)
+        log = log[: log.rfind("\n") + 1]
+        found = TROUBLE.search(log, self.console_seen)
+        self.console_seen = len(log)
+        return "\n".join(log[found.start() :].splitlines()[:TROUBLE_LINES]) if found else ""
 
     # Commands
 

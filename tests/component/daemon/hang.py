@@ -3,14 +3,18 @@
 
     hang.py DIRECTORY SIZE [READABLE]     the first READABLE bytes are answered, one page after the other; SIGTERM ends it
 
+It says "mounted", and "hanging" at each request that it does not answer. Who is not root mounts it by fusermount3, which has to permit allow_other (user_allow_other in fuse.conf).
+
 Who reads further waits in the kernel, and cannot be killed while this program runs.
 """
 
 import ctypes
 import os
 import signal
+import socket
 import stat
 import struct
+import subprocess
 import sys
 
 LOOKUP, GETATTR, OPEN, READ, RELEASE, FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR = 1, 3, 14, 15, 18, 25, 26, 27, 28, 29
@@ -43,21 +47,46 @@ def answer(opcode, node, body, size, readable):
     return ENOSYS
 
 
+class Skip(Exception):
+    """It cannot be mounted here."""
+
+
+def mount(libc, directory):
+    """As root; the descriptor that requests come from."""
+    try:
+        device = os.open("/dev/fuse", os.O_RDWR)
+    except OSError as e:
+        raise Skip(f"/dev/fuse: {e.strerror}") from None
+    options = f"fd={device},rootmode=40755,user_id=0,group_id=0,allow_other"
+    if libc.mount(b"hang", directory.encode(), b"fuse.hang", 6, options.encode()) < 0:  # nosuid, nodev
+        raise Skip(f"FUSE cannot be mounted: {os.strerror(ctypes.get_errno())}")
+    return device
+
+
+def mount_by_fusermount(directory):
+    ours, theirs = socket.socketpair()
+    options = "fsname=hang,subtype=hang,allow_other"
+    env = {**os.environ, "_FUSE_COMMFD": str(theirs.fileno())}
+    done = subprocess.run(["fusermount3", "-o", options, "--", directory], pass_fds=[theirs.fileno()], env=env)
+    if done.returncode != 0:
+        raise Skip("fusermount3 does not mount it")
+    return socket.recv_fds(ours, 1, 1)[1][0]
+
+
 def main():
     directory, size, readable = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 0
     libc = ctypes.CDLL(None, use_errno=True)
     try:
-        device = os.open("/dev/fuse", os.O_RDWR)
-    except OSError as e:
-        print(f"SKIP: /dev/fuse: {e.strerror}", flush=True)
-        return 77
-    options = f"fd={device},rootmode=40755,user_id=0,group_id=0,allow_other"
-    if libc.mount(b"hang", directory.encode(), b"fuse.hang", 6, options.encode()) < 0:  # nosuid, nodev
-        print(f"SKIP: FUSE cannot be mounted: {os.strerror(ctypes.get_errno())}", flush=True)
+        device = mount(libc, directory) if os.geteuid() == 0 else mount_by_fusermount(directory)
+    except Skip as e:
+        print(f"SKIP: {e}", flush=True)
         return 77
 
     def end(number, frame):
-        libc.umount2(directory.encode(), 2)  # MNT_DETACH; closing the device ends everything that waits
+        if os.geteuid() == 0:
+            libc.umount2(directory.encode(), 2)  # MNT_DETACH; closing the device ends everything that waits
+        else:
+            subprocess.run(["fusermount3", "-uz", "--", directory])
         os._exit(0)
 
     signal.signal(signal.SIGTERM, end)
@@ -71,7 +100,9 @@ def main():
         if opcode in (FORGET, INTERRUPT, BATCH_FORGET):
             continue
         reply = answer(opcode, node, request[40:], size, readable)
-        if reply is not None:
+        if reply is None:
+            print("hanging", flush=True)
+        else:
             error, body = (-reply, b"") if isinstance(reply, int) else (0, reply)
             os.write(device, struct.pack("<IiQ", 16 + len(body), error, unique) + body)
 

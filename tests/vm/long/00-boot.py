@@ -95,8 +95,23 @@ def check_gadget(t):
     t.check("removed, they are gone", vm.check_run("gadget list") == "")
 
 
+def check_trouble(t):
+    """A panic on the console, also one of a scenario before, is the failure of a scenario. Said here, not had."""
+    vm = t.vm
+    # What a person or a program shows there is not the kernel's.
+    vm.check_run("echo 'Kernel panic - not syncing: by hand' >/dev/ttyS0")
+    t.check("a kernel without trouble has none", vm.trouble() == "")
+    vm.check_run("echo '<0>Kernel panic - not syncing: Attempted to kill init!' >/dev/kmsg; echo '<0>and more' >/dev/kmsg")
+    seen = wait_for(vm.trouble, "the kernel's words on the console")
+    t.check("what the kernel says of a panic is seen", "Attempted to kill init!" in seen, seen)
+    wait_for(lambda: "and more" in vm.log(), "the last of its words")
+    vm.trouble()
+    t.check("and is not told twice", vm.trouble() == "")
+
+
 def run(t):
     check_machine(t)
+    check_trouble(t)
     check_keyboard(t)
     check_stick(t)
     check_gadget(t)

@@ -3,7 +3,7 @@
 import os
 
 import media
-from exports import FREE, HUGE, LIST, TARGET, check_ended, finished_on, is_read_only, names_on, prepare, spawn_export, started, wait_writing
+from exports import FREE, HUGE, LIST, TARGET, check_ended, finished_on, is_read_only, names_on, plug_made, prepare, spawn_export, started, wait_writing
 from guard import Guard
 from vm import wait_for
 
@@ -71,13 +71,8 @@ def check_filesystems(t, guard):
     guard.plug(media.make_vfat(os.path.join(t.scratch, "part.img"), partition=True), "OUT")
     check_exported(t, guard, "vfat", "/dev/sda1")
     vm.reset_devices()
-    for kind, make in {"exfat": "mkfs.exfat", "ext4": "mkfs.ext4 -q -F"}.items():
-        wait_for(lambda: guard.devices(serial="OUT") == [], "the last stick's leaving")
-        guard.enforce(*rules, mode="monitor")
-        guard.plug(media.blank(os.path.join(t.scratch, f"{kind}.img"), 64 << 20), "OUT")
-        vm.wait_run("[ $(cat /sys/class/block/sda/ro) = 0 ]")
-        vm.check_run(f"{make} /dev/sda >/dev/null && sync && udevadm trigger -c change /dev/sda && udevadm settle")
-        guard.enforce(*rules)
+    for kind in ("exfat", "ext4"):
+        plug_made(t, guard, kind, *rules)
         check_exported(t, guard, kind, "/dev/sda")
         vm.reset_devices()
 
