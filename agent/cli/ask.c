@@ -141,6 +141,7 @@ static enum cli_exit judge(struct cli *c, uint32_t code, json_t *answer, json_t 
         return CLI_OK;
     case CTL_CODE_DENIED:
         cli_error(c, _("only the administrator (root) may ask for this"));
+        cli_next(c, N_("Ask your administrator."));
         result = CLI_NOT_PERMITTED;
         break;
     case CTL_CODE_INVALID:

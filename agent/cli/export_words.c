@@ -68,15 +68,6 @@ static const struct end {
      N_("Call the information policy section before you hand the medium on."), CLI_FAILED},
 };
 
-static void tell_why(struct cli *c, const struct why_words *words, const char *rule)
-{
-    if (*rule)
-        cli_error(c, _("%s [rule %s]"), _(words->reason), cli_safe(c, rule));
-    else
-        cli_error(c, "%s", _(words->reason));
-    cli_next(c, words->next);
-}
-
 static enum cli_exit tell(struct cli *c, const char *reason, const char *detail)
 {
     for (size_t i = 0; i < ELEMENTS(ends); i++) {
@@ -87,7 +78,8 @@ static enum cli_exit tell(struct cli *c, const char *reason, const char *detail)
         return ends[i].code;
     }
     if (why_words_know(reason)) {
-        tell_why(c, why_words_of(reason), "");
+        cli_error(c, _("the medium is not permitted any more: %s"), _(why_words_of(reason)->reason));
+        cli_next(c, why_words_of(reason)->next);
         return CLI_NOT_PERMITTED;
     }
     cli_error(c, _("it could not be done: %s"), cli_safe(c, *detail ? detail : reason));
@@ -97,10 +89,12 @@ static enum cli_exit tell(struct cli *c, const char *reason, const char *detail)
 
 enum cli_exit export_tell_not_begun(struct cli *c, const json_t *answer)
 {
+    const struct why_words *why = why_words_of(value_string(answer, "verdict_reason"));
     const char *reason = value_string(answer, "reason");
 
     if (text_equal(reason, "rule")) {
-        tell_why(c, why_words_of(value_string(answer, "verdict_reason")), value_string(answer, "rule"));
+        cli_error(c, _("%s [rule %s]"), _(why->reason), cli_safe(c, value_string(answer, "rule")));
+        cli_next(c, why->next);
         return CLI_NOT_PERMITTED;
     }
     return tell(c, text_equal(reason, "locked") ? "taken" : reason, value_string(answer, "message"));

@@ -70,6 +70,26 @@ enrol nobody
 enrol daemon
 login=nobody exits 0 typing "$(code nobody)" "$(code daemon)" -- --approver daemon "$stage/outside/a.txt"
 plug
+# Nor when it is not known who is logged in: who connected is gone before it asks.
+gone() {
+    /usr/bin/python3 - "$stage/run" "$loop" "$(id -u daemon)" << 'EOF'
+import os, socket, struct, sys, time
+def text(s):
+    return struct.pack("<I", len(s)) + s.encode()
+s = socket.socket(socket.AF_UNIX)
+s.connect(os.path.join(sys.argv[1], "control.sock"))
+asker = os.getpid()
+if os.fork():
+    os._exit(0)
+end = time.monotonic() + 20
+while os.path.exists(f"/proc/{asker}") and time.monotonic() < end:
+    time.sleep(0.05)
+fields = text(sys.argv[2]) + text("district 3") + text("0" * 64) + text("") + struct.pack("<BI", 1, int(sys.argv[3])) + text("")
+s.sendall(struct.pack("<IHH", len(fields), 27, 0) + fields)
+print(s.recv(4096)[12:].decode())
+EOF
+}
+same "asked by who is gone" self "$(gone | jq -r .reason)"
 note "who is logged in does not approve"
 enrol nobody
 enrol daemon
