@@ -145,8 +145,7 @@ static enum cli_exit judge(struct cli *c, uint32_t code, json_t *answer, json_t 
         result = CLI_NOT_PERMITTED;
         break;
     case CTL_CODE_INVALID:
-        cli_error(c, _("kuraband does not accept these values"));
-        result = CLI_USAGE;
+        result = cli_usage(c, "%s", _("kuraband does not accept these values"));
         break;
     default:
         if (words) {

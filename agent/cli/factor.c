@@ -83,8 +83,7 @@ enum cli_exit factor_ask(struct cli *c, uint16_t request, const struct buf *fiel
         cli_error(c, _("policy does not permit you this; your administrator can do it for you"));
         return CLI_NOT_PERMITTED;
     case CTL_CODE_INVALID:
-        cli_error(c, _("kuraband does not accept these values"));
-        return CLI_USAGE;
+        return cli_usage(c, "%s", _("kuraband does not accept these values"));
     default:
         cli_error(c, _("kuraband could not do it; its journal says why"));
         cli_next(c, N_("Ask your administrator."));

@@ -233,10 +233,10 @@ static enum cli_exit ask_unlock(struct cli *c, const struct unlock *u, uint32_t 
 /* An answer that is no: told, and shown to who reads JSON. Takes it. */
 static enum cli_exit refused(struct cli *c, const struct unlock *u, uint32_t code, json_t *answer)
 {
-    enum cli_exit result = CLI_USAGE;
+    enum cli_exit result;
 
     if (code == CTL_CODE_INVALID) {
-        cli_error(c, "%s", _("kuraband does not accept these values"));
+        result = cli_usage(c, "%s", _("kuraband does not accept these values"));
     } else {
         result = tell_refusal(c, u, answer);
         if (c->json && answer)
