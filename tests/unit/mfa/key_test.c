@@ -72,6 +72,14 @@ static void remove_credentials(const char *path)
     assert_int_equal(rmdir(path), 0);
 }
 
+/* No file holds the key, and who was enrolled still is. */
+static void assert_by_credential(struct fixture *f)
+{
+    assert_int_equal(mfa_key_source(f->mfa), MFA_KEY_CREDENTIAL);
+    assert_false(exists(f, "mfa.key"));
+    assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_ACCEPTED);
+}
+
 static void test_credential(void **state)
 {
     struct fixture *f = *state;
@@ -128,9 +136,7 @@ static void test_file_to_credential(void **state)
     make_credentials(f, path, sizeof(path));
     put_key(path, "mfa-key", 3, MFA_KEY_SIZE);
     reopen(f);
-    assert_int_equal(mfa_key_source(f->mfa), MFA_KEY_CREDENTIAL);
-    assert_false(exists(f, "mfa.key"));
-    assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_ACCEPTED);
+    assert_by_credential(f);
     remove_credentials(path);
     reopen(f);
     assert_unavailable(f, MFA_NO_KEY);
@@ -148,9 +154,7 @@ static void test_file_sealed(void **state)
     bring(f, TANAKA, "tanaka");
     put_key(f->path, "mfa.key", 4, MFA_KEY_SIZE);
     reopen(f);
-    assert_int_equal(mfa_key_source(f->mfa), MFA_KEY_CREDENTIAL);
-    assert_false(exists(f, "mfa.key"));
-    assert_int_equal(verify(f, code_at(f, 0), NULL), MFA_ACCEPTED);
+    assert_by_credential(f);
     /* And back from the copy in the safe, when the machine no longer gives it. */
     f->options.credentials = "/nonexistent";
     reopen(f);
