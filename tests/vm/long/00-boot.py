@@ -37,7 +37,7 @@ def check_machine(t):
 
 def check_keyboard(t):
     """A key pressed at QEMU's keyboard arrives at an input device."""
-    result = keyboard.press(t.vm, "k", "/dev/input/event*")
+    result = keyboard.press(t.vm)
     t.check("a key of the keyboard arrives (KEY_K is 37)", "key 37" in result.out, result)
 
 
@@ -79,7 +79,9 @@ def check_gadget(t):
     serial = vm.check_run(f"cat /sys/bus/usb/devices/{port}/serial").strip()
     t.check("with the serial it was given", serial == "SAME", serial)
 
-    job = keyboard.listen(vm)
+    events = "/dev/input/by-id/usb-*SAME*-event-kbd"
+    vm.wait_run(f"ls {events}")
+    job = keyboard.listen(vm, events)
     vm.check_run("gadget keys bad a")
     result = job.wait()
     t.check("its keyboard types (KEY_A is 30)", "key 30" in result.out, result)
