@@ -63,24 +63,20 @@ static int read_bundle(const json_t *j, struct trust_bundle *b, struct trust_com
 
 static int read_bare(const json_t *j, struct trust_bundle *b, struct trust_complaint *complaint)
 {
-    struct trust_envelope *e = NULL;
+    _cleanup_(trust_envelope_freep) struct trust_envelope *e = NULL;
     int r = trust_envelope_from_json(j, &e, complaint);
 
     if (r != TRUST_OK)
         return r;
-    switch (trust_type_role(e->type)) {
-    case TRUST_ROLE_POLICY:
-        b->policy = e;
-        break;
-    case TRUST_ROLE_HEAD:
-        b->head = e;
-        break;
-    case TRUST_ROLE_ROOT:
-    case TRUST_ROLE_COUNT_:
-    default:
-        b->roots[b->n_roots++] = e;
-        break;
-    }
+    /* By type, not by role: the role `head` signs more than heads. */
+    if (strcmp(e->type, TRUST_TYPE_POLICY) == 0)
+        b->policy = TAKE_PTR(e);
+    else if (strcmp(e->type, TRUST_TYPE_HEAD) == 0)
+        b->head = TAKE_PTR(e);
+    else if (strcmp(e->type, TRUST_TYPE_ROOT) == 0)
+        b->roots[b->n_roots++] = TAKE_PTR(e);
+    else
+        return trust_refuse(complaint, TRUST_E_PAYLOAD_TYPE, N_("%s: not what a terminal is ruled by"), e->type);
     return TRUST_OK;
 }
 

@@ -21,6 +21,11 @@ static const struct {
     {TRUST_TYPE_POLICY, "application/vnd.kuraban.policy.v", POLICY_DOCUMENT_MAX, TRUST_ROLE_POLICY},
     {TRUST_TYPE_ROOT, "application/vnd.kuraban.root.v", TRUST_ROOT_MAX, TRUST_ROLE_ROOT},
     {TRUST_TYPE_HEAD, "application/vnd.kuraban.head.v", TRUST_HEAD_MAX, TRUST_ROLE_HEAD},
+    {TRUST_TYPE_MEMBERSHIP, "application/vnd.kuraban.membership.v", TRUST_STATEMENT_MAX, TRUST_ROLE_HEAD},
+    {TRUST_TYPE_ACK, "application/vnd.kuraban.ack.v", TRUST_STATEMENT_MAX, TRUST_ROLE_HEAD},
+    {TRUST_TYPE_ORDER, "application/vnd.kuraban.order.v", TRUST_STATEMENT_MAX, TRUST_ROLE_HEAD},
+    {TRUST_TYPE_REPORT, "application/vnd.kuraban.report.v", TRUST_STATEMENT_MAX, TRUST_ROLE_NONE},
+    {TRUST_TYPE_ENROLMENT, "application/vnd.kuraban.enrolment.v", TRUST_STATEMENT_MAX, TRUST_ROLE_NONE},
 };
 
 struct trust_envelope *trust_envelope_free(struct trust_envelope *e)
@@ -50,8 +55,7 @@ enum trust_role trust_type_role(const char *type)
 {
     size_t i = 0;
 
-    /* An unknown type gets the role that nothing but a root is verified with. */
-    return find_type(type, &i, NULL) == TRUST_OK ? types[i].role : TRUST_ROLE_ROOT;
+    return find_type(type, &i, NULL) == TRUST_OK ? types[i].role : TRUST_ROLE_NONE;
 }
 
 /* Takes the payload on success. */
@@ -244,6 +248,33 @@ int trust_envelope_check(const struct trust_envelope *e, size_t i, const uint8_t
     return r < 0 ? r : r == 1 ? TRUST_OK : TRUST_E_BAD_SIGNATURE;
 }
 
+int trust_envelope_verify_key(const struct trust_envelope *e, const char *type,
+                              const uint8_t public[static TRUST_PUBLIC_SIZE], struct trust_complaint *complaint)
+{
+    struct digest id;
+    size_t kind;
+    int r;
+
+    r = find_type(type, &kind, complaint);
+    if (r != TRUST_OK)
+        return r;
+    if (types[kind].role != TRUST_ROLE_NONE)
+        return trust_refuse(complaint, TRUST_E_PAYLOAD_TYPE, N_("%s is for the role '%s' to sign, not for one key"),
+                            type, trust_role_name(types[kind].role));
+    if (strcmp(e->type, type) != 0)
+        return trust_refuse(complaint, TRUST_E_PAYLOAD_TYPE, N_("%s where %s must be"), e->type, type);
+    if (e->n_signatures != 1)
+        return trust_refuse(complaint, TRUST_E_THRESHOLD, N_("%zu signatures where one must be"), e->n_signatures);
+    r = trust_key_id(public, &id);
+    if (r < 0)
+        return r;
+    if (!digest_equal(&id, &e->signatures[0].key))
+        return trust_refuse(complaint, TRUST_E_THRESHOLD, N_("signed by another key"));
+    r = trust_envelope_check(e, 0, public);
+    return r == TRUST_E_BAD_SIGNATURE ? trust_refuse(complaint, TRUST_E_BAD_SIGNATURE, N_("the signature does not fit"))
+                                      : r;
+}
+
 static int judge_votes(const struct trust_votes *v, const char *role, struct trust_complaint *complaint)
 {
     if (v->n_bad > 0) {
@@ -261,12 +292,20 @@ static int judge_votes(const struct trust_votes *v, const char *role, struct tru
 int trust_envelope_verify(const struct trust_envelope *e, const struct trust_root *root, enum trust_role role,
                           struct trust_votes *ret_votes, struct trust_complaint *complaint)
 {
-    struct trust_votes v = {.n = e->n_signatures, .threshold = root->roles[role].threshold};
+    struct trust_votes v = {0};
     _cleanup_(buf_done) struct buf message;
     bool voted[TRUST_KEYS_MAX] = {false};
     int r;
 
     buf_init(&message, PAE_MAX(e));
+    if (role >= TRUST_ROLE_COUNT_ || trust_type_role(e->type) != role) {
+        if (ret_votes)
+            *ret_votes = v;
+        return trust_refuse(complaint, TRUST_E_PAYLOAD_TYPE, N_("%s is not for the role '%s' to sign"), e->type,
+                            trust_role_name(role));
+    }
+    v.n = e->n_signatures;
+    v.threshold = root->roles[role].threshold;
     r = trust_envelope_pae(e, &message);
     for (size_t i = 0; i < e->n_signatures && r >= 0; i++) {
         const struct trust_key *key = trust_root_find_key(root, &e->signatures[i].key);

@@ -115,11 +115,7 @@ int trust_key_public(const EVP_PKEY *key, uint8_t ret[static TRUST_PUBLIC_SIZE])
     return TRUST_KEY_OK;
 }
 
-/*
- * A point of small order, or one written in another way than RFC 8032 (5.1.2) does. OpenSSL takes both (3.0: ED25519_verify() looks at
- * S only), and for a point of small order everybody can make signatures: a root that names one has a signer who is nobody.
- */
-static bool is_weak(const uint8_t public[static TRUST_PUBLIC_SIZE])
+bool trust_key_is_weak(const uint8_t public[static TRUST_PUBLIC_SIZE])
 {
     static const uint8_t small[][TRUST_PUBLIC_SIZE] = {
         {0}, /* order 4 */
@@ -172,7 +168,7 @@ int trust_key_read_public(const uint8_t *pem, size_t size, uint8_t ret[static TR
     r = trust_key_public(key, raw);
     if (r != TRUST_KEY_OK)
         return r;
-    if (is_weak(raw))
+    if (trust_key_is_weak(raw))
         return TRUST_KEY_E_WEAK;
     r = trust_key_to_pem(raw, &again);
     if (r < 0)

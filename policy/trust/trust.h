@@ -54,7 +54,8 @@ enum {
     TRUST_ENVELOPE_MAX = 512 * 1024, /* bytes of an envelope file: it holds a policy of POLICY_DOCUMENT_MAX in base64 */
     TRUST_ROOT_MAX = 64 * 1024,      /* bytes of the payloads */
     TRUST_HEAD_MAX = 16 * 1024,
-    TRUST_BUNDLE_MAX = 1024 * 1024, /* bytes of a bundle file and of the state file */
+    TRUST_STATEMENT_MAX = 16 * 1024, /* what terminals and centre tell each other: policy/fleet */
+    TRUST_BUNDLE_MAX = 1024 * 1024,  /* bytes of a bundle file and of the state file */
     TRUST_SIGNATURES_MAX = 16,
     TRUST_KEYS_MAX = 64,
     TRUST_ROOTS_MAX = 16, /* rotations one bundle can carry a terminal over */
@@ -67,6 +68,13 @@ enum {
 #define TRUST_TYPE_POLICY "application/vnd.kuraban.policy.v1+yaml"
 #define TRUST_TYPE_ROOT "application/vnd.kuraban.root.v1+json"
 #define TRUST_TYPE_HEAD "application/vnd.kuraban.head.v1+json"
+/* policy/fleet/statement.h. The role `head` signs these: */
+#define TRUST_TYPE_MEMBERSHIP "application/vnd.kuraban.membership.v1+json"
+#define TRUST_TYPE_ACK "application/vnd.kuraban.ack.v1+json"
+#define TRUST_TYPE_ORDER "application/vnd.kuraban.order.v1+json"
+/* and a terminal's own key these: */
+#define TRUST_TYPE_REPORT "application/vnd.kuraban.report.v1+json"
+#define TRUST_TYPE_ENROLMENT "application/vnd.kuraban.enrolment.v1+json"
 
 /* A key's id is the SHA-256 of its DER SubjectPublicKeyInfo. */
 
@@ -77,6 +85,7 @@ enum trust_role {
     TRUST_ROLE_POLICY,
     TRUST_ROLE_HEAD,
     TRUST_ROLE_COUNT_,
+    TRUST_ROLE_NONE = TRUST_ROLE_COUNT_, /* no role of the root document: no threshold of it can be met */
 };
 const char *trust_role_name(enum trust_role role);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <openssl/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,13 @@ int trust_key_load_private(const char *uri, int (*passphrase)(void *context, cha
 int trust_key_public(const EVP_PKEY *key, uint8_t ret[static TRUST_PUBLIC_SIZE]);
 /* A public key PEM file's bytes, nothing beside the one block. enum trust_key_result. */
 int trust_key_read_public(const uint8_t *pem, size_t size, uint8_t ret[static TRUST_PUBLIC_SIZE]);
+/* The PEM of 32 public bytes, as `openssl pkey -pubin` writes it. */
+int trust_key_to_pem(const uint8_t public[static TRUST_PUBLIC_SIZE], char **ret);
+/*
+ * A point of small order, or one written in another way than RFC 8032 (5.1.2) does. OpenSSL takes both (3.0: ED25519_verify() looks at
+ * S only), and for a point of small order everybody can make signatures: a document that names one has a signer who is nobody.
+ */
+bool trust_key_is_weak(const uint8_t public[static TRUST_PUBLIC_SIZE]);
 /* SHA-256 of the DER SubjectPublicKeyInfo. */
 int trust_key_id(const uint8_t public[static TRUST_PUBLIC_SIZE], struct digest *ret);
 /* Wipes and frees a NUL-terminated string; returns NULL. */
@@ -107,13 +115,20 @@ struct trust_votes {
     size_t n, n_good, n_bad;
     unsigned threshold;
 };
-/* TRUST_OK only with a full threshold of good ones and no bad one; else TRUST_E_THRESHOLD or TRUST_E_BAD_SIGNATURE. The votes are
- * filled either way (an exception to the rule about outputs: people want to see who is missing); untouched on a fatal error. */
+/* TRUST_OK only with a full threshold of good ones and no bad one; else TRUST_E_THRESHOLD or TRUST_E_BAD_SIGNATURE. An envelope whose
+ * type is not this role's is TRUST_E_PAYLOAD_TYPE before any signature is looked at; the type within the role is the caller's to ask. The
+ * votes are filled either way (an exception to the rule about outputs: people want to see who is missing); untouched on a fatal error. */
 int trust_envelope_verify(const struct trust_envelope *e, const struct trust_root *root, enum trust_role role,
                           struct trust_votes *ret_votes, struct trust_complaint *complaint);
 /* Is signature i of e one by this public key? TRUST_OK or TRUST_E_BAD_SIGNATURE. For looking at envelopes without a root. */
 int trust_envelope_check(const struct trust_envelope *e, size_t i, const uint8_t public[static TRUST_PUBLIC_SIZE]);
-/* The role whose threshold an envelope of this type needs. The type must be a known one. */
+/*
+ * An envelope of a type that no role signs. TRUST_OK only when it is of this type and has one signature, which claims to be by this key
+ * and is. TRUST_E_PAYLOAD_TYPE also when a role signs such a type: one key never stands for a role.
+ */
+int trust_envelope_verify_key(const struct trust_envelope *e, const char *type,
+                              const uint8_t public[static TRUST_PUBLIC_SIZE], struct trust_complaint *complaint);
+/* The role whose threshold an envelope of this type needs; TRUST_ROLE_NONE when one key signs it, and for an unknown type. */
 enum trust_role trust_type_role(const char *type);
 /* May `next` follow `current`? next: its envelope, new_root: its payload parsed. What trust_apply() asks of each step of a rotation:
  * TRUST_OK, _ROLLBACK, _SAME_VERSION, _ORGANIZATION, _ROOT_CHAIN, _BAD_SIGNATURE. */
@@ -128,7 +143,7 @@ struct trust_bundle {
     struct trust_envelope *policy, *head; /* NULL: none */
 };
 void trust_bundle_done(struct trust_bundle *b);
-/* A bundle, or a bare envelope of any kind as a bundle of one. ret: to be released by trust_bundle_done(). */
+/* A bundle, or a bare envelope of what may be in one as a bundle of one. ret: to be released by trust_bundle_done(). */
 int trust_bundle_parse(const uint8_t *bytes, size_t size, struct trust_bundle *ret, struct trust_complaint *complaint);
 /* TRUST_E_TOO_LONG when it would be longer than TRUST_BUNDLE_MAX; -EINVAL when it is empty. */
 int trust_bundle_write(const struct trust_bundle *b, uint8_t **ret, size_t *ret_size);

@@ -257,13 +257,14 @@ struct signed_bytes signed_payload(struct trust_envelope *e)
 
 struct signed_bytes signed_payload_edited(struct trust_envelope *e, const char *from, const char *to, unsigned signers)
 {
-    const char *const types[] = {TRUST_TYPE_ROOT, TRUST_TYPE_POLICY, TRUST_TYPE_HEAD};
     struct trust_envelope *again;
     struct signed_bytes b;
-    const char *type = types[trust_type_role(e->type)];
+    char *type = strdup(e->type);
 
+    signed_insist(type != NULL, "type");
     b = signed_edited(signed_payload(e), from, to);
     again = signed_envelope(type, b.data, b.size, signers);
     free(b.data);
+    free(type);
     return signed_file(again);
 }

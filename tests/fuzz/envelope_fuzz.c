@@ -36,12 +36,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     signed_set_insist(e->size <= POLICY_DOCUMENT_MAX && e->n_signatures <= TRUST_SIGNATURES_MAX);
     same_again(e);
-    for (enum trust_role role = 0; role < TRUST_ROLE_COUNT_; role++) {
+    for (enum trust_role role = 0; role <= TRUST_ROLE_NONE; role++) {
         r = trust_envelope_verify(e, signed_set()->root, role, &votes, &complaint);
-        if (r == TRUST_OK && trust_type_role(e->type) == role)
+        if (role == TRUST_ROLE_NONE || trust_type_role(e->type) != role) {
+            signed_set_insist(r == TRUST_E_PAYLOAD_TYPE && votes.n == 0);
+            continue;
+        }
+        if (r == TRUST_OK)
             signed_set_insist(signed_set_has(e->type, e->payload, e->size));
         for (size_t i = 0; r >= 0 && r != TRUST_E_REPEATED_KEY && i < votes.n; i++)
-            if (votes.of[i].kind == TRUST_VOTE_GOOD && role == TRUST_ROLE_ROOT)
+            if (votes.of[i].kind == TRUST_VOTE_GOOD)
                 signed_set_insist(signed_set_has(e->type, e->payload, e->size));
     }
     trust_envelope_free(e);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fake/signed.h"
+#include "fake/statements.h"
 
 /*
  * What the fuzz targets of policy/trust hold against the fuzzer: the documents that the test keys did sign for this terminal. It may
@@ -42,6 +43,8 @@ static inline const struct signed_set *signed_set(void)
         s.items[s.n++] = signed_usual_head(heads[i].version, p, heads[i].policy);
         trust_envelope_free(p);
     }
+    for (enum fleet_kind kind = FLEET_MEMBERSHIP; kind <= FLEET_ORDER; kind++)
+        s.items[s.n++] = statement_usual_envelope(kind);
     s.held = signed_settled();
     signed_set_insist(trust_root_parse(s.items[2]->payload, s.items[2]->size, &s.root, NULL) == TRUST_OK);
     return &s;
