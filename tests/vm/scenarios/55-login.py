@@ -52,7 +52,7 @@ def prepare(t, guard):
     vm.put("/etc/ssh/sshd_config.d/test.conf", SSHD)
     vm.put("/etc/sudoers.d/test", "Defaults passwd_tries=1\n", 0o440)
     vm.check_run("systemctl unmask --quiet ssh.service && systemctl start ssh.service")
-    people = People(vm, 18, group="sudo")
+    people = People(vm, 20, group="sudo")
     guard.enforce(usb())
     vm.check_run("DEBIAN_FRONTEND=noninteractive pam-auth-update --enable kuraban")
     stack = vm.check_run("grep -v ^# /etc/pam.d/common-auth")
