@@ -98,6 +98,7 @@ for i in {1..300}; do
 done
 hostile="$store/<b>&x"$'\n'"kuraban: ok"
 echo x > "$hostile"
+chmod 0666 "$hostile"
 stick_further=', unlock: {factors: [totp], for: 15m}' write_policy 1 read '' 'mfa: {throttle: {failures: 50, delay: none}}'
 daemon_start
 chmod -R a+rX "$stage/run" # the test's own umask says nothing
@@ -116,7 +117,7 @@ eventually "the connection to kuraband" 20 connected 1
 
 # Unlocked, soon over, over: one notification.
 enrol nobody
-unlocks --for 8s
+unlocks --for 4s
 sees "given" 'any(.[]; .app == "kuraban" and (.summary | test("^[0-2][0-9]:[0-5][0-9] まで")) and (.body | test("\\[?stick")))'
 before=$(ticks "$notify_pid")
 sees "ended" 'last | (.summary | test("ロック")) and (.body | test("時間"))' 20
@@ -149,9 +150,9 @@ sees "the words of kuraban why" "last | .body | contains(\"${why:0:24}\")"
 [ "$(number 'map(select(.body | test("回"))) | length')" = 0 ] || fail "another person's refusal was counted"
 note "a refusal, in Japanese; not that of others"
 
-# A name is a name: no markup, no line of its own.
+# A name is a name: no markup, no line of its own. Writing is told apart from reading.
 exits 0 kuraban sync
-refused as_user sh -c "cat < '$hostile'"
+refused as_user sh -c "echo x > '$hostile'"
 sees "escaped" 'any(.[]; .body | test("&lt;b&gt;&amp;x") and (test("<b>") or test("\nkuraban: ok") | not))' 40
 note "a hostile name is shown as it is"
 
