@@ -26,8 +26,9 @@ while True:
 
 
 def held(vm, node):
-    """Read-only, root's alone, and hidden from udisks."""
+    """Read-only, root's alone, and hidden from udisks, which hears of it when udev is done."""
     name = os.path.basename(node)
+    vm.check_run(["udevadm", "settle"])
     out = vm.check_run(f"cat /sys/class/block/{name}/ro; stat -c '%U %a' {node}; udevadm info -q property {node} | grep ^UDISKS_IGNORE=1")
     return out.split()[:3] == ["1", "root", "600"] and "UDISKS_IGNORE=1" in out
 
