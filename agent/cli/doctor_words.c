@@ -74,6 +74,8 @@ static const struct check_words words[] = {
     {"journal.written", N_("the journal can be written"), N_("the journal cannot be written"), false},
     {"journal.unrecorded", N_("everything could be recorded"), N_("decisions could not be recorded for want of space"),
      true},
+    {"export.ledger", N_("what was taken out can be looked up"),
+     N_("what was taken out cannot be looked up: nothing can be exported"), true},
     {"mfa.store", N_("one-time codes can be verified"),
      N_("one-time codes cannot be verified: nobody gets in who needs one"), false},
     {"mfa.store.state", N_("the store of second factors is whole, and its space is reserved"),
@@ -109,6 +111,8 @@ const char *doctor_todo(const char *check)
         {"mfa.store",
          N_("a key that is sealed: systemctl status kuraban-key; else put mfa.db and its key back from a backup, or make "
             "room on the disk; docs/MFA.md")},
+        {"export.ledger",
+         N_("put export.db back from a backup, or move it out of the state directory: what was taken out today counts anew then")},
         {"mfa.administrator", N_("kuraban mfa enrol, as an administrator, before the next login")},
     };
 

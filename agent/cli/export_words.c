@@ -53,6 +53,10 @@ static const struct end {
      N_("Take fewer files at a time. If it fails again, call the information policy section."), CLI_FAILED},
     {"stalled", N_("a file does not answer; if it is on a network drive, copy it to this machine first"), NULL,
      CLI_FAILED},
+    {"unanswered", N_("files of earlier exports still do not answer"),
+     N_("Disconnect the network drive or folder they are on (fusermount3 -u), and try again. If it fails again, call the "
+        "information policy section."),
+     CLI_FAILED},
     {"changed", N_("a file changed while it was read"), N_("Close the programs that have it open, and begin anew."),
      CLI_FAILED},
     {"differs", N_("what was read back from the medium is not what was written: use another one"), NULL, CLI_FAILED},

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "daemon/answers.h"
 #include "daemon/daemon.h"
+#include "daemon/exports.h"
 #include "daemon/recorder.h"
 #include "daemon/rulebook.h"
 #include "device/block.h"
@@ -145,6 +146,12 @@ static void look_at_journal(const struct daemon *d, json_t *array)
         "decisions could not be recorded for want of space");
 }
 
+static void look_at_exports(struct daemon *d, json_t *array)
+{
+    add(array, "export.ledger", exports_ledger_is_good(d), "error",
+        "export.db cannot be read: nothing is taken out until it is put back or moved away");
+}
+
 /* With nobody enrolled a store that fails locks nobody out. */
 static void look_at_factors(struct daemon *d, json_t *array)
 {
@@ -170,6 +177,7 @@ json_t *answer_doctor(struct daemon *d)
     look_at_gate(d, array);
     look_at_devices(d, array);
     look_at_journal(d, array);
+    look_at_exports(d, array);
     look_at_factors(d, array);
     return array;
 }

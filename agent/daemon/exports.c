@@ -151,6 +151,7 @@ void exports_end(struct exporting *x, const char *reason, const char *detail)
             (void)ledger_end(d->exports->ledger, x->id);
     }
     exports_let_go(x);
+    exports_behind_add(x);
     d->exports->now = NULL;
     exporting_free(x);
     daemon_changed(d);
@@ -298,12 +299,14 @@ static void make_name(char ret[static 64])
     (void)strftime(ret, 64, "kuraban-%Y%m%d-%H%M%S", &tm);
 }
 
-int exports_check(struct daemon *d, const struct medium *m)
+int exports_check(struct daemon *d, const struct medium *m, uid_t uid)
 {
     if (d->exports->now && d->exports->now->phase == EXPORTS_ENDED)
         exports_end(d->exports->now, NULL, ""); /* only its process is still there */
-    if (d->exports->now || d->exports->leaving)
+    if (d->exports->now || exports_is_leaving(d, m->device))
         return EXPORTS_E_BUSY;
+    if (exports_behind_is_full(d, uid))
+        return EXPORTS_E_UNANSWERED;
     if (!medium_knows(m->filesystem))
         return EXPORTS_E_FILESYSTEM;
     return open_ledger(d) < 0 ? EXPORTS_E_LEDGER : 0;
@@ -313,7 +316,7 @@ static int begin(struct daemon *d, const struct exports_request *r)
 {
     struct exporting *x = NULL;
     char name[64];
-    int e = exports_check(d, r->medium);
+    int e = exports_check(d, r->medium, r->uid);
 
     if (e != 0)
         return e;
@@ -366,27 +369,32 @@ static void record_unfinished(void *context, const struct ledger_export *e)
     recorder_add_with(d->recorder, &event, "export", json_pack("{s:s}", "id", e->id));
 }
 
-static void hold(void *context, const struct ledger_export *e)
+static void add_held(struct exports *x, const char *id, const char *device)
 {
-    struct exports *x = context;
     struct exports_held *held = reallocarray(x->held, x->n_held + 1, sizeof(*held));
 
-    if (!held)
+    if (!held) {
+        x->unsure = true;
         return;
+    }
     x->held = held;
-    (void)snprintf(held[x->n_held].id, sizeof(held->id), "%.31s", e->id);
-    (void)snprintf(held[x->n_held].device, sizeof(held->device), "%.*s", (int)sizeof(held->device) - 1, e->device);
+    (void)snprintf(held[x->n_held].id, sizeof(held->id), "%.31s", id);
+    (void)snprintf(held[x->n_held].device, sizeof(held->device), "%.*s", (int)sizeof(held->device) - 1, device);
     x->n_held++;
 }
 
+static void hold(void *context, const struct ledger_export *e)
+{
+    add_held(context, e->id, e->device);
+}
+
+/* Without it exports are refused; everything else guards on. */
 int exports_open(struct daemon *d)
 {
     d->exports = calloc(1, sizeof(*d->exports));
     if (!d->exports)
         return -ENOMEM;
-    /* Without it exports are refused; everything else guards on. */
-    if (open_ledger(d) >= 0)
-        (void)ledger_unfinished(d->exports->ledger, hold, d->exports);
+    d->exports->unsure = open_ledger(d) < 0 || ledger_unfinished(d->exports->ledger, hold, d->exports) < 0;
     return 0;
 }
 
@@ -395,7 +403,23 @@ bool exports_holds(const struct daemon *d, const char *medium_id)
     for (size_t i = 0; d->exports && i < d->exports->n_held; i++)
         if (strcmp(d->exports->held[i].device, medium_id) == 0)
             return true;
-    return false;
+    return d->exports && d->exports->unsure;
+}
+
+/* Every medium that is there; who holds it is not known, only whether somebody does. */
+static void hold_all(struct daemon *d)
+{
+    struct audit_event e;
+
+    for (size_t i = 0; d->block && i < block_manager_count(d->block); i++)
+        add_held(d->exports, "", block_manager_at(d->block, i)->id);
+    audit_event_init(&e, AUDIT_EXPORT_FAILED);
+    e.alarm = true;
+    audit_set(e.reason, sizeof(e.reason), "ledger");
+    audit_set(
+        e.message, sizeof(e.message),
+        "export.db cannot be read: which exports did not end is not known. Media that are there are shown when nobody has them");
+    recorder_add(d->recorder, &e);
 }
 
 int exports_start(struct daemon *d)
@@ -405,12 +429,26 @@ int exports_start(struct daemon *d)
     if (x->ledger && ledger_unfinished(x->ledger, record_unfinished, d) > 0 && recorder_sync(d->recorder) == 0)
         for (size_t i = 0; i < x->n_held; i++)
             (void)ledger_set_leaving(x->ledger, x->held[i].id);
+    if (x->unsure)
+        hold_all(d);
     for (size_t i = 0; i < x->n_held; i++)
         exports_let_go_of(d, &x->held[i]);
     free(x->held);
     x->held = NULL;
     x->n_held = 0;
+    x->unsure = false;
     return 0;
+}
+
+static void pass_over(void *context, const struct ledger_export *e)
+{
+    (void)context;
+    (void)e;
+}
+
+bool exports_ledger_is_good(struct daemon *d)
+{
+    return open_ledger(d) >= 0 && ledger_unfinished(d->exports->ledger, pass_over, NULL) >= 0;
 }
 
 void exports_end_by_policy(struct daemon *d)
@@ -464,6 +502,7 @@ void exports_stop(struct daemon *d)
                             ? "kuraband ends"
                             : "kuraband ends while it was being named: it may be whole on the medium");
     exports_leave_stop(d);
+    exports_behind_stop(d);
     d->exports->ledger = ledger_free(d->exports->ledger);
     free(d->exports->held);
     free(d->exports);

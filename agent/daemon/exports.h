@@ -17,11 +17,14 @@ struct policy_export_rule;
 
 /* Exports in the daemon: one at a time, from a request that was found good (control_export.c) to the last record. */
 
-/* Before the media are looked at: which of them may still be written to by an export that another kuraband began? */
+/* Before the media are looked at: which of them may still be written to by an export that another kuraband began? All of them, when that cannot be
+ * read. */
 int exports_open(struct daemon *d);
 bool exports_holds(const struct daemon *d, const char *medium_id);
 /* When they are there: what did not end is recorded, and its medium shown again as soon as nobody has it. */
 int exports_start(struct daemon *d);
+/* Can what must not be forgotten about exports be read? Without that none begins. */
+bool exports_ledger_is_good(struct daemon *d);
 /* A running one is recorded as failed; its worker gives up when its socket closes. */
 void exports_stop(struct daemon *d);
 /* Before another policy is set: what began under the old one ends, unless it may have its name already. */
@@ -75,9 +78,10 @@ enum {
     EXPORTS_E_JOURNAL,  /* it could not be recorded, so it was not begun */
     EXPORTS_E_LEDGER,   /* what counts for today is not known */
     EXPORTS_E_FILESYSTEM,
+    EXPORTS_E_UNANSWERED, /* too many earlier ones of this person, or of all, still wait for files that do not answer */
     EXPORTS_E_COUNT_
 };
-/* Before anything is asked of anybody: could one begin? 0, EXPORTS_E_BUSY, EXPORTS_E_LEDGER, EXPORTS_E_FILESYSTEM. */
-int exports_check(struct daemon *d, const struct medium *m);
+/* Before anything is asked of anybody: could one of this person begin? 0, EXPORTS_E_* but EXPORTS_E_JOURNAL. */
+int exports_check(struct daemon *d, const struct medium *m, uid_t uid);
 /* 0: begun and recorded, the answer comes later. EXPORTS_E_*; -errno. */
 int exports_begin(struct daemon *d, struct exports_request *r);

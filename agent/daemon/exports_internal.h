@@ -71,9 +71,19 @@ struct exporting {
     bool intruded;                             /* somebody else had it mounted while it was written */
 };
 
-/* Begun by another kuraband, and not ended or not known to have let go. */
+/* Begun by another kuraband, and not ended or not known to have let go; id "": nobody knows whether. */
 struct exports_held {
     char id[32], device[EXIT_ID_SIZE];
+};
+
+/* Who reads a file that does not answer, and cannot be killed. */
+enum {
+    EXPORTS_BEHIND_MAX = 16,
+    EXPORTS_BEHIND_PER_UID = 3,
+};
+struct exports_behind {
+    int control; /* its other end closes when it ends */
+    uid_t uid;
 };
 
 struct exports {
@@ -81,7 +91,10 @@ struct exports {
     struct exporting *now;     /* NULL: none */
     struct exports_held *held; /* while kuraband starts */
     size_t n_held;
-    struct exports_leaving *leaving; /* exports_leave.c; NULL: none */
+    bool unsure; /* what another kuraband had begun is not known: any medium may be written to still */
+    struct exports_leaving *leaving; /* exports_leave.c; the first; NULL: none */
+    struct exports_behind behind[EXPORTS_BEHIND_MAX];
+    size_t n_behind;
 };
 
 /* exports.c */
@@ -105,7 +118,14 @@ void exports_show(struct daemon *d, dev_t device);
 void exports_let_go(struct exporting *x);
 /* An export of which another kuraband was in charge: its medium is shown as soon as nobody has it. */
 void exports_let_go_of(struct daemon *d, const struct exports_held *held);
+/* May somebody have this one still? */
+bool exports_is_leaving(const struct daemon *d, dev_t device);
 void exports_leave_stop(struct daemon *d);
+
+/* exports_behind.c: whoever is left of an export that had not come to the medium. Is one more of this person too many? */
+void exports_behind_add(struct exporting *x);
+bool exports_behind_is_full(struct daemon *d, uid_t uid);
+void exports_behind_stop(struct daemon *d);
 
 /* exports_worker.c */
 int exports_spawn(struct exporting *x, gid_t gid, const char *filesystem, const char *name);

@@ -31,6 +31,7 @@ enum {
 };
 
 struct exports_leaving {
+    struct exports_leaving *next;
     struct daemon *daemon;
     dev_t device;
     char medium_id[EXIT_ID_SIZE], id[32]; /* id: the export's */
@@ -40,15 +41,18 @@ struct exports_leaving {
     struct sd_event_source *timer;
 };
 
-static struct exports_leaving *leaving_free(struct exports_leaving *l)
+/* Out of the list, and freed. */
+static void forget(struct exports_leaving *l)
 {
-    if (l) {
-        (void)sd_event_source_disable_unref(l->timer);
-        close_fd(l->control);
-        buf_done(&l->in);
-    }
+    struct exports_leaving **at = &l->daemon->exports->leaving;
+
+    while (*at != l)
+        at = &(*at)->next;
+    *at = l->next;
+    (void)sd_event_source_disable_unref(l->timer);
+    close_fd(l->control);
+    buf_done(&l->in);
     free(l);
-    return NULL;
 }
 
 static const struct medium *find(const struct daemon *d, dev_t device, const char *id)
@@ -114,15 +118,14 @@ static void note_left(struct daemon *d, const char *id)
         (void)ledger_set_left(d->exports->ledger, id);
 }
 
-static void finish(struct daemon *d)
+static void finish(struct exports_leaving *l)
 {
-    struct exports_leaving *l = d->exports->leaving;
+    struct daemon *d = l->daemon;
 
     note_left(d, l->id);
-
     if (find(d, l->device, l->medium_id))
         exports_show(d, l->device);
-    d->exports->leaving = leaving_free(l);
+    forget(l);
     daemon_changed(d);
 }
 
@@ -132,7 +135,7 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *userdata)
 
     (void)usec;
     if (has_left(l)) {
-        finish(l->daemon);
+        finish(l);
         return 0;
     }
     (void)sd_event_source_set_time(source, clock_boottime_us() + POLL_US);
@@ -154,21 +157,29 @@ static void begin(struct daemon *d, dev_t device, const char *medium_id, const c
     buf_init(&l->in, FRAME_HEADER_SIZE + FRAME_BODY_MAX);
     (void)snprintf(l->medium_id, sizeof(l->medium_id), "%s", medium_id);
     (void)snprintf(l->id, sizeof(l->id), "%s", id);
-    (void)leaving_free(d->exports->leaving);
+    l->next = d->exports->leaving;
     d->exports->leaving = l;
     if (control >= 0)
         (void)shutdown(control, SHUT_WR); /* for the worker kuraband is gone */
     if (has_left(l))
-        finish(d);
+        finish(l);
     else if (sd_event_add_time(d->loop, &l->timer, CLOCK_BOOTTIME, clock_boottime_us() + POLL_US, 1000, on_poll, l) < 0)
         log_error("export.leaving", "device=%s", l->medium_id);
+}
+
+/* Once it has had the medium, what it says of itself is looked at: somebody may have a file of it open. */
+static bool has_closed(const struct exporting *x)
+{
+    const struct medium *m = find(x->daemon, x->device, x->medium_id);
+
+    return x->said_end && (x->phase == EXPORTS_MOUNT || !m || is_free(x->daemon, m));
 }
 
 void exports_let_go(struct exporting *x)
 {
     if (x->phase < EXPORTS_HIDING)
         return; /* nobody has noticed yet */
-    if (x->phase < EXPORTS_MOUNT || x->said_end) {
+    if (x->phase < EXPORTS_MOUNT || has_closed(x)) {
         exports_show(x->daemon, x->device);
         note_left(x->daemon, x->id);
     } else if (x->phase < EXPORTS_ENDED) {
@@ -184,24 +195,27 @@ void exports_let_go_of(struct daemon *d, const struct exports_held *held)
 
         if (strcmp(m->id, held->device) != 0)
             continue;
-        if (is_free(d, m))
-            exports_show(d, m->device);
-        else if (!d->exports->leaving)
-            begin(d, m->device, held->device, held->id, -1, true);
-        else
-            return; /* only one is watched; that one stays hidden */
-        if (d->exports->leaving)
-            return;
-        break;
+        begin(d, m->device, held->device, held->id, -1, true);
+        return;
     }
     note_left(d, held->id);
+}
+
+bool exports_is_leaving(const struct daemon *d, dev_t device)
+{
+    for (const struct exports_leaving *l = d->exports->leaving; l; l = l->next)
+        if (l->device == device && find(d, device, l->medium_id))
+            return true;
+    return false;
 }
 
 void exports_leave_stop(struct daemon *d)
 {
     int64_t patience_us = STOP_PATIENCE_US;
 
-    if (d->exports->leaving && clock_wait_until(&patience_us, has_left, d->exports->leaving))
-        finish(d);
-    d->exports->leaving = leaving_free(d->exports->leaving); /* it stays hidden */
+    while (d->exports->leaving)
+        if (clock_wait_until(&patience_us, has_left, d->exports->leaving))
+            finish(d->exports->leaving);
+        else
+            forget(d->exports->leaving); /* it stays hidden */
 }

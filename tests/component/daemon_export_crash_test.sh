@@ -3,6 +3,7 @@
 # whole that is not, the journal has an end for every beginning, and what is whole is in it.
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
+. "${0%/*}/daemon/writing.sh"
 
 rounds=${KURABAN_EXPORT_ROUNDS-2}
 take_out() { as_user "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" export --to "$loop" --reason crash "$@"; }
@@ -10,12 +11,7 @@ begin_export() { # in the background
     take_out "$stage/outside/f.bin" > "$stage/out" 2>&1 < /dev/null &
     client_pid=$!
 }
-read_only() { [ "$(cat "/sys/class/block/${loop#/dev/}/ro")" = 1 ]; }
 kill_workers() { for pid in $(workers); do kill -KILL "$pid" 2> /dev/null || :; done; } # it may be quicker than we are
-journal() {
-    kuraban sync > /dev/null
-    kuraban audit show --json | jq -c 'select(.event.action | startswith("export-"))'
-}
 ids() { journal | jq -r "select(.event.action == \"$1\") | .kuraban.export.id" | sort -u; }
 both_ended() { [ "$(ids export-started)" = "$( { ids export-finished; ids export-failed; } | sort -u)" ]; }
 
@@ -46,11 +42,7 @@ check() { # what
 }
 
 stage_make
-losetup -d "$loop"
-truncate -s 400M "$stage/stick.img"
-mkfs.ext4 -q -L STICK "$stage/stick.img"
-losetup "$loop" "$stage/stick.img" 2> /dev/null || loop=$(losetup --find --show "$stage/stick.img")
-write_config <<< 'keeper: on'
+large_stick
 mkdir "$stage/look"
 head -c 20M /dev/urandom > "$stage/outside/f.bin"
 contents=$(sha256sum < "$stage/outside/f.bin")
@@ -118,21 +110,10 @@ grep '^\.kuraban' "$stage/left" && fail "leftovers"
 
 # A worker that cannot end (a stick that takes an fsync for minutes) while two kurabands after each other are killed: neither the second nor the third
 # shows the stick for one moment, as long as it is mounted writable.
-sectors_written() { awk '{print $7}' "/sys/class/block/${loop#/dev/}/stat"; }
-has_written() { [ "$(sectors_written)" -gt "$((before + 20480))" ]; }
-is_held() { ! python3 -c 'import os, sys; os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL)' "$loop" 2> /dev/null; }
-is_shown() { [ -n "$(ls -A "$stage/run/media")" ]; }
 head -c 150M /dev/urandom > "$stage/outside/f.bin"
 contents+=$(sha256sum < "$stage/outside/f.bin")
-plug
-eventually "the stick is shown" 10 is_shown
-umount "$mount"
-before=$(sectors_written)
-begin_export
-eventually "the first writes" 60 has_written
-for pid in $(workers); do stop_process "$pid"; done
+stop_while_it_writes "$stage/outside/f.bin"
 daemon_kill KILL
-is_held || fail "the worker was not caught in the middle"
 changed=$(stat -c %.9Y "$stage/run/media")
 for nth in second third; do
     daemon_start
@@ -142,8 +123,7 @@ for nth in second third; do
 done
 is_held || fail "the worker did not hold it until here"
 daemon_start
-# shellcheck disable=SC2046
-kill -CONT $(workers)
+continue_workers
 wait "$client_pid" || :
 eventually "the stick is shown again" 20 is_shown
 check "a worker that outlives two kurabands"

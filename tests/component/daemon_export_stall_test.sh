@@ -19,8 +19,8 @@ has_ended() { [ "$(ends)" = "$1" ]; }
 same() { # what expected got
     [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"
 }
-hang() { # READABLE
-    python3 "${0%/*}/daemon/hang.py" "$stage/slow" 1048576 "$1" > "$stage/hang.out" 2>&1 &
+hang() { # READABLE [SECONDS]
+    python3 "${0%/*}/daemon/hang.py" "$stage/slow" 8388608 "$@" > "$stage/hang.out" 2>&1 &
     helpers+=($!)
     hanging=$!
     eventually "the filesystem that never answers" 10 grep -q '^mounted\|^SKIP' "$stage/hang.out"
@@ -60,6 +60,33 @@ eventually "the second one hangs" 20 hanging_in_the_kernel 2
 kill -KILL $(workers)
 eventually "the end in the journal" 10 has_ended "stalled finished killed"
 exits 0 take_out "$stage/outside/a.txt"
+
+# The third is given up by who asked for it. Then that is enough for one person, and others go on.
+take_out "$stage/slow/file" > "$stage/out" 2>&1 < /dev/null &
+helpers+=($!)
+eventually "the third one hangs" 20 hanging_in_the_kernel 3
+kill -TERM "${helpers[-1]}"
+eventually "the end in the journal" 10 has_ended "stalled finished killed finished cancelled"
+exits 5 take_out "$stage/outside/a.txt"
+grep -q 'still do not answer' "$stage/out" || { cat "$stage/out"; fail "not told why"; }
+person=65533
+exits 0 take_out "$stage/outside/a.txt"
+person=65534
+same "the journal" "stalled finished killed finished cancelled finished" "$(ends)"
 let_it_end
+exits 0 take_out "$stage/outside/a.txt"
+same "the journal" "stalled finished killed finished cancelled finished finished" "$(ends)"
+
+# One that always answers in time, and never with much. It takes a minute.
+if [ -n "${KURABAN_EXPORT_TRICKLE-}" ]; then
+    hang 131072 5
+    begin=$(now_ms)
+    exits 5 take_out "$stage/slow/file"
+    grep -q 'does not answer' "$stage/out" || { cat "$stage/out"; fail "not told why"; }
+    took=$(($(now_ms) - begin))
+    [ "$took" -lt 80000 ] || fail "$took ms until it was given up"
+    note "$took ms until one that trickles was given up"
+    let_it_end
+fi
 expect "the journal" '.ok' audit verify
 finished

@@ -21,6 +21,8 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <unicase.h>
+#include <uninorm.h>
 #include <unistd.h>
 
 #include "export/identity.h"
@@ -182,6 +184,14 @@ FAILS(0, int, EVP_CipherInit_ex2,
       (EVP_CIPHER_CTX * c, const EVP_CIPHER *kind, const uint8_t *key, const uint8_t *iv, int encrypt,
        const OSSL_PARAM *p),
       (c, kind, key, iv, encrypt, p));
+
+/* --- libunistring: what it gives, free() takes back --- */
+
+WRAP(uint8_t *, u8_casefold, const uint8_t *s, size_t n, const char *language, uninorm_t normal, uint8_t *buffer,
+     size_t *ret)
+{
+    return fault_fails() ? nothing(ENOMEM) : fault_counted(__real_u8_casefold(s, n, language, normal, buffer, ret));
+}
 
 /* --- libarchive --- */
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """A filesystem with one file that never answers: DIRECTORY/file. By FUSE's protocol alone (linux/fuse.h, 7.31), so that nothing has to be installed.
 
-    hang.py DIRECTORY SIZE [READABLE]     the first READABLE bytes are answered, one page after the other; SIGTERM ends it
+    hang.py DIRECTORY SIZE [READABLE [SECONDS]]     the first READABLE bytes are answered, one page after the other; SIGTERM ends it
 
 It says "mounted", and "hanging" at each request that it does not answer. Who is not root mounts it by fusermount3, which has to permit allow_other (user_allow_other in fuse.conf).
 
-Who reads further waits in the kernel, and cannot be killed while this program runs.
+Who reads further waits in the kernel, and cannot be killed while this program runs; with SECONDS they wait so long for each answer.
 """
 
 import ctypes
@@ -16,6 +16,7 @@ import stat
 import struct
 import subprocess
 import sys
+import time
 
 LOOKUP, GETATTR, OPEN, READ, RELEASE, FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR = 1, 3, 14, 15, 18, 25, 26, 27, 28, 29
 FORGET, INTERRUPT, BATCH_FORGET = 2, 36, 42  # want no answer
@@ -29,7 +30,7 @@ def attributes(node, size):
     return struct.pack("<6Q10I", node, 0 if node == ROOT else size, 0, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, PAGE, 0)
 
 
-def answer(opcode, node, body, size, readable):
+def answer(opcode, node, body, size, readable, seconds):
     """Bytes, a positive errno, or None: never."""
     if opcode == INIT:
         return struct.pack("<4I2H2I2H8I", 7, 31, PAGE, 0, 0, 0, PAGE, 1, 1, 0, *[0] * 8)
@@ -41,6 +42,9 @@ def answer(opcode, node, body, size, readable):
         return struct.pack("<QII", 0, 0, 0)
     if opcode == READ:
         offset, wanted = struct.unpack_from("<8xQI", body)
+        if offset >= readable and seconds > 0:
+            time.sleep(seconds)
+            return b"x" * min(wanted, size - offset)
         return b"x" * min(wanted, readable - offset) if offset < readable else None
     if opcode in (FLUSH, RELEASE, RELEASEDIR, READDIR):
         return b""
@@ -75,6 +79,7 @@ def mount_by_fusermount(directory):
 
 def main():
     directory, size, readable = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 0
+    seconds = float(sys.argv[4]) if len(sys.argv) > 4 else 0
     libc = ctypes.CDLL(None, use_errno=True)
     try:
         device = mount(libc, directory) if os.geteuid() == 0 else mount_by_fusermount(directory)
@@ -99,7 +104,7 @@ def main():
         _, opcode, unique, node = struct.unpack_from("<IIQQ", request)
         if opcode in (FORGET, INTERRUPT, BATCH_FORGET):
             continue
-        reply = answer(opcode, node, request[40:], size, readable)
+        reply = answer(opcode, node, request[40:], size, readable, seconds)
         if reply is None:
             print("hanging", flush=True)
         else:

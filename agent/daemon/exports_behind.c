@@ -1,0 +1,58 @@
+/*
+ * Those who were left behind: they read a file that does not answer (FUSE, a dead network drive), and the kernel lets nobody kill them. Owns: how many
+ * there are, and of whom. Must not: wait for one.
+ *
+ * Each is a process of root's for as long as its filesystem likes, which may be a person's program.
+ */
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "daemon/exports_internal.h"
+#include "export/link.h"
+
+static void tidy(struct exports *x)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < x->n_behind; i++)
+        if (link_is_gone(x->behind[i].control))
+            close_fd(x->behind[i].control);
+        else
+            x->behind[n++] = x->behind[i];
+    x->n_behind = n;
+}
+
+void exports_behind_add(struct exporting *x)
+{
+    struct exports *all = x->daemon->exports;
+
+    if (x->phase >= EXPORTS_HIDING || x->control < 0)
+        return;
+    (void)shutdown(x->control, SHUT_WR); /* for them kuraband is gone */
+    tidy(all);
+    if (all->n_behind < EXPORTS_BEHIND_MAX) /* none begins when there are so many */
+        all->behind[all->n_behind++] = (struct exports_behind){TAKE_FD(x->control), x->person.uid};
+}
+
+bool exports_behind_is_full(struct daemon *d, uid_t uid)
+{
+    struct exports *x = d->exports;
+    unsigned own = 0;
+
+    tidy(x);
+    for (size_t i = 0; i < x->n_behind; i++)
+        own += x->behind[i].uid == uid;
+    if (own < EXPORTS_BEHIND_PER_UID && x->n_behind < EXPORTS_BEHIND_MAX)
+        return false;
+    log_warning("export.behind", "uid=%u own=%u all=%zu", uid, own, x->n_behind);
+    return true;
+}
+
+void exports_behind_stop(struct daemon *d)
+{
+    for (size_t i = 0; i < d->exports->n_behind; i++)
+        close_fd(d->exports->behind[i].control);
+    d->exports->n_behind = 0;
+}
