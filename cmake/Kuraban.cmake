@@ -5,9 +5,10 @@
 #       DEPENDS names folders ("base kern"), PKG names pkg-config modules ("libudev"); both are transitive.
 #       A folder without sources yet hands on its DEPENDS and PKG only; a dependency on an unknown folder is left out.
 #
-#   kuraban_program(NAME [MAIN file] [DEPENDS folder…] [PKG module…] DESTINATION dir)
+#   kuraban_program(NAME [MAIN file] [DEPENDS folder…] [PKG module…] DESTINATION dir [COMPONENT component])
 #       Executable NAME from main.c (or MAIN) alone; everything else it needs lives in a library, so that tests link
 #       the same objects. Built to <build>/bin/NAME, installed to DESTINATION. Skipped while MAIN does not exist.
+#       COMPONENT: what is not of the terminal's package ("hub").
 #
 # Include roots are agent/ and the top of the tree:  #include "base/buf.h", "kern/usb.h", "policy/policy.h".
 # Tests also have tests/ as a root:                  #include "test.h", "fake/usb.h".
@@ -137,7 +138,7 @@ function(kuraban_library name)
 endfunction()
 
 function(kuraban_program name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "MAIN;DESTINATION" "DEPENDS;PKG")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "MAIN;DESTINATION;COMPONENT" "DEPENDS;PKG")
     if(arg_UNPARSED_ARGUMENTS OR NOT arg_DESTINATION)
         message(FATAL_ERROR "kuraban_program(${name}): needs DESTINATION; unknown: ${arg_UNPARSED_ARGUMENTS}")
     endif()
@@ -154,5 +155,8 @@ function(kuraban_program name)
     target_link_libraries(${name} PUBLIC kuraban_flags)
     kuraban_link(${name} PUBLIC ${arg_DEPENDS})
     kuraban_pkg(${name} PUBLIC ${arg_PKG})
-    install(TARGETS ${name} RUNTIME DESTINATION "${arg_DESTINATION}")
+    if(NOT arg_COMPONENT)
+        set(arg_COMPONENT Unspecified)
+    endif()
+    install(TARGETS ${name} RUNTIME DESTINATION "${arg_DESTINATION}" COMPONENT ${arg_COMPONENT})
 endfunction()

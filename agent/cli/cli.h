@@ -82,7 +82,9 @@ struct cli_program {
 extern const struct cli_verb cli_verbs[];
 extern const struct cli_program cli_kuraban;
 
-/* The whole program behind main(). */
+/* All of main(): this process' streams, its language, and its exit code. */
+int cli_main(const struct cli_program *program, int argc, char **argv);
+/* The same with what c names: for tests. */
 enum cli_exit cli_run(struct cli *c, int argc, char **argv);
 void cli_done(struct cli *c);
 

@@ -32,9 +32,17 @@ int sql_error(int code)
     }
 }
 
+/* The index of a write-ahead log that does not fit comes as an I/O error (SQLITE_IOERR_SHMSIZE). */
+static int error_of(sqlite3 *db, int code)
+{
+    int r = sql_error(code);
+
+    return r == -EIO && (sqlite3_system_errno(db) == ENOSPC || sqlite3_system_errno(db) == EDQUOT) ? -ENOSPC : r;
+}
+
 int sql_run(sqlite3 *db, const char *sql)
 {
-    return sql_error(sqlite3_exec(db, sql, NULL, NULL, NULL));
+    return error_of(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
 }
 
 int sql_ask(sqlite3 *db, const char *sql, const char *text, int64_t *ret)
@@ -48,7 +56,7 @@ int sql_ask(sqlite3 *db, const char *sql, const char *text, int64_t *ret)
         *ret = text ? text_equal((const char *)sqlite3_column_text(statement, 0), text)
                     : sqlite3_column_int64(statement, 0);
     (void)sqlite3_finalize(statement);
-    return code == SQLITE_ROW ? 0 : code == SQLITE_DONE ? -EUCLEAN : sql_error(code);
+    return code == SQLITE_ROW ? 0 : code == SQLITE_DONE ? -EUCLEAN : error_of(db, code);
 }
 
 void sql_harden(sqlite3 *db)
@@ -99,7 +107,7 @@ int sql_step(sqlite3_stmt *q)
     if (code == SQLITE_ROW)
         return 1;
     (void)sqlite3_reset(q);
-    return sql_error(code);
+    return error_of(sqlite3_db_handle(q), code);
 }
 
 int sql_change(sqlite3 *db, sqlite3_stmt *q, int r, int rows)

@@ -31,8 +31,9 @@ static int add_tls(struct buf *b, const struct server_conf *c)
         r = add_quoted(b, "key_file", c->key);
     if (r >= 0 && c->ca)
         r = add_quoted(b, "ca_file", c->ca);
-    /* Thousands come at once after a power cut, and two processors take a while for their handshakes. */
-    return r < 0 ? r : buf_printf(b, "timeout: 30\nmin_version: \"1.2\"\n}\n");
+    /* Thousands come at once after a power cut, and two processors take a while for their handshakes. TLS 1.2 is its least without
+     * being told, and 2.9 cannot be told. */
+    return r < 0 ? r : buf_printf(b, "timeout: 30\n}\n");
 }
 
 static int add_accounts(struct buf *b, const struct server_conf *c)

@@ -2,22 +2,13 @@
  * The broker as we configure it, a real nats-server: who has a JWT of the terminals' scope speaks as itself only and hears its own commands
  * and its groups' policy; nobody else is let in; a new terminal changes nothing at the broker.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <signal.h>
-#include <stdlib.h>
+#include "component/broker_fixture.h"
+
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "hub/nats/jwt.h"
 #include "hub/nats/server_conf.h"
-#include "link/link.h"
-#include "test.h"
 
 static const char *const may_publish[] = {"evt.{{name()}}.>", "rep.{{name()}}", NULL};
 static const char *const may_subscribe[] = {"cmd.{{name()}}", "ack.{{name()}}", "pol.{{tag(group)}}",
@@ -34,19 +25,6 @@ struct broker {
 static int64_t now(void)
 {
     return time(NULL);
-}
-
-/* A port that nobody has at this moment. */
-static uint16_t free_port(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t size = sizeof(a);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, size), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &size), 0);
-    close(fd);
-    return ntohs(a.sin_port);
 }
 
 static void make_keys(struct broker *b)
@@ -101,28 +79,20 @@ static void start(struct broker *b)
 
     (void)snprintf(b->directory, sizeof(b->directory), "/tmp/kuraban-broker.XXXXXX");
     assert_non_null(mkdtemp(b->directory));
-    b->port = free_port();
+    b->port = broker_free_port();
     (void)snprintf(b->url, sizeof(b->url), "nats://127.0.0.1:%u", b->port);
     (void)snprintf(path, sizeof(path), "%s/nats.conf", b->directory);
     (void)snprintf(log, sizeof(log), "%s/log", b->directory);
     make_keys(b);
     write_conf(b, path);
-    b->pid = fork();
-    if (b->pid == 0) {
-        int fd = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-        (void)dup2(fd, 2);
-        (void)execlp("nats-server", "nats-server", "-c", path, (char *)NULL);
-        _exit(127);
-    }
+    b->pid = broker_run(path, log);
 }
 
 static void stop(struct broker *b)
 {
     char command[128];
 
-    (void)kill(b->pid, SIGKILL);
-    (void)waitpid(b->pid, NULL, 0);
+    broker_kill(b->pid);
     (void)snprintf(command, sizeof(command), "rm -rf %s", b->directory);
     assert_int_equal(system(command), 0);
     free(b->operator_jwt);
@@ -141,23 +111,6 @@ struct client {
     struct link *link;
     natsConnection *c;
 };
-
-static bool await(bool (*what)(void *), void *context, int seconds)
-{
-    struct timespec pause = {.tv_nsec = 20 * 1000000};
-
-    for (int i = 0; i < seconds * 50; i++) {
-        if (what(context))
-            return true;
-        (void)nanosleep(&pause, NULL);
-    }
-    return false;
-}
-
-static bool is_up(void *link)
-{
-    return link_is_up(link);
-}
 
 static struct client connect_as(const struct broker *b, const struct wire_key *signer, const char *name,
                                 const char *group, int64_t expires)
@@ -209,8 +162,8 @@ static void test_scope(void **state)
     natsSubscription *all = NULL, *own = NULL, *policy = NULL, *others = NULL, *other_policy = NULL;
     natsMsg *m = NULL;
 
-    assert_true(await(is_up, hub.link, 20));
-    assert_true(await(is_up, t1.link, 20));
+    assert_true(broker_await(broker_is_up, hub.link, 20));
+    assert_true(broker_await(broker_is_up, t1.link, 20));
     assert_int_equal(natsConnection_SubscribeSync(&all, hub.c, ">"), NATS_OK);
     assert_int_equal(natsConnection_Flush(hub.c), NATS_OK);
 
@@ -256,9 +209,9 @@ static void test_strangers(void **state)
     bad = connect_as(b, stranger, "t1", "group:kazei", 0);
     struct client over = connect_as(b, b->scope, "t3", "group:kazei", now() - 10);
     hub = connect_as(b, b->account, "hub", NULL, 0);
-    assert_true(await(is_up, hub.link, 20));
+    assert_true(broker_await(broker_is_up, hub.link, 20));
     /* They have tried as long as it took the hub and more. */
-    assert_false(await(is_up, bad.link, 3));
+    assert_false(broker_await(broker_is_up, bad.link, 3));
     assert_false(link_is_up(over.link));
     leave(&bad);
     leave(&over);

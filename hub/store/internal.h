@@ -1,0 +1,46 @@
+#pragma once
+
+#include <sqlite3.h>
+
+#include "hub/store/store.h"
+#include "sql/sql.h"
+
+/* For the files of hub/store only. */
+
+enum hub_query {
+    HUB_SETTING_GET = 0,
+    HUB_SETTING_SET,
+    HUB_JOURNAL_HEAD,
+    HUB_JOURNAL_ADD,
+    HUB_JOURNAL_TURN,
+    HUB_JOURNAL_EACH,
+    HUB_GROUP_ADD,
+    HUB_GROUP_FIND,
+    HUB_GROUP_EACH,
+    HUB_TOKEN_ADD,
+    HUB_TOKEN_EACH,
+    HUB_TOKEN_FIND,
+    HUB_TOKEN_USE,
+    HUB_TOKEN_REVOKE,
+    HUB_TERMINAL_ADD,
+    HUB_TERMINAL_EACH,
+    HUB_MEMBER_ADD,
+    HUB_MEMBER_EACH,
+    HUB_QUERY_COUNT_,
+};
+
+struct hub_store {
+    sqlite3 *db;
+    int directory; /* borrowed */
+    sqlite3_stmt *statements[HUB_QUERY_COUNT_];
+};
+
+/* The statement, fresh; NULL and *ret on failure. */
+sqlite3_stmt *hub_query(struct hub_store *s, enum hub_query what, int *ret);
+/* To the end; how many rows it changed. */
+int hub_change(struct hub_store *s, sqlite3_stmt *q, int r);
+/* Columns that may be NULL: then 0 or "". */
+int hub_get_time(sqlite3_stmt *q, int at, int64_t *ret);
+int hub_get_text(sqlite3_stmt *q, int at, char *ret, size_t size);
+/* 0 or -errno of migrating an empty or older file; of a later one -EOPNOTSUPP, of a foreign one -EUCLEAN. */
+int hub_store_migrate(struct hub_store *s, int64_t now_us, bool fresh);

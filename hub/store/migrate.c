@@ -1,0 +1,111 @@
+/*
+ * Owns: the schema of hub.db and how an older one becomes the present one: all steps in one transaction, or none.
+ * Must not: touch a file that is not the centre's, or of a later version: going back is by the copy made before the upgrade.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "hub/store/internal.h"
+
+enum {
+    APPLICATION_ID = 0x6b687562, /* "khub" */
+};
+
+/* Step i makes version i + 1. A step that was released is never edited. */
+static const char *const steps[HUB_STORE_VERSION] = {
+    "CREATE TABLE setting(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+
+    /* Every action of an administrator; each hash covers the one before. act_head shows that the last ones are missing. */
+    "CREATE TABLE act(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,"
+    " object TEXT NOT NULL, details TEXT NOT NULL, hash BLOB NOT NULL CHECK(length(hash) = 32)) STRICT;"
+    "CREATE TABLE act_head(one INTEGER PRIMARY KEY CHECK(one = 1), seq INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;"
+    "INSERT INTO act_head VALUES(1, 0, zeroblob(32));"
+
+    "CREATE TABLE terminal_group(name TEXT PRIMARY KEY, created INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+
+    /* By its own key, which no other may bring again; name is for people. */
+    "CREATE TABLE terminal(id TEXT PRIMARY KEY, name TEXT NOT NULL,"
+    " journal_key BLOB NOT NULL UNIQUE CHECK(length(journal_key) = 32), wire_key TEXT NOT NULL UNIQUE, serial TEXT,"
+    " enrolled INTEGER NOT NULL, revoked INTEGER) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE member(terminal TEXT NOT NULL REFERENCES terminal, group_name TEXT NOT NULL REFERENCES terminal_group,"
+    " PRIMARY KEY(terminal, group_name)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX member_by_group ON member(group_name);"
+
+    "CREATE TABLE token(number INTEGER PRIMARY KEY AUTOINCREMENT, hash BLOB NOT NULL UNIQUE CHECK(length(hash) = 32),"
+    " group_name TEXT NOT NULL REFERENCES terminal_group, serial TEXT, created INTEGER NOT NULL,"
+    " expires INTEGER NOT NULL, used INTEGER, revoked INTEGER, terminal TEXT) STRICT;",
+};
+
+static int add_version(struct hub_store *s, int version, int64_t now_us)
+{
+    char sql[96];
+
+    (void)snprintf(sql, sizeof(sql), "INSERT INTO version VALUES(%d, %lld)", version, (long long)now_us);
+    return sql_run(s->db, sql);
+}
+
+static int run_steps(struct hub_store *s, int64_t from, int64_t now_us)
+{
+    int r = 0;
+
+    for (int64_t i = from; r >= 0 && i < HUB_STORE_VERSION; i++) {
+        r = sql_run(s->db, steps[i]);
+        if (r >= 0)
+            r = add_version(s, (int)i + 1, now_us);
+    }
+    return r;
+}
+
+static int make_version_table(struct hub_store *s)
+{
+    char sql[160];
+
+    (void)snprintf(sql, sizeof(sql),
+                   "PRAGMA application_id=%d;"
+                   "CREATE TABLE version(number INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT;",
+                   APPLICATION_ID);
+    return sql_run(s->db, sql);
+}
+
+/* The version as the table tells it, after looking whose file this is. */
+static int read_version(struct hub_store *s, int64_t *ret)
+{
+    int64_t id = 0, whole = 0, last = 0;
+    int r = sql_ask(s->db, "PRAGMA application_id", NULL, &id);
+
+    if (r >= 0 && id != APPLICATION_ID)
+        r = -EUCLEAN;
+    if (r >= 0)
+        r = sql_ask(s->db, "SELECT coalesce(max(number), 0) FROM version", NULL, &last);
+    if (r >= 0)
+        r = sql_ask(s->db, "SELECT count(*) = max(number) FROM version", NULL, &whole);
+    if (r == -EIO)
+        r = -EUCLEAN; /* no such table */
+    if (r < 0)
+        return r;
+    if (last > HUB_STORE_VERSION)
+        return -EOPNOTSUPP;
+    if (last < 1 || !whole)
+        return -EUCLEAN;
+    *ret = last;
+    return 0;
+}
+
+int hub_store_migrate(struct hub_store *s, int64_t now_us, bool fresh)
+{
+    int64_t version = 0;
+    int r = fresh ? 0 : read_version(s, &version);
+
+    if (r < 0 || version == HUB_STORE_VERSION)
+        return r;
+    r = hub_store_begin(s);
+    /* Another process may have done it while this one waited. */
+    if (r >= 0)
+        r = fresh ? make_version_table(s) : read_version(s, &version);
+    if (r >= 0)
+        r = run_steps(s, version, now_us);
+    if (r >= 0)
+        r = hub_store_commit(s);
+    hub_store_rollback(s);
+    return r;
+}

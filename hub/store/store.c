@@ -1,0 +1,231 @@
+/*
+ * Owns: hub.db as a file: that it is the one that was made, how safely it is written, transactions.
+ * Must not: know what its rows mean; the schema is in migrate.c, rows are in a file each.
+ *
+ * Write-ahead log with synchronous=FULL: a commit is one fsync of the log instead of three of journal and file, readers never wait for
+ * the writer nor the writer for readers, and what was committed stands after a power cut (sqlite.org/wal.html). docs/HUB.md has figures.
+ */
+#include "hub/store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "hub/store/internal.h"
+#include "sql/vfs.h"
+
+#define DB "hub.db"
+
+enum {
+    PATH_SIZE = 64,
+    BUSY_MS = 10 * 1000, /* a batch of records and a verb at the command line wait for each other */
+};
+
+int hub_store_begin(struct hub_store *s)
+{
+    hub_store_rollback(s);
+    return sql_run(s->db, "BEGIN IMMEDIATE");
+}
+
+int hub_store_commit(struct hub_store *s)
+{
+    int r = sql_run(s->db, "COMMIT");
+
+    if (r < 0)
+        hub_store_rollback(s);
+    return r;
+}
+
+void hub_store_rollback(struct hub_store *s)
+{
+    if (!sqlite3_get_autocommit(s->db))
+        (void)sql_run(s->db, "ROLLBACK");
+}
+
+/* --- the file --- */
+
+/* Its log and index are looked at as well: SQLite would follow a link. */
+static int check_files(int directory)
+{
+    static const char *const names[] = {DB, DB "-wal", DB "-shm"};
+    struct stat st;
+
+    for (size_t i = 0; i < ELEMENTS(names); i++) {
+        if (fstatat(directory, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0) {
+            if (errno == ENOENT && i > 0)
+                continue;
+            return -errno;
+        }
+        if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1 || (st.st_mode & 077) != 0)
+            return -EUCLEAN;
+    }
+    return 0;
+}
+
+static int connect_file(struct hub_store *s)
+{
+    char path[PATH_SIZE];
+    const char *vfs = vfs_as_given();
+    int64_t logged = 0;
+    int code, r;
+
+    if (!vfs)
+        return -EIO;
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/" DB, s->directory);
+    code = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
+    if (code != SQLITE_OK)
+        return sql_error(code);
+    sql_harden(s->db);
+    if (sqlite3_db_readonly(s->db, "main") != 0)
+        return -EROFS;
+    (void)sqlite3_busy_timeout(s->db, BUSY_MS);
+    r = sql_run(s->db,
+                "PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON; PRAGMA mmap_size=0;"
+                "PRAGMA trusted_schema=OFF; PRAGMA synchronous=FULL;");
+    if (r < 0)
+        return r;
+    r = sql_ask(s->db, "PRAGMA journal_mode=WAL", "wal", &logged);
+    return r < 0 ? r : logged ? 0 : -EIO;
+}
+
+static int open_store(int directory, int64_t now_us, bool fresh, struct hub_store **ret)
+{
+    struct hub_store *s;
+    int r = check_files(directory);
+
+    if (r < 0)
+        return r;
+    s = calloc(1, sizeof(*s));
+    if (!s)
+        return -ENOMEM;
+    s->directory = directory;
+    r = connect_file(s);
+    if (r >= 0)
+        r = hub_store_migrate(s, now_us, fresh);
+    if (r >= 0)
+        *ret = TAKE_PTR(s);
+    (void)hub_store_free(s);
+    return r < 0 ? r : 0;
+}
+
+int hub_store_create(int directory, int64_t now_us, struct hub_store **ret)
+{
+    _cleanup_close_ int fd = openat(directory, DB, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    return fd < 0 ? -errno : open_store(directory, now_us, true, ret);
+}
+
+int hub_store_open(int directory, int64_t now_us, struct hub_store **ret)
+{
+    return open_store(directory, now_us, false, ret);
+}
+
+struct hub_store *hub_store_free(struct hub_store *s)
+{
+    if (!s)
+        return NULL;
+    for (size_t i = 0; i < ELEMENTS(s->statements); i++)
+        (void)sqlite3_finalize(s->statements[i]);
+    (void)sqlite3_close(s->db);
+    free(s);
+    return NULL;
+}
+
+int hub_store_check(struct hub_store *s)
+{
+    int64_t whole = 0;
+    int r = sql_ask(s->db, "PRAGMA integrity_check(1)", "ok", &whole);
+
+    return r < 0 ? r : whole ? 0 : -EUCLEAN;
+}
+
+/* --- statements --- */
+
+static const char *const queries[HUB_QUERY_COUNT_] = {
+    [HUB_SETTING_GET] = "SELECT value FROM setting WHERE name = ?1",
+    [HUB_SETTING_SET] = "INSERT INTO setting VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET value = ?2",
+    [HUB_JOURNAL_HEAD] = "SELECT seq, hash FROM act_head WHERE one = 1",
+    [HUB_JOURNAL_ADD] = "INSERT INTO act VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [HUB_JOURNAL_TURN] = "UPDATE act_head SET seq = ?1, hash = ?2 WHERE one = 1",
+    [HUB_JOURNAL_EACH] = "SELECT seq, at, who, what, object, details, hash FROM act ORDER BY seq",
+    [HUB_GROUP_ADD] = "INSERT INTO terminal_group VALUES(?1, ?2) ON CONFLICT DO NOTHING",
+    [HUB_GROUP_FIND] = "SELECT created FROM terminal_group WHERE name = ?1",
+    [HUB_GROUP_EACH] =
+        "SELECT name, created, (SELECT count(*) FROM member WHERE member.group_name = terminal_group.name)"
+        " FROM terminal_group ORDER BY name",
+    [HUB_TOKEN_ADD] = "INSERT INTO token(hash, group_name, serial, created, expires) VALUES(?1, ?2, ?3, ?4, ?5)",
+    [HUB_TOKEN_EACH] = "SELECT number, group_name, serial, created, expires, used, revoked, terminal FROM token"
+                       " ORDER BY number",
+    [HUB_TOKEN_FIND] = "SELECT number, group_name, serial, created, expires, used, revoked, terminal FROM token"
+                       " WHERE hash = ?1",
+    [HUB_TOKEN_USE] =
+        "UPDATE token SET used = ?2, terminal = ?3 WHERE number = ?1 AND used IS NULL AND revoked IS NULL",
+    [HUB_TOKEN_REVOKE] = "UPDATE token SET revoked = ?2 WHERE number = ?1 AND used IS NULL AND revoked IS NULL",
+    [HUB_TERMINAL_ADD] = "INSERT INTO terminal(id, name, journal_key, wire_key, serial, enrolled)"
+                         " VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+    [HUB_TERMINAL_EACH] = "SELECT id, name, serial, enrolled, revoked FROM terminal ORDER BY name, id",
+    [HUB_MEMBER_ADD] = "INSERT INTO member VALUES(?1, ?2)",
+    [HUB_MEMBER_EACH] = "SELECT group_name FROM member WHERE terminal = ?1 ORDER BY group_name",
+};
+
+sqlite3_stmt *hub_query(struct hub_store *s, enum hub_query what, int *ret)
+{
+    return sql_prepare(s->db, &s->statements[what], queries[what], ret);
+}
+
+int hub_change(struct hub_store *s, sqlite3_stmt *q, int r)
+{
+    r = sql_change(s->db, q, r, -1);
+    return r < 0 ? r : sqlite3_changes(s->db);
+}
+
+int hub_get_time(sqlite3_stmt *q, int at, int64_t *ret)
+{
+    *ret = 0;
+    return sqlite3_column_type(q, at) == SQLITE_NULL ? 0 : sql_get_number(q, at, 1, INT64_MAX, ret);
+}
+
+int hub_get_text(sqlite3_stmt *q, int at, char *ret, size_t size)
+{
+    *ret = '\0';
+    return sqlite3_column_type(q, at) == SQLITE_NULL ? 0 : sql_get_text(q, at, ret, size);
+}
+
+/* --- settings --- */
+
+int hub_setting_get(struct hub_store *s, const char *name, char **ret)
+{
+    int r = 0;
+    sqlite3_stmt *q = hub_query(s, HUB_SETTING_GET, &r);
+    char *value;
+
+    if (!q)
+        return r;
+    sql_bind_text(q, 1, name, &r);
+    if (r >= 0)
+        r = sql_step(q);
+    if (r > 0) {
+        value = strdup((const char *)sqlite3_column_text(q, 0));
+        r = value ? 1 : -ENOMEM;
+        if (value)
+            *ret = value;
+    }
+    (void)sqlite3_reset(q);
+    return r;
+}
+
+int hub_setting_set(struct hub_store *s, const char *name, const char *value)
+{
+    int r = 0;
+    sqlite3_stmt *q = hub_query(s, HUB_SETTING_SET, &r);
+
+    if (!q)
+        return r;
+    sql_bind_text(q, 1, name, &r);
+    sql_bind_text(q, 2, value, &r);
+    return sql_change(s->db, q, r, 1);
+}
