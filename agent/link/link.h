@@ -12,7 +12,8 @@
  * A connection to the broker, as the courier and the hub hold one: it is tried until it succeeds and again whenever it is lost, after a
  * wait of random length (a whole city is switched on at eight). TLS is verified against one CA and no other. The broker is trusted
  * with nothing: it can only be of no use.
- * libnats has threads of its own; what is called back is called from them.
+ * libnats has threads of its own; what is called back is called from them. nats_Close() is not called in a process that has spoken TLS: 3.4
+ * frees there what OpenSSL frees again at exit (nats.c #904).
  */
 
 struct link;

@@ -29,21 +29,18 @@ static int insert(struct hub_store *s, const struct hub_actor *actor, const char
 
 int hub_group_create(struct hub_store *s, const struct hub_actor *actor, const char *name)
 {
-    int r, result = HUB_GROUP_OK;
+    int r;
 
     if (!hub_group_name_is_good(name))
         return HUB_GROUP_E_NAME;
     r = hub_store_begin(s);
     if (r >= 0)
         r = insert(s, actor, name);
-    if (r == 0)
-        result = HUB_GROUP_E_EXISTS;
     if (r > 0)
         r = hub_journal_add(s, actor, "group-create", name, NULL);
-    if (r >= 0 && result == HUB_GROUP_OK)
-        r = hub_store_commit(s);
-    hub_store_rollback(s);
-    return r < 0 ? r : result;
+    else if (r == 0)
+        r = HUB_GROUP_E_EXISTS;
+    return hub_store_finish(s, r);
 }
 
 int hub_group_exists(struct hub_store *s, const char *name)

@@ -26,6 +26,11 @@ enum hub_query {
     HUB_TERMINAL_EACH,
     HUB_MEMBER_ADD,
     HUB_MEMBER_EACH,
+    HUB_POLICY_ADD,
+    HUB_POLICY_GET,
+    HUB_POLICY_EACH,
+    HUB_HEAD_SET,
+    HUB_HEAD_GET,
     HUB_QUERY_COUNT_,
 };
 
@@ -37,6 +42,8 @@ struct hub_store {
 
 /* The statement, fresh; NULL and *ret on failure. */
 sqlite3_stmt *hub_query(struct hub_store *s, enum hub_query what, int *ret);
+/* Ends what was begun: only what came to 0 stays. r, or what committing came to. */
+int hub_store_finish(struct hub_store *s, int r);
 /* To the end; how many rows it changed. */
 int hub_change(struct hub_store *s, sqlite3_stmt *q, int r);
 /* Columns that may be NULL: then 0 or "". */

@@ -34,6 +34,12 @@ static const char *const steps[HUB_STORE_VERSION] = {
     "CREATE TABLE token(number INTEGER PRIMARY KEY AUTOINCREMENT, hash BLOB NOT NULL UNIQUE CHECK(length(hash) = 32),"
     " group_name TEXT NOT NULL REFERENCES terminal_group, serial TEXT, created INTEGER NOT NULL,"
     " expires INTEGER NOT NULL, used INTEGER, revoked INTEGER, terminal TEXT) STRICT;",
+
+    /* What people signed, as it came; by the hash of the document inside, which is what a head names. */
+    "CREATE TABLE policy(document BLOB PRIMARY KEY CHECK(length(document) = 32), version INTEGER NOT NULL,"
+    " name TEXT NOT NULL, added INTEGER NOT NULL, envelope BLOB NOT NULL) STRICT;"
+    "CREATE TABLE head(group_name TEXT PRIMARY KEY REFERENCES terminal_group, version INTEGER NOT NULL,"
+    " policy BLOB NOT NULL REFERENCES policy, expires INTEGER NOT NULL, envelope BLOB NOT NULL) STRICT;",
 };
 
 static int add_version(struct hub_store *s, int version, int64_t now_us)

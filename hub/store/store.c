@@ -46,6 +46,14 @@ void hub_store_rollback(struct hub_store *s)
         (void)sql_run(s->db, "ROLLBACK");
 }
 
+int hub_store_finish(struct hub_store *s, int r)
+{
+    if (r == 0)
+        r = hub_store_commit(s);
+    hub_store_rollback(s);
+    return r;
+}
+
 /* --- the file --- */
 
 /* Its log and index are looked at as well: SQLite would follow a link. */
@@ -169,6 +177,12 @@ static const char *const queries[HUB_QUERY_COUNT_] = {
                          " VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
     [HUB_TERMINAL_EACH] = "SELECT id, name, serial, enrolled, revoked FROM terminal ORDER BY name, id",
     [HUB_MEMBER_ADD] = "INSERT INTO member VALUES(?1, ?2)",
+    [HUB_POLICY_ADD] = "INSERT INTO policy VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+    [HUB_POLICY_GET] = "SELECT envelope FROM policy WHERE document = ?1",
+    [HUB_POLICY_EACH] = "SELECT document, version, name, added FROM policy ORDER BY added DESC, version DESC",
+    [HUB_HEAD_SET] = "INSERT INTO head VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(group_name) DO UPDATE SET version = ?2,"
+                     " policy = ?3, expires = ?4, envelope = ?5 WHERE ?2 > version",
+    [HUB_HEAD_GET] = "SELECT version, policy, expires, envelope FROM head WHERE group_name = ?1",
     [HUB_MEMBER_EACH] = "SELECT group_name FROM member WHERE terminal = ?1 ORDER BY group_name",
 };
 

@@ -16,7 +16,7 @@
 struct hub_store;
 
 enum {
-    HUB_STORE_VERSION = 1,
+    HUB_STORE_VERSION = 2,
     HUB_NAME_MAX = 64, /* bytes of a group's name, or a terminal's for people */
 };
 

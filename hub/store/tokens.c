@@ -145,15 +145,6 @@ static int create(struct hub_store *s, const struct hub_actor *actor, const stru
     return r;
 }
 
-/* Ends what was begun: only what went well stays. */
-static int finish(struct hub_store *s, int r)
-{
-    if (r == 0)
-        r = hub_store_commit(s);
-    hub_store_rollback(s);
-    return r;
-}
-
 int hub_token_create(struct hub_store *s, const struct hub_actor *actor, const char *group, const char *serial,
                      unsigned hours, uint64_t *ret_number, char ret_text[static HUB_TOKEN_TEXT_SIZE])
 {
@@ -178,7 +169,7 @@ int hub_token_create(struct hub_store *s, const struct hub_actor *actor, const c
     if (r >= 0)
         r = hub_store_begin(s);
     if (r >= 0)
-        r = finish(s, create(s, actor, &t, &hash, &number));
+        r = hub_store_finish(s, create(s, actor, &t, &hash, &number));
     if (r == 0) {
         write_text(bytes, ret_text);
         *ret_number = number;
@@ -209,7 +200,7 @@ int hub_token_revoke(struct hub_store *s, const struct hub_actor *actor, uint64_
 {
     int r = hub_store_begin(s);
 
-    return r < 0 ? r : finish(s, revoke_token(s, actor, number));
+    return r < 0 ? r : hub_store_finish(s, revoke_token(s, actor, number));
 }
 
 /* --- using --- */

@@ -122,7 +122,14 @@ exits 0 hub --json terminals
 exits 0 hub --json journal
 [ "$(jq -r '[.records[].what] | join(" ")' out)" = "init group-create token-create token-revoke" ] || fail "the journal"
 ! grep -qF "$token" out || fail "the journal holds the token"
-( LANGUAGE=ja KURABAN_LOCALE_DIR=$KURABAN_BUILD/locale hub token list ) > out # root's process takes no such directory; it must only not fail
+
+# --- many at once: each waits for the others, none is lost, and the chain is one ---
+many=12 pids=()
+for ((i = 0; i < many; i++)); do hub --json token create --group kazei > "many.$i" 2>&1 & pids+=($!); done
+for i in "${!pids[@]}"; do wait "${pids[i]}" || { cat "many.$i" >&2; fail "one of $many at once"; }; done
+[ "$(jq -r .token many.* | sort -u | wc -l)" = $many ] || fail "a token twice"
+exits 0 hub --json journal
+[ "$(jq .seq out)" = $((4 + many)) ] || fail "records of $many at once: $(jq .seq out)"
 
 # --- what others wrote, and later versions ---
 chmod 0770 centre; exits 4 hub token list; chmod 0700 centre

@@ -142,19 +142,6 @@ static int stop(void **state)
     return fake_ctl_stop(&daemon_) == 0 ? 0 : -1;
 }
 
-static void set_language(const char *language)
-{
-    const char *build = getenv("KURABAN_BUILD");
-    char directory[512];
-
-    (void)snprintf(directory, sizeof(directory), "%s/locale", build ? build : "build/debug");
-    assert_int_equal(setenv("LANGUAGE", language, 1), 0);
-    assert_non_null(setlocale(LC_ALL, "C.UTF-8")); /* gettext looks at LANGUAGE again */
-    assert_non_null(bindtextdomain("kuraban", directory));
-    assert_non_null(bind_textdomain_codeset("kuraban", "UTF-8"));
-    assert_non_null(textdomain("kuraban"));
-}
-
 /* Output, then "--" and complaints if any, then the exit code. */
 static char *run(const struct golden *g)
 {
@@ -209,7 +196,7 @@ static void compare(const struct golden *g, const char *language)
 static void test_english(void **state)
 {
     (void)state;
-    set_language("en");
+    cli_run_language("en");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         compare(&cases[i], "en");
 }
@@ -217,7 +204,7 @@ static void test_english(void **state)
 static void test_japanese(void **state)
 {
     (void)state;
-    set_language("ja");
+    cli_run_language("ja");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         compare(&cases[i], "ja");
 }
@@ -248,7 +235,7 @@ static void compare_status(const char *situation)
     for (size_t i = 0; i < ELEMENTS(languages); i++) {
         const struct golden g = {name, {"status"}, CLI_OK};
 
-        set_language(languages[i]);
+        cli_run_language(languages[i]);
         compare(&g, languages[i]);
     }
     expect_no_word_of_the_file();
@@ -263,7 +250,7 @@ static void compare_why(void)
     ctl_answers_in("damaged");
     assert_int_equal(start(NULL), 0);
     for (size_t i = 0; i < ELEMENTS(languages); i++) {
-        set_language(languages[i]);
+        cli_run_language(languages[i]);
         compare(&g, languages[i]);
     }
 }
@@ -303,7 +290,7 @@ static void test_doctor_of_signed(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ELEMENTS(languages); i++) {
-        set_language(languages[i]);
+        cli_run_language(languages[i]);
         for (size_t k = 0; k < ELEMENTS(situations); k++)
             compare_doctor(situations[k], languages[i]);
     }
@@ -377,7 +364,7 @@ static void test_export(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ELEMENTS(languages); i++) {
-        set_language(languages[i]);
+        cli_run_language(languages[i]);
         compare_text("export-not-begun", languages[i], not_begun());
         compare_text("export-ended", languages[i], ended());
     }

@@ -2,10 +2,17 @@
 
 #include "test.h"
 
+#include <libintl.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
+
+/* A test of another program with verbs names it before. */
+#ifndef CLI_RUN_PROGRAM
+#    define CLI_RUN_PROGRAM cli_kuraban
+#endif
 
 /* One call of the program with its output in memory. */
 struct cli_run {
@@ -32,9 +39,9 @@ static const char *cli_run_root;
 /* config and sysfs as in struct cli; words end with NULL. */
 static inline struct cli_run cli_run_words(const char *config, const char *sysfs, const char *const *words)
 {
-    char *argv[RUN_WORDS_MAX + 2] = {strdup("kuraban")};
+    char *argv[RUN_WORDS_MAX + 2] = {strdup(CLI_RUN_PROGRAM.name)};
     struct cli c = {
-        .program = &cli_kuraban, .place = config, .sysfs = sysfs, .proc = cli_run_proc, .root = cli_run_root};
+        .program = &CLI_RUN_PROGRAM, .place = config, .sysfs = sysfs, .proc = cli_run_proc, .root = cli_run_root};
     struct cli_run r = {0};
     size_t out_size = 0, err_size = 0;
     int argc = 1;
@@ -54,6 +61,20 @@ static inline struct cli_run cli_run_words(const char *config, const char *sysfs
     for (int i = 0; i < argc; i++)
         free(argv[i]);
     return r;
+}
+
+/* Messages in "en" or "ja", from the build directory. */
+static inline void cli_run_language(const char *language)
+{
+    const char *build = getenv("KURABAN_BUILD");
+    char directory[512];
+
+    (void)snprintf(directory, sizeof(directory), "%s/locale", build ? build : "build/debug");
+    assert_int_equal(setenv("LANGUAGE", language, 1), 0);
+    assert_non_null(setlocale(LC_ALL, "C.UTF-8")); /* gettext looks at LANGUAGE again */
+    assert_non_null(bindtextdomain("kuraban", directory));
+    assert_non_null(bind_textdomain_codeset("kuraban", "UTF-8"));
+    assert_non_null(textdomain("kuraban"));
 }
 
 #define RUN(config, sysfs, ...) cli_run_words(config, sysfs, (const char *const[]){__VA_ARGS__, NULL})

@@ -54,14 +54,35 @@ static inline int fixture_reopen(struct fixture *f)
     return hub_store_open(f->fd, f->actor.now_us, &f->store);
 }
 
-/* As somebody with the file's rights may do it, beside us. */
-static inline void fixture_change(struct fixture *f, const char *sql)
+static inline sqlite3 *fixture_connect(struct fixture *f)
 {
     char path[128];
     sqlite3 *db = NULL;
 
     (void)snprintf(path, sizeof(path), "%s/hub.db", f->path);
     assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    return db;
+}
+
+/* As somebody with the file's rights may do it, beside us. */
+static inline void fixture_change(struct fixture *f, const char *sql)
+{
+    sqlite3 *db = fixture_connect(f);
+
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static inline int fixture_ask(struct fixture *f, const char *sql)
+{
+    sqlite3 *db = fixture_connect(f);
+    sqlite3_stmt *q = NULL;
+    int answer;
+
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+    answer = sqlite3_column_int(q, 0);
+    (void)sqlite3_finalize(q);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    return answer;
 }

@@ -70,8 +70,32 @@ static void test_later_version(void **state)
     struct fixture *f = *state;
 
     f->store = hub_store_free(f->store);
-    fixture_change(f, "INSERT INTO version VALUES(2, 0)");
+    fixture_change(f, "INSERT INTO version VALUES(3, 0)");
     assert_int_equal(fixture_reopen(f), -EOPNOTSUPP);
+}
+
+/* Of version 1: brought up in one transaction, or left as it was. */
+static void test_older_version(void **state)
+{
+    struct fixture *f = *state;
+    char *value = NULL;
+
+    assert_int_equal(hub_store_begin(f->store), 0);
+    assert_int_equal(hub_setting_set(f->store, "organization", "松戸市"), 0);
+    assert_int_equal(hub_store_commit(f->store), 0);
+    f->store = hub_store_free(f->store);
+    fixture_change(f, "DROP TABLE head; DROP TABLE policy; DELETE FROM version WHERE number = 2;"
+                      "CREATE TABLE head(in_the_way INTEGER)");
+    assert_true(fixture_reopen(f) < 0);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM sqlite_schema WHERE name = 'policy'"), 0);
+    assert_int_equal(fixture_ask(f, "SELECT max(number) FROM version"), 1);
+    fixture_change(f, "DROP TABLE head");
+    assert_int_equal(fixture_reopen(f), 0);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM sqlite_schema WHERE name IN ('policy', 'head')"), 2);
+    assert_int_equal(fixture_ask(f, "SELECT max(number) FROM version"), HUB_STORE_VERSION);
+    assert_int_equal(hub_setting_get(f->store, "organization", &value), 1);
+    assert_string_equal(value, "松戸市");
+    free(value);
 }
 
 static void test_foreign(void **state)
@@ -141,6 +165,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_two, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_missing, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_later_version, fixture_begin, fixture_end),
+        cmocka_unit_test_setup_teardown(test_older_version, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_foreign, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_damaged, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_cut, fixture_begin, fixture_end),
