@@ -361,7 +361,7 @@ static const struct part {
     const char *name;
     uint64_t (*round)(void);
     unsigned scarce; /* in one of so many calls each fails once: processes take their time */
-} parts[] = {{"stage", stage, 1}, {"zip", zip, 1}, {"luks", luks, 1}, {"put", put, 1}, {"run", export_run, 10}};
+} parts[] = {{"stage", stage, 1}, {"zip", zip, 1}, {"luks", luks, 8}, {"put", put, 1}, {"run", export_run, 10}};
 
 static uint64_t one_round(const struct part *p, const struct fault_plan *plan)
 {
