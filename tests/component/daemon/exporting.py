@@ -4,10 +4,10 @@
 exporting.py RUN-DIRECTORY DEVICE [CODE] [--list FILE…] --pass FILE…
 
 Says "begun" when the exporting process is there and passes the files after a line on its input; without --list they are those that the request
-was for. Says "copying" at the first word of progress and reads on after another line. The result is its last line; exit status 0, 1 not
+was for. With STOP_AT=N in its environment it stops itself at the first word of phase N. Says "copying" at the first word of progress and reads on after another line. The result is its last line; exit status 0, 1 not
 finished, 2 not begun. CODE is that of who asks.
 """
-import hashlib, json, os, socket, struct, sys
+import hashlib, json, os, signal, socket, struct, sys
 
 EXPORT, ANSWER = 27, 0x8000
 FILE, FILES_END, REFUSED, PROGRESS, PASSWORD, RESULT = 1, 2, 0x101, 0x102, 0x103, 0x104
@@ -76,6 +76,9 @@ def main():
     copying = False
     while True:
         kind, body = frame(worker)
+        if kind == PROGRESS and str(body[0]) == os.environ.get("STOP_AT"):
+            del os.environ["STOP_AT"]
+            os.kill(os.getpid(), signal.SIGSTOP)
         if kind == PROGRESS and not copying:
             copying = True
             say("copying")
