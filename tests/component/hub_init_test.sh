@@ -13,6 +13,7 @@ cd "$stage"
 export LC_ALL=C.UTF-8
 
 hub() { "$KURABAN_BUILD/bin/kuraban-hub" --directory "$stage/centre" "$@"; }
+kuraban() { "$KURABAN_BUILD/bin/kuraban" "$@"; }
 fail() { echo "FAILED: $*" >&2; cat "$stage/out" >&2; exit 1; }
 note() { echo "  $*"; }
 # exits CODE COMMAND…
@@ -86,14 +87,29 @@ exits 5 hub "${init[@]}"; says "made once"
 [ "$before" = "$(find centre -type f -exec sha256sum {} + | sort)" ] || fail "the second init changed the first"
 [ -z "$(find centre -type f -perm /077 ! -name '*.pem' ! -name head.pub)" ] || fail "others may read $(find centre -type f -perm /077)"
 
-# --- the key for the root document ---
+# --- the online key, from the root document to a head that a terminal takes ---
 ( umask 077; echo "correct horse battery staple" > passphrase )
-for who in tanaka suzuki; do "$KURABAN_BUILD/bin/kuraban" policy keygen --name $who --out $who --passphrase-file passphrase > out; done
-exits 0 "$KURABAN_BUILD/bin/kuraban" policy root create --organization matsudo.example --expires "$(date -I -d '+1 year')" \
+for who in tanaka suzuki; do kuraban policy keygen --name $who --out $who --passphrase-file passphrase > out; done
+exits 0 kuraban policy root create --organization matsudo.example --expires "$(date -I -d '+1 year')" \
     --root-key tanaka.pub --root-key suzuki.pub --policy-key tanaka.pub --policy-key suzuki.pub --head-key centre/head.pub --out root.json
-exits 0 "$KURABAN_BUILD/bin/kuraban" policy root sign root.json --key tanaka --passphrase-file passphrase --yes
-exits 1 "$KURABAN_BUILD/bin/kuraban" policy root show root.json
-says "kuraban-hub"
+exits 0 kuraban policy root sign root.json --key tanaka --passphrase-file passphrase --yes
+exits 0 kuraban policy root sign root.json --key suzuki --passphrase-file passphrase --yes
+cat > policy.yaml << 'YAML'
+format: kuraban-policy/1
+organization: matsudo.example
+name: 課税課 標準
+version: 1
+mode: enforce
+usb:
+  - {id: stick, allow: read, match: {device: "0781:5583"}}
+YAML
+exits 0 kuraban policy sign policy.yaml --key tanaka --passphrase-file passphrase --yes
+exits 0 kuraban policy sign policy.yaml.signed --key suzuki --passphrase-file passphrase --yes
+exits 0 kuraban policy head --group kazei --policy policy.yaml.signed --root root.json --version 1 --out head.json \
+    --key centre/keys/head.key --passphrase-file centre/keys/head.passphrase
+exits 0 kuraban policy bundle --root root.json --policy policy.yaml.signed --head head.json --out bundle.json
+exits 0 kuraban policy verify bundle.json --root root.json --group kazei
+says "matsudo.example (kuraban-hub)  good"
 
 # --- groups and tokens ---
 exits 1 hub token create --group kazei; says "group create"
