@@ -32,6 +32,13 @@ from mfa import *
 print(code(sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 0))
 PYTHON
 }
+two_codes_of() { # SECRET: that of one moment, and the next
+    py "$@" << 'PYTHON'
+from mfa import *
+now = step()
+print(code(sys.argv[2], 0, now), code(sys.argv[2], 1, now), sep="\n")
+PYTHON
+}
 
 login() { # USER: answers on stdin, one each line; everything said goes to $stage/said
     local rc=0
@@ -123,9 +130,7 @@ person_login=$PERSON_PID
 said_key() { grep -qs 'Its key' "$stage/said"; }
 eventually "the key" 20 said_key
 secret=$(sed -n 's/.*Its key: //p' "$stage/said")
-code_of "$secret" -1 >&"${PERSON[1]}"
-code_of "$secret" >&"${PERSON[1]}"
-echo >&"${PERSON[1]}"
+{ two_codes_of "$secret"; echo; } >&"${PERSON[1]}"
 wait "$person_login" || { cat "$stage/said" >&2; fail "the enrolment at the first login fails"; }
 [ "$(grep -o '[a-z0-9]\{4\}-[a-z0-9]\{4\}-[a-z0-9]\{4\}' "$stage/said" | wc -l)" = 10 ] || fail "there are not 10 recovery codes"
 recovery=$(grep -o '[a-z0-9]\{4\}-[a-z0-9]\{4\}-[a-z0-9]\{4\}' "$stage/said" | head -n 1)

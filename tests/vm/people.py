@@ -19,12 +19,11 @@ PASSWORD = r"([Pp]assword|パスワード)[^\n]*: ?$"
 
 # Runs a program on a terminal of its own. One JSON object on stdin: argv, env, and steps of [pattern, answer], answered in turn when the pattern is at
 # the end of what was shown. An answer is {"text"}, or {"secret", "offset"}: the code of that moment; {"key", "offset"}: the secret is what this pattern
-# finds in what was shown. "wait": a file that has to be there first.
+# finds in what was shown. "next": the code after the last one, whatever the moment is. "wait": a file that has to be there first.
 TALKER = r"""
 import base64, hashlib, hmac, json, os, pty, re, select, struct, sys, time
 
-def code(secret, offset):
-    step = int(time.time()) // 30 + offset
+def code(secret, step):
     digest = hmac.new(base64.b32decode(secret), struct.pack('>Q', step), hashlib.sha1).digest()
     at = digest[-1] & 15
     return '%06d' % ((struct.unpack('>I', digest[at:at + 4])[0] & 0x7fffffff) % 1000000)
@@ -38,11 +37,12 @@ def answer(how):
         how['secret'] = re.search(how['key'], shown.decode(errors='replace')).group(1)
     if 'secret' not in how:
         return how['text']
-    codes.append(code(how['secret'], how.get('offset', 0)))
+    used.append(used[-1] + 1 if 'next' in how else int(time.time()) // 30 + how.get('offset', 0))
+    codes.append(code(how['secret'], used[-1]))
     return codes[-1]
 
 task = json.loads(sys.stdin.read())
-codes, shown, steps, end = [], b'', list(task['steps']), time.monotonic() + task['seconds']
+codes, used, shown, steps, end = [], [], b'', list(task['steps']), time.monotonic() + task['seconds']
 pid, tty = pty.fork()
 if pid == 0:
     os.execvpe(task['argv'][0], task['argv'], {**os.environ, **task['env']})

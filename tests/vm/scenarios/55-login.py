@@ -91,7 +91,7 @@ def check_first_login(t, people, guard):
     """At sshd, by keyboard-interactive: the key is shown, two codes of it confirm it, and the recovery codes come once."""
     who = people.new(enrolled=False)
     key = {"key": "Its key: ([A-Z2-7]{32})\\s"}
-    steps = [password(who), ["First code: $", {**key, "offset": -1}], ["after it changes: $", key], ["press Enter: $", {"text": ""}]]
+    steps = [password(who), ["First code: $", key], ["after it changes: $", {**key, "next": True}], ["press Enter: $", {"text": ""}]]
     guard.enforce(usb(), FIRST_LOGIN)
     shown = people.talk(ssh(who), steps)
     guard.enforce(usb(), MFA)
