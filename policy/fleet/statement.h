@@ -120,7 +120,8 @@ struct fleet_report {
 
 struct fleet_enrolment {
     struct digest token; /* SHA-256 of the token that goes beside it: the request is of no use with another */
-    struct digest ca;    /* SHA-256 of the centre's CA as the terminal has pinned it: nor at another centre */
+    struct digest
+        ca; /* of the SubjectPublicKeyInfo of the centre's CA, as the terminal has pinned it: nor at another centre */
     char *host;
     char *machine; /* the serial number the firmware tells; NULL: it tells none */
     char *agent;   /* version */
