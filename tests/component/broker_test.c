@@ -1,6 +1,7 @@
 /*
  * The broker as we configure it, a real nats-server: who has a JWT of the terminals' scope speaks as itself only and hears its own commands
  * and its groups' policy; nobody else is let in; a new terminal changes nothing at the broker.
+ * Runs beside others.
  */
 #include "component/broker_fixture.h"
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # What ends while kuraband runs: a policy, a head, a root. It is still enforced; status, doctor and the journal say so, the journal once.
+# Runs beside others.
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 

@@ -2,6 +2,7 @@
 # A terminal that trusts nobody in between, with a running kuraband: the unsigned file rules until a root is installed, then only what
 # two people signed; every refusal has its own reason, exit code and record and changes nothing; what is damaged refuses everything;
 # the way back is at a console alone. The documents are made without kuraban (daemon/sign.py).
+# Runs beside others.
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 

@@ -2,6 +2,7 @@
 # Turning a terminal back: its signed state missing, cut, exchanged, behind a link; a state directory of somebody else, full or
 # immutable; kill -9 in the middle of applying; the root removed from anywhere but a console. What is not as it was stored refuses
 # everything, and nothing brings the unsigned file back but root at a console.
+# Runs beside others.
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 

@@ -1,6 +1,7 @@
 /*
  * What `kuraban-hub init` made, with a real nats-server: the hub and a terminal come in over TLS by name and by address and speak as the
  * configuration says; with another authority, or by a name the certificate is not for, nobody does.
+ * Runs beside others.
  */
 #include "component/broker_fixture.h"
 

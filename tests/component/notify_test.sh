@@ -1,6 +1,7 @@
 #!/bin/bash
 # What a person sees on the desktop, in Japanese: a real kuraband, a session bus, and dunst on an X server without a screen. Given, ends soon, ended;
 # refusals; kuraband killed and back; the server of notifications gone and back; names that would be markup; another person's are not shown.
+# Runs beside others.
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 

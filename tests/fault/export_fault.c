@@ -33,7 +33,7 @@
 
 enum {
     ONE_IN = 400,
-    ROUNDS = 60,
+    ROUNDS = 24,
     FULL_IN = 5,    /* rounds: in one of so many the disk is full at some point */
     SPOILED_IN = 7, /* in one of so many the medium keeps something else than was written */
 };
