@@ -16,6 +16,7 @@
 #include "daemon/daemon.h"
 #include "daemon/sessions.h"
 #include "daemon/unlock.h"
+#include "decide/decide.h"
 
 enum {
     WINDOW_US = 5 * 1000 * 1000,
@@ -29,6 +30,7 @@ struct notices {
     struct sd_event_source *timer;
     uint64_t mounts_since_us;
     unsigned mounts;
+    bool locked_is_muted;
 };
 
 static bool is_heard(const struct daemon *d, const uid_t *only)
@@ -59,10 +61,13 @@ static void publish_here(const struct daemon *d, json_t *notice)
 
 /* --- refusals --- */
 
-static bool is_told(const struct audit_event *e)
+static bool is_told(const struct notices *n, const struct audit_event *e)
 {
     if (!e->has_verdict || e->allowed)
         return false; /* in monitor mode nothing was refused */
+    if (n->locked_is_muted && e->action != AUDIT_FILE_OPEN &&
+        strcmp(e->reason, verdict_reason_name(REASON_LOCKED)) == 0)
+        return false;
     switch (e->action) {
     case AUDIT_FILE_OPEN:
         return e->has_uid;
@@ -134,10 +139,16 @@ void notices_offer(struct daemon *d, const struct audit_event *e)
 {
     if (!is_heard(d, e->has_uid ? &e->uid : NULL))
         return;
-    if (is_told(e))
+    if (is_told(d->notices, e))
         offer_refusal(d, e);
     else if (e->action == AUDIT_DEVICE_REMOVED || e->action == AUDIT_MEDIUM_REMOVED)
         publish_here(d, json_pack("{s:s, s:o}", "notice", "device-left", "device", answer_foreign_text(e->device_id)));
+}
+
+void notices_mute_locked(struct daemon *d, bool muted)
+{
+    if (d->notices)
+        d->notices->locked_is_muted = muted;
 }
 
 /* --- grants --- */

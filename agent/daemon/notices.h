@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "ctl/server.h"
@@ -20,6 +21,9 @@ void notices_offer(struct daemon *d, const struct audit_event *e);
 
 void notices_grant_given(struct daemon *d, const struct grant *g);
 void notices_grant_ends_soon(struct daemon *d, const struct grant *g);
+/* Meanwhile what is refused as locked is not told: it is because a permission has ended, and that is told. Folded, it would come when the
+ * person has unlocked it again. */
+void notices_mute_locked(struct daemon *d, bool muted);
 /* by: who asked for it; NULL nobody. */
 void notices_grant_ended(struct daemon *d, const struct grant *g, enum grant_end why, const uid_t *by);
 

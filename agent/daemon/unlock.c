@@ -47,9 +47,11 @@ static void decide_again(struct daemon *d, const struct grant_device *device)
 {
     const char *at = strrchr(device->id, '@');
 
+    notices_mute_locked(d, true);
     if (d->usb && device->identity[0] != '\0' && at)
         usb_manager_reconsider(d->usb, at + 1, clock_wall_us());
     wire_media_tick(d);
+    notices_mute_locked(d, false);
     daemon_changed(d);
 }
 

@@ -3,6 +3,7 @@
 # at the medium, root included.
 set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
+. "${0%/*}/daemon/writing.sh"
 
 typing() { # CODE… -- words…: nobody's kuraban export on a terminal; login: who logged in there
     local -a codes=() logged_in=()
@@ -15,6 +16,7 @@ typing() { # CODE… -- words…: nobody's kuraban export on a terminal; login: 
     factor type "${codes[@]}" -- "${logged_in[@]}" setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups --bounding-set=-all --no-new-privs -- \
         env LC_ALL=C.UTF-8 LANGUAGE="${language-}" "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" export --to "$loop" --reason "district 3" "$@"
 }
+take_out() { typing -- "$1"; }
 said() { grep -q -- "$1" "$stage/out" || { cat "$stage/out"; fail "not said: $1"; }; }
 last() { # ACTION jq-filter
     kuraban sync > /dev/null
@@ -31,11 +33,7 @@ for name in nobody daemon bin; do
     id -u "$name" > /dev/null || skip "no user $name"
 done
 stage_make
-losetup -d "$loop"
-truncate -s 600M "$stage/stick.img" # the first 8 MiB are a filesystem, and are made anew
-mkfs.ext4 -q -F "$stage/stick.img"
-loop=$(losetup --find --show "$stage/stick.img")
-write_config <<< 'keeper: on'
+large_stick
 echo "zip me" > "$stage/outside/a.txt"
 chmod 0644 "$stage/outside/a.txt"
 rule 1 'factors: totp, approvals: 1, approvers: {users: [daemon]}'
@@ -105,43 +103,27 @@ said 'used before'
 no_code_is_written export-finished "$own" "$other"
 note "codes"
 
-# While it writes.
+# While it writes: it is stopped in the middle, so that all is tried then and not after it.
 rule 2 'factors: none, approvals: 0'
 exits 0 kuraban reload
-plug
 head -c 100M /dev/urandom > "$stage/outside/large.bin"
 chmod 0644 "$stage/outside/large.bin"
 disk=${loop#/dev/}
-sectors() { awk '{print $7}' "/sys/class/block/$disk/stat"; }
-writes() { [ "$(sectors)" -gt $((begun + 2048)) ]; }
-tries=0
-for _ in 1 2 3 4 5; do # a quick disk may be done before anything was tried
-    [ "$tries" = 0 ] || break
-    plug
-    typing -- "$stage/outside/large.bin" > "$stage/typed" 2>&1 < /dev/null &
-    client_pid=$!
-    begun=$(sectors)
-    eventually "the first writes" 60 writes
-    while kill -0 "$client_pid" 2> /dev/null; do
-        raw=0 second=0 namespace=0
-        dd if=/dev/zero of="$loop" bs=512 seek=2 count=1 conv=fsync,notrunc > /dev/null 2>&1 && raw=1
-        mkdir -p "$stage/second"
-        unshare -m mount -o ro "$loop" "$stage/second" 2> /dev/null && second=1
-        ( as_user unshare -Urm mount -o rw "$loop" "$stage/second" ) 2> /dev/null && namespace=1
-        flag=$(cat "/sys/class/block/$disk/ro")
-        grep -q "$disk " /proc/self/mountinfo && fail "it is mounted where everybody sees it"
-        # Only what is written after the last try says that the export had the medium all the while.
-        before=$(sectors)
-        pause 0.1
-        [ "$(sectors)" -gt "$before" ] || continue
-        [ "$raw$second$namespace" = 000 ] || fail "raw write, second mount, mount in a namespace: $raw$second$namespace"
-        [ "$flag" = 1 ] || fail "the flag is not set while it writes"
-        tries=$((tries + 1))
-    done
-    wait "$client_pid" || { cat "$stage/typed"; fail "the export did not come to its end"; }
+mkdir -p "$stage/second"
+stop_while_it_writes "$stage/outside/large.bin"
+for _ in 1 2 3; do
+    raw=0 second=0 namespace=0
+    dd if=/dev/zero of="$loop" bs=512 seek=2 count=1 conv=fsync,notrunc > /dev/null 2>&1 && raw=1
+    unshare -m mount -o ro "$loop" "$stage/second" 2> /dev/null && second=1
+    ( as_user unshare -Urm mount -o rw "$loop" "$stage/second" ) 2> /dev/null && namespace=1
+    [ "$raw$second$namespace" = 000 ] || fail "raw write, second mount, mount in a namespace: $raw$second$namespace"
+    read_only || fail "the flag is not set while it writes"
+    grep -q "$disk " /proc/self/mountinfo && fail "it is mounted where everybody sees it"
+    is_held || fail "it does not have the medium any more"
 done
-[ "$tries" -gt 0 ] || fail "nothing was tried while it wrote"
-note "$tries rounds of tries while it wrote"
+continue_workers
+wait "$client_pid" || { cat "$stage/typed"; fail "the export did not come to its end"; }
+note "raw writes, mounts, a namespace while it writes"
 
 # root looks at it in the very moment in which it is closed: the export has come to its end all the same.
 plug

@@ -82,6 +82,11 @@ unlocks() { # words…: by a code of nobody
         env LC_ALL=C.UTF-8 "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" unlock "$loop" --reason "district 3" "$@"
 }
 
+counted() { # the time in which kuraband counts refusals is over (daemon/notices.c: 5 s)
+    local end=$(($(now_ms) + 5500))
+    while [ "$(now_ms)" -lt "$end" ]; do pause 0.2; done
+}
+
 ticks() { # PID: what it has used of a processor
     local -a fields
     read -ra fields < "/proc/$1/stat"
@@ -137,6 +142,14 @@ exits 0 kuraban reload
 sees "ended by policy" 'last | .body | test("ポリシー")'
 stick_further=', unlock: {factors: [totp], for: 15m}' write_policy 3 read '' 'mfa: {throttle: {failures: 50, delay: none}}'
 exits 0 kuraban reload
+# Nor later, when the times it was locked have been counted, which by then it is not.
+counted
+for _ in 1 2; do
+    unlocks
+    exits 0 kuraban unlock --end
+done
+unlocks
+counted
 [ "$(number 'map(.id) | unique | length')" = 1 ] || { jq . "$stage/screen"; fail "one device is more than one notification"; }
 note "given, ends soon, ended and why: one notification"
 
