@@ -23,8 +23,6 @@ enum {
     NAMES_SIZE = HUB_CA_NAMES_MAX * (HUB_CA_NAME_MAX + 2),
 };
 
-static const uint64_t STREAMS_MAX = UINT64_C(16) << 30; /* bytes: what 10 000 terminals send in days without a hub */
-
 struct creation {
     const struct centre_settings *settings;
     const struct hub_actor *actor;
@@ -140,7 +138,7 @@ static int write_conf(const struct creation *c, int nats, struct buf *text)
                                                .certificate = paths[1],
                                                .key = paths[2],
                                                .ca = paths[3],
-                                               .store_max = STREAMS_MAX},
+                                               .store_max = BROKER_STORE_MAX},
                      now_s(c), text);
     return r < 0 ? r : files_write_atomic_at(nats, "nats.conf", text->data, text->size, 0600);
 }

@@ -15,8 +15,9 @@ enum cli_exit hub_cli_token_list(struct cli *c, const struct cli_arguments *a);
 enum cli_exit hub_cli_token_revoke(struct cli *c, const struct cli_arguments *a);
 enum cli_exit hub_cli_terminals(struct cli *c, const struct cli_arguments *a);
 enum cli_exit hub_cli_journal(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_serve(struct cli *c, const struct cli_arguments *a);
 
-extern const struct cli_option hub_init_options[], hub_token_create_options[];
+extern const struct cli_option hub_init_options[], hub_token_create_options[], hub_serve_options[];
 
 /* Where the centre is: --directory, or the usual place. */
 const char *hub_place(const struct cli *c);

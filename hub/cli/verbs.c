@@ -5,6 +5,7 @@
 static const struct cli_verb verbs[] = {
     {"init", "", 0, 0, N_("make a centre: keys, certificates, the broker's configuration"), hub_init_options,
      hub_cli_init},
+    {"serve", "", 0, 0, N_("be the centre, until asked to stop"), hub_serve_options, hub_cli_serve},
     {"group create", "NAME", 1, 1, N_("a group of terminals, for which policies are published"), NULL,
      hub_cli_group_create},
     {"group list", "", 0, 0, N_("the groups, and how many terminals are in each"), NULL, hub_cli_group_list},

@@ -10,6 +10,9 @@
  * everything of kuraban's; a terminal's JWT is signed by a key whose scope names only its own subjects and its groups' policy.
  */
 
+static const uint64_t BROKER_STORE_MAX = UINT64_C(16)
+                                         << 30; /* bytes: what 10 000 terminals send in days without a hub */
+
 struct broker_keys {
     const struct wire_key *operator, * account, *system, *terminals;
 };

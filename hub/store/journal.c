@@ -58,6 +58,13 @@ static int read_head(struct hub_store *s, uint64_t *ret_seq, struct digest *ret)
     return 0;
 }
 
+int hub_journal_sequence(struct hub_store *s, uint64_t *ret)
+{
+    struct digest head;
+
+    return read_head(s, ret, &head);
+}
+
 static int insert(struct hub_store *s, const struct hub_record *record)
 {
     int r = 0;

@@ -16,6 +16,9 @@ struct hub_record {
     struct digest hash;
 };
 
+/* The last record's number, 0: none. Rises with everything that an administrator, or who enrols, changes. */
+int hub_journal_sequence(struct hub_store *s, uint64_t *ret);
+
 enum hub_journal_result {
     HUB_JOURNAL_WHOLE = 0,
     HUB_JOURNAL_BROKEN, /* a record was changed, removed or put in */

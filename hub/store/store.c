@@ -151,6 +151,11 @@ int hub_store_check(struct hub_store *s)
     return r < 0 ? r : whole ? 0 : -EUCLEAN;
 }
 
+int hub_store_turn(struct hub_store *s, int64_t *ret)
+{
+    return sql_ask(s->db, "PRAGMA data_version", NULL, ret);
+}
+
 /* --- statements --- */
 
 static const char *const queries[HUB_QUERY_COUNT_] = {

@@ -32,6 +32,9 @@ int hub_store_begin(struct hub_store *s);
 int hub_store_commit(struct hub_store *s);    /* rolls back on failure */
 void hub_store_rollback(struct hub_store *s); /* also when nothing was begun */
 
+/* Another number than before: somebody else committed something since (PRAGMA data_version). Cheap. */
+int hub_store_turn(struct hub_store *s, int64_t *ret);
+
 /* Facts that are one for the whole centre: "organization", "address", "ca-pin", … 1 and a text that the caller frees; 0 it was never set. */
 int hub_setting_get(struct hub_store *s, const char *name, char **ret);
 /* In the caller's transaction. */
