@@ -14,7 +14,7 @@
 
 enum {
     ONE_IN = 400,
-    ROUNDS = 1200,
+    ROUNDS = 500,
     RECOVERY_EVERY = 40,
     OTHERS = 3000, /* uids of those who come and go */
 };
