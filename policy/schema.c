@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "json/whole.h"
 #include "policy/load.h"
 
 #define PATTERN_TIME "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}.*)?$"
@@ -47,9 +48,9 @@ static json_t *choices_of(const struct doc_choice *choices)
     for (; choices->name; choices++) {
         if (choices->value == DOC_CHOICE_LATER)
             continue;
-        (void)json_array_append_new(names, json_string(choices->name));
+        whole_add(&names, json_string(choices->name));
         if (is_number(choices->name))
-            (void)json_array_append_new(names, json_integer(choices->name[0] - '0'));
+            whole_add(&names, json_integer(choices->name[0] - '0'));
     }
     return json_pack("{s:o}", "enum", names);
 }
@@ -76,7 +77,7 @@ static json_t *text_of(const struct doc_field *f)
         return choices_of(f->choices);
     text = !f->constant || matches_number(f->constant) ? text_type() : type_of("string");
     if (f->constant)
-        (void)json_object_set_new(text, "pattern", json_string(f->constant));
+        whole_set(&text, "pattern", json_string(f->constant));
     return text;
 }
 
@@ -85,7 +86,7 @@ static json_t *list_of(json_t *item, size_t maximum)
     json_t *list = json_pack("{s:s, s:o, s:i}", "type", "array", "items", item, "minItems", 1);
 
     if (list && maximum > 0)
-        (void)json_object_set_new(list, "maxItems", json_integer((json_int_t)maximum));
+        whole_set(&list, "maxItems", json_integer((json_int_t)maximum));
     return list;
 }
 
@@ -103,7 +104,7 @@ static json_t *set_of(const struct writer *w, const struct doc_field *f)
     if (!json_object_get(w->definitions, kind)) {
         operators = json_object();
         for (const struct doc_choice *c = load_operators; c->name; c++)
-            (void)json_object_set_new(operators, c->name, texts_of(f));
+            whole_set(&operators, c->name, texts_of(f));
         set = json_pack("{s:[o,o,{s:s, s:o, s:b, s:i, s:i}]}", "anyOf", text_of(f), list_of(text_of(f), 0), "type",
                         "object", "properties", operators, "additionalProperties", 0, "minProperties", 1,
                         "maxProperties", 1);
@@ -140,10 +141,10 @@ static json_t *number_of(const struct doc_field *f)
     json_t *number = json_pack("{s:s, s:I}", "type", "integer", "minimum", (json_int_t)f->minimum);
 
     if (number)
-        (void)json_object_set_new(number, "maximum",
-                                  json_integer(f->maximum > 0            ? (json_int_t)f->maximum
-                                               : f->type == DOC_UNSIGNED ? UINT_MAX
-                                                                         : INT64_MAX));
+        whole_set(&number, "maximum",
+                  json_integer(f->maximum > 0            ? (json_int_t)f->maximum
+                               : f->type == DOC_UNSIGNED ? UINT_MAX
+                                                         : INT64_MAX));
     return number;
 }
 
@@ -151,9 +152,9 @@ static json_t *string_of(const struct doc_field *f)
 {
     json_t *text = text_type();
 
-    (void)json_object_set_new(text, "minLength", json_integer(1));
+    whole_set(&text, "minLength", json_integer(1));
     if (f->maximum > 0)
-        (void)json_object_set_new(text, "maxLength", json_integer((json_int_t)f->maximum)); /* bytes to us */
+        whole_set(&text, "maxLength", json_integer((json_int_t)f->maximum)); /* bytes to us */
     return text;
 }
 
@@ -196,7 +197,7 @@ static json_t *field_of(const struct writer *w, const struct doc_field *f)
     json_t *value = f->text ? value_of(w, f) : NULL;
 
     if (value)
-        (void)json_object_set_new(value, "description", json_string(w->translate(f->text)));
+        whole_set(&value, "description", json_string(w->translate(f->text)));
     return value;
 }
 
@@ -205,7 +206,7 @@ static json_t *one_of(const char *const *keys)
     json_t *all = json_array();
 
     for (; *keys; keys++)
-        (void)json_array_append_new(all, json_pack("{s:[s]}", "required", *keys));
+        whole_add(&all, json_pack("{s:[s]}", "required", *keys));
     return all;
 }
 
@@ -227,10 +228,10 @@ static json_t *map_schema(const struct writer *w, const struct doc_schema *schem
     }
     map = json_pack("{s:s, s:o, s:b}", "type", "object", "properties", properties, "additionalProperties", 0);
     if (map && json_array_size(required) > 0)
-        (void)json_object_set(map, "required", required);
+        whole_set(&map, "required", json_incref(required));
     json_decref(required);
     if (map && schema->one_of)
-        (void)json_object_set_new(map, "oneOf", one_of(schema->one_of));
+        whole_set(&map, "oneOf", one_of(schema->one_of));
     return map;
 }
 

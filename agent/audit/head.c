@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/files.h"
 #include "base/text.h"
+#include "json/whole.h"
 
 #define HEAD_FORMAT "kuraban-journal-head/1"
 
@@ -83,8 +84,8 @@ int head_format(const struct journal_key *k, uint64_t seq, const struct digest *
         return r;
     object = json_pack("{ss sI ss ss ss ss}", "format", HEAD_FORMAT, "seq", (json_int_t)seq, "hash", hex, "timestamp",
                        timestamp, "key", key, "signature", signature);
-    text = object ? json_dumps(object, JSON_COMPACT) : NULL;
-    if (!text)
+    if (!object)
         return -ENOMEM;
-    return buf_printf(out, "%s\n", text);
+    r = whole_text(object, JSON_COMPACT, &text);
+    return r < 0 ? r : buf_printf(out, "%s\n", text);
 }

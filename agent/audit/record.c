@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "json/whole.h"
 
 struct action_shape {
     const char *name, *category, *type;
@@ -279,9 +280,9 @@ int record_format(const struct audit_event *e, const struct record_link *link, c
     r = make_record(e, link, extra, &record);
     if (r < 0)
         return r;
-    text = json_dumps(record, JSON_COMPACT);
-    if (!text)
-        return -ENOMEM;
+    r = whole_text(record, JSON_COMPACT, &text);
+    if (r < 0)
+        return r;
     size = strlen(text);
     if (size + 1 > RECORD_LINE_MAX)
         return -EMSGSIZE;

@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/i18n.h"
 #include "cli/value.h"
+#include "json/whole.h"
 
 enum {
     OPTION_DIRECTORY,
@@ -58,11 +59,11 @@ static json_t *describe(const struct journal_verify_result *r)
                   "head", (json_int_t)r->head_seq, "flaws", (json_int_t)r->flaws);
     json_t *bad = r->ok || r->first_bad == 0 ? json_null() : json_integer((json_int_t)r->first_bad);
 
-    (void)json_object_set_new(answer, "first_bad", bad);
-    (void)json_object_set_new(answer, "flaw", r->ok ? json_null() : json_string(journal_flaw_name(r->flaw)));
-    (void)json_object_set_new(answer, "file", r->ok ? json_null() : json_string(r->file));
-    (void)json_object_set_new(answer, "line", r->ok || r->line == 0 ? json_null() : json_integer((json_int_t)r->line));
-    (void)json_object_set_new(answer, "why", r->ok ? json_null() : json_string(r->why));
+    whole_set(&answer, "first_bad", bad);
+    whole_set(&answer, "flaw", r->ok ? json_null() : json_string(journal_flaw_name(r->flaw)));
+    whole_set(&answer, "file", r->ok ? json_null() : json_string(r->file));
+    whole_set(&answer, "line", r->ok || r->line == 0 ? json_null() : json_integer((json_int_t)r->line));
+    whole_set(&answer, "why", r->ok ? json_null() : json_string(r->why));
     return answer;
 }
 

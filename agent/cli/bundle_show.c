@@ -9,11 +9,11 @@
 #include "cli/i18n.h"
 #include "cli/trust_show.h"
 #include "cli/value.h"
+#include "json/whole.h"
 
-static void add(json_t *array, const char *kind, json_t *signatures, json_t *missing)
+static json_t *show(const char *kind, json_t *signatures, json_t *missing)
 {
-    (void)json_array_append_new(
-        array, json_pack("{s:s, s:o, s:o}", "kind", kind, "signatures", signatures, "missing", missing));
+    return json_pack("{s:s, s:o, s:o}", "kind", kind, "signatures", signatures, "missing", missing);
 }
 
 static bool is_needed(const json_t *missing)
@@ -22,19 +22,18 @@ static bool is_needed(const json_t *missing)
 }
 
 /* The threshold of the root before counts first; a root that is no newer has none before it here. */
-static void add_root(json_t *array, const struct trust_envelope *e, const struct trust_root *root,
-                     const struct trust_root *before)
+static json_t *show_root(const struct trust_envelope *e, const struct trust_root *root, const struct trust_root *before)
 {
     const struct trust_root *previous = before->version < root->version ? before : NULL;
-    json_t *missing = trust_show_missing(e, TRUST_ROLE_ROOT, previous ? previous : root);
+    json_t *missing = trust_show_missing(e, TRUST_ROLE_ROOT, previous ? previous : root), *document;
 
     if (previous && !is_needed(missing)) {
         json_decref(missing);
         missing = trust_show_missing(e, TRUST_ROLE_ROOT, root);
     }
-    add(array, "root", trust_show_signatures(e, TRUST_ROLE_ROOT, root, previous), missing);
-    (void)json_object_set_new(json_array_get(array, json_array_size(array) - 1), "version",
-                              json_integer((json_int_t)root->version));
+    document = show("root", trust_show_signatures(e, TRUST_ROLE_ROOT, root, previous), missing);
+    whole_set(&document, "version", json_integer((json_int_t)root->version));
+    return document;
 }
 
 json_t *bundle_show(const struct trust_bundle *b, const struct trust_root *own)
@@ -48,15 +47,15 @@ json_t *bundle_show(const struct trust_bundle *b, const struct trust_root *own)
 
         if (trust_root_parse(b->roots[i]->payload, b->roots[i]->size, &roots[i], &complaint) != 0)
             break;
-        add_root(array, b->roots[i], roots[i], newest);
+        whole_add(&array, show_root(b->roots[i], roots[i], newest));
         newest = roots[i];
     }
     if (b->policy)
-        add(array, "policy", trust_show_signatures(b->policy, TRUST_ROLE_POLICY, newest, NULL),
-            trust_show_missing(b->policy, TRUST_ROLE_POLICY, newest));
+        whole_add(&array, show("policy", trust_show_signatures(b->policy, TRUST_ROLE_POLICY, newest, NULL),
+                               trust_show_missing(b->policy, TRUST_ROLE_POLICY, newest)));
     if (b->head)
-        add(array, "head", trust_show_signatures(b->head, TRUST_ROLE_HEAD, newest, NULL),
-            trust_show_missing(b->head, TRUST_ROLE_HEAD, newest));
+        whole_add(&array, show("head", trust_show_signatures(b->head, TRUST_ROLE_HEAD, newest, NULL),
+                               trust_show_missing(b->head, TRUST_ROLE_HEAD, newest)));
     for (size_t i = 0; i < ELEMENTS(roots); i++)
         (void)trust_root_free(roots[i]);
     return array;

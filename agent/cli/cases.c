@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "cli/explain.h"
+#include "json/whole.h"
 #include "policy/show.h"
 
 struct decided {
@@ -178,14 +179,13 @@ static int decide(const struct policy_case *k, const struct policy *policy, stru
 
 /* --- expectations --- */
 
-static void compare(json_t *failures, const char *key, struct policy_position at, const char *expected,
+static void compare(json_t **failures, const char *key, struct policy_position at, const char *expected,
                     const char *decided)
 {
     if (!expected || !*expected || text_equal(expected, decided))
         return;
-    (void)json_array_append_new(failures,
-                                json_pack("{s:s, s:i, s:i, s:s, s:s}", "key", key, "line", (int)at.line, "column",
-                                          (int)at.column, "expected", expected, "decided", decided));
+    whole_add(failures, json_pack("{s:s, s:i, s:i, s:s, s:s}", "key", key, "line", (int)at.line, "column",
+                                  (int)at.column, "expected", expected, "decided", decided));
 }
 
 /* A file that nothing guards is opened: verdict allow, by no rule and for no reason of the policy. */
@@ -194,11 +194,11 @@ static json_t *find_failures(const struct policy_expect *e, const struct evaluat
     const struct verdict *v = steps->n > 0 ? &steps->items[steps->n - 1].verdict : NULL;
     json_t *failures = json_array();
 
-    compare(failures, "verdict", e->verdict_at, policy_expected_verdict_name(e->verdict),
+    compare(&failures, "verdict", e->verdict_at, policy_expected_verdict_name(e->verdict),
             v ? evaluate_verdict_name(v) : "allow");
-    compare(failures, "granted", e->granted_at, e->granted, v ? policy_allow_name(v->allow) : "use");
-    compare(failures, "rule", e->rule_at, e->rule, v && v->rule ? v->rule : "-");
-    compare(failures, "reason", e->reason_at, e->reason, v ? verdict_reason_name(v->reason) : "-");
+    compare(&failures, "granted", e->granted_at, e->granted, v ? policy_allow_name(v->allow) : "use");
+    compare(&failures, "rule", e->rule_at, e->rule, v && v->rule ? v->rule : "-");
+    compare(&failures, "reason", e->reason_at, e->reason, v ? verdict_reason_name(v->reason) : "-");
     return failures;
 }
 
@@ -212,7 +212,7 @@ json_t *cases_decide(const struct policy_case *k, const struct policy *policy, c
         return NULL;
     }
     for (size_t i = 0; i < d.steps.n; i++)
-        (void)json_array_append_new(steps, evaluate_describe(policy, file, &d.facts, &d.steps, i));
+        whole_add(&steps, evaluate_describe(policy, file, &d.facts, &d.steps, i));
     failures = find_failures(&k->expect, &d.steps);
     return json_pack("{s:s, s:i, s:i, s:b, s:o, s:o}", "name", k->name, "line", (int)k->at.line, "column",
                      (int)k->at.column, "ok", json_array_size(failures) == 0, "failures", failures, "steps", steps);

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "cli/i18n.h"
 #include "cli/table.h"
+#include "json/whole.h"
 
 enum {
     NEAR = 4, /* edits up to which "did you mean" is asked */
@@ -94,13 +95,24 @@ void cli_done(struct cli *c)
         c->forget_config(c);
 }
 
+void cli_lost(struct cli *c, int r)
+{
+    c->lost = true;
+    cli_error(c, "%s", strerror(r == -EINVAL ? ENOMEM : -r));
+}
+
 void cli_show(struct cli *c, const json_t *answer, cli_text *text)
 {
-    if (!c->json) {
+    int r;
+
+    if (answer && !c->json) {
         text(c, answer);
         return;
     }
-    if (json_dumpf(answer, c->out, JSON_INDENT(2) | JSON_ENCODE_ANY) == 0)
+    r = whole_print(answer, JSON_INDENT(2) | JSON_ENCODE_ANY, c->out);
+    if (r < 0)
+        cli_lost(c, r);
+    else
         (void)fputc('\n', c->out);
 }
 
@@ -328,6 +340,7 @@ enum cli_exit cli_run(struct cli *c, int argc, char **argv)
 {
     struct cli_arguments a = {0};
     const struct cli_verb *v;
+    enum cli_exit code;
     int words = 0;
 
     switch (parse_options(c, NULL, argc, argv, &a)) {
@@ -356,5 +369,6 @@ enum cli_exit cli_run(struct cli *c, int argc, char **argv)
     v = find_verb(c, a.n_words, a.words, &words);
     if (!v)
         return unknown_verb(c, a.n_words, a.words);
-    return run_verb(c, v, a.n_words - (words - 1), a.words + (words - 1));
+    code = run_verb(c, v, a.n_words - (words - 1), a.words + (words - 1));
+    return code == CLI_OK && c->lost ? CLI_FAILED : code;
 }

@@ -31,6 +31,7 @@ struct cli {
     const struct cli_program *program;
     FILE *out, *err;
     bool json;
+    bool lost;             /* cli_lost() */
     const char *place;     /* of the program's option that says where; NULL: where it is by default */
     struct config *config; /* cli_config() */
     void (*forget_config)(struct cli *c);
@@ -106,6 +107,8 @@ void cli_forget(struct cli *c);
 /* Writes answer as JSON, or through text for people. */
 typedef void cli_text(struct cli *c, const struct json_t *answer);
 void cli_show(struct cli *c, const struct json_t *answer, cli_text *text);
+/* What should have been shown was not, for this -errno: said, and the verb does not end well. */
+void cli_lost(struct cli *c, int r);
 
 /* Verbs, one file each. */
 enum cli_exit cli_status(struct cli *c, const struct cli_arguments *a);

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "cli/describe.h"
+#include "json/whole.h"
 #include "policy/show.h"
 
 /* New references; what is absent or no UTF-8 is null in the object. */
@@ -14,11 +15,11 @@ static json_t *string_or_null(const char *s)
     return string ? string : json_null();
 }
 
-static void add_described(json_t *object, struct described *d)
+static void add_described(json_t **object, struct described *d)
 {
-    (void)json_object_set_new(object, "key", string_or_null(d->key));
-    (void)json_object_set_new(object, "wanted", string_or_null(d->key ? d->wanted : NULL));
-    (void)json_object_set_new(object, "found", string_or_null(d->key ? d->found : NULL));
+    whole_set(object, "key", string_or_null(d->key));
+    whole_set(object, "wanted", string_or_null(d->key ? d->wanted : NULL));
+    whole_set(object, "found", string_or_null(d->key ? d->found : NULL));
     described_done(d);
 }
 
@@ -29,7 +30,7 @@ static json_t *describe_rule(const char *section, const char *id, const char *na
                      (int)at.line, "column", (int)at.column, "decides", decides, "mismatch", decide_mismatch_name(m));
 }
 
-static void add_usb_rules(json_t *rules, const struct policy *p, const struct evaluate_facts *f,
+static void add_usb_rules(json_t **rules, const struct policy *p, const struct evaluate_facts *f,
                           const struct verdict *v)
 {
     for (size_t i = 0; i < p->n_usb; i++) {
@@ -39,12 +40,12 @@ static void add_usb_rules(json_t *rules, const struct policy *p, const struct ev
         struct described d = {0};
 
         describe_usb(r, f, m, &d);
-        add_described(rule, &d);
-        (void)json_array_append_new(rules, rule);
+        add_described(&rule, &d);
+        whole_add(rules, rule);
     }
 }
 
-static void add_media_rules(json_t *rules, const struct policy *p, const struct evaluate_facts *f,
+static void add_media_rules(json_t **rules, const struct policy *p, const struct evaluate_facts *f,
                             const struct decide_medium_facts *medium, const struct verdict *v)
 {
     for (size_t i = 0; i < p->media.n_rules; i++) {
@@ -55,12 +56,12 @@ static void add_media_rules(json_t *rules, const struct policy *p, const struct 
         struct described d = {0};
 
         describe_medium(r, f, medium, m, &d);
-        add_described(rule, &d);
-        (void)json_array_append_new(rules, rule);
+        add_described(&rule, &d);
+        whole_add(rules, rule);
     }
 }
 
-static void add_export_rules(json_t *rules, const struct policy *p, const struct decide_export_facts *facts,
+static void add_export_rules(json_t **rules, const struct policy *p, const struct decide_export_facts *facts,
                              const struct verdict *v)
 {
     for (size_t i = 0; i < p->n_export; i++) {
@@ -70,13 +71,13 @@ static void add_export_rules(json_t *rules, const struct policy *p, const struct
         struct described d = {0};
 
         describe_export(p, r, facts, m, &d);
-        add_described(rule, &d);
-        (void)json_array_append_new(rules, rule);
+        add_described(&rule, &d);
+        whole_add(rules, rule);
     }
 }
 
 /* What the deciding rule asks for and how files leave. */
-static void add_demands(json_t *object, const struct policy_export_rule *r)
+static void add_demands(json_t **object, const struct policy_export_rule *r)
 {
     char *text = NULL;
     size_t size = 0;
@@ -88,12 +89,12 @@ static void add_demands(json_t *object, const struct policy_export_rule *r)
         free(text);
         text = NULL;
     }
-    (void)json_object_set_new(object, "demands", string_or_null(text));
+    whole_set(object, "demands", string_or_null(text));
     free(text);
 }
 
 /* Of a rule, media rule, export rule or store; class defaults and "default" have neither name nor place. */
-static void add_rule_itself(json_t *object, const struct policy *p, const char *file, const char *id)
+static void add_rule_itself(json_t **object, const struct policy *p, const char *file, const char *id)
 {
     const struct policy_usb_rule *usb = policy_find_usb_rule(p, id);
     const struct policy_medium_rule *medium = policy_find_medium_rule(p, id);
@@ -115,11 +116,11 @@ static void add_rule_itself(json_t *object, const struct policy *p, const char *
         name = store->name;
         at = store->at;
     }
-    (void)json_object_set_new(object, "name", string_or_null(name));
-    (void)json_object_set_new(object, "position",
-                              at.line > 0 ? json_pack("{s:o, s:i, s:i}", "file", string_or_null(file), "line",
-                                                      (int)at.line, "column", (int)at.column)
-                                          : json_null());
+    whole_set(object, "name", string_or_null(name));
+    whole_set(object, "position",
+              at.line > 0 ? json_pack("{s:o, s:i, s:i}", "file", string_or_null(file), "line", (int)at.line, "column",
+                                      (int)at.column)
+                          : json_null());
 }
 
 json_t *evaluate_describe(const struct policy *p, const char *file, const struct evaluate_facts *facts,
@@ -136,16 +137,16 @@ json_t *evaluate_describe(const struct policy *p, const char *file, const struct
                   verdict_reason_name(v->reason), "would_refuse", v->kind != v->ruled);
 
     if (step->object == EVALUATE_USB)
-        add_usb_rules(rules, p, facts, v);
+        add_usb_rules(&rules, p, facts, v);
     if (step->object == EVALUATE_MEDIUM)
-        add_media_rules(rules, p, facts, &steps->medium, v);
+        add_media_rules(&rules, p, facts, &steps->medium, v);
     if (step->object == EVALUATE_EXPORT) {
-        add_export_rules(rules, p, &steps->export, v);
-        add_demands(object, describe_find_export(p, rule));
+        add_export_rules(&rules, p, &steps->export, v);
+        add_demands(&object, describe_find_export(p, rule));
     }
-    add_rule_itself(object, p, file, rule);
+    add_rule_itself(&object, p, file, rule);
     describe_reason(p, facts, steps, i, &d);
-    add_described(object, &d);
-    (void)json_object_set_new(object, "rules", rules);
+    add_described(&object, &d);
+    whole_set(&object, "rules", rules);
     return object;
 }

@@ -9,6 +9,7 @@
 #include "cli/table.h"
 #include "cli/value.h"
 #include "ctl/protocol.h"
+#include "json/whole.h"
 
 enum {
     OPTION_WATCH
@@ -97,10 +98,14 @@ static void text_devices(struct cli *c, const json_t *devices)
 /* One array per line, so that a reader of the stream knows where each ends. */
 static void show_watched(struct cli *c, const json_t *devices)
 {
+    int r = 0;
+
     if (c->json)
-        (void)json_dumpf(devices, c->out, JSON_COMPACT);
+        r = whole_print(devices, JSON_COMPACT, c->out);
     else
         text_devices(c, devices);
+    if (r < 0)
+        cli_lost(c, r);
     (void)fputc('\n', c->out);
     (void)fflush(c->out);
 }
@@ -117,7 +122,7 @@ static enum cli_exit watch(struct cli *c)
         show_watched(c, answer);
         json_decref(answer);
         answer = NULL;
-        if (ferror(c->out))
+        if (c->lost || ferror(c->out))
             break;
         code = ask_next(c, &client, &answer);
     }

@@ -16,6 +16,7 @@
 #include "cli/value.h"
 #include "config/config.h"
 #include "ctl/protocol.h"
+#include "json/whole.h"
 
 static bool is_skipped(const json_t *check)
 {
@@ -93,15 +94,26 @@ static int ask_quietly(const struct config *config, uint16_t request, uint32_t *
     return r;
 }
 
-static void add_enforcing(json_t *checks, const json_t *status)
+static void add_enforcing(json_t **checks, const json_t *status)
 {
     bool monitor = text_equal(value_string(status, "mode"), "monitor");
 
     doctor_add(checks, "daemon.enforcing", value_bool(status, "enforcing"), "error", monitor ? "mode: monitor" : "");
 }
 
+static void add_all(json_t **checks, const json_t *told)
+{
+    json_t *check;
+    size_t i;
+
+    json_array_foreach(told, i, check)
+    {
+        whole_add(checks, json_incref(check));
+    }
+}
+
 /* True when kuraband told its own checks. Signed: the policy file does not count here. */
-static bool ask_daemon(struct cli *c, json_t *checks, bool *ret_signed)
+static bool ask_daemon(struct cli *c, json_t **checks, bool *ret_signed)
 {
     bool told;
 
@@ -119,7 +131,7 @@ static bool ask_daemon(struct cli *c, json_t *checks, bool *ret_signed)
     r = ask_quietly(c->config, CTL_DOCTOR, &code, &answer);
     told = r == 0 && code == CTL_CODE_OK && json_is_array(answer);
     if (told)
-        (void)json_array_extend(checks, answer);
+        add_all(checks, answer);
     else if (r == 0 && code == CTL_CODE_DENIED)
         doctor_skip(checks, "daemon.checks");
     else
@@ -138,10 +150,10 @@ enum cli_exit cli_doctor(struct cli *c, const struct cli_arguments *a)
     if (code != CLI_OK)
         return code;
     checks = json_array();
-    told = ask_daemon(c, checks, &only_signed);
+    told = ask_daemon(c, &checks, &only_signed);
     if (!only_signed)
-        doctor_check_policy(c, checks, !told);
-    doctor_check_machine(checks);
+        doctor_check_policy(c, &checks, !told);
+    doctor_check_machine(&checks);
     cli_show(c, checks, doctor_text);
     code = has_error(checks) ? CLI_NO : has_skipped(checks) ? CLI_INCOMPLETE : CLI_OK;
     json_decref(checks);

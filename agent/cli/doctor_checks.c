@@ -20,21 +20,22 @@
 #include "cli/present.h"
 #include "config/config.h"
 #include "decide/decide.h"
+#include "json/whole.h"
 
 enum {
     CLASS_INPUT = 3,
     END_SOON_DAYS = 30,
 };
 
-void doctor_add(json_t *checks, const char *check, bool ok, const char *severity, const char *detail)
+void doctor_add(json_t **checks, const char *check, bool ok, const char *severity, const char *detail)
 {
     _cleanup_free_ char *safe = text_make_printable(detail, strlen(detail));
 
-    (void)json_array_append_new(checks, json_pack("{s:s, s:b, s:s, s:s, s:{}}", "check", check, "ok", (int)ok,
-                                                  "severity", severity, "detail", safe ? safe : "", "values"));
+    whole_add(checks, json_pack("{s:s, s:b, s:s, s:s, s:{}}", "check", check, "ok", (int)ok, "severity", severity,
+                                "detail", safe ? safe : "", "values"));
 }
 
-void doctor_skip(json_t *checks, const char *check)
+void doctor_skip(json_t **checks, const char *check)
 {
     doctor_add(checks, check, false, DOCTOR_SKIPPED, _("only root can look at this"));
 }
@@ -52,7 +53,7 @@ static bool would_refuse(const struct policy *policy, const struct usb_device *d
     return v.ruled != VERDICT_ALLOW;
 }
 
-static void add_device(json_t *checks, const char *check, const struct usb_device *d)
+static void add_device(json_t **checks, const char *check, const struct usb_device *d)
 {
     char line[512];
 
@@ -62,7 +63,7 @@ static void add_device(json_t *checks, const char *check, const struct usb_devic
 }
 
 /* Nothing is said where the machine does not run from USB. */
-static void check_disks(json_t *checks, const struct policy *policy, const struct present *present)
+static void check_disks(json_t **checks, const struct policy *policy, const struct present *present)
 {
     bool any = false, all = true;
 
@@ -83,7 +84,7 @@ static void check_disks(json_t *checks, const struct policy *policy, const struc
 }
 
 /* A device without an input interface is nobody's keyboard; one with any may be the only one. */
-static void check_input(json_t *checks, const struct policy *policy, const struct present *present)
+static void check_input(json_t **checks, const struct policy *policy, const struct present *present)
 {
     bool all = true;
 
@@ -99,7 +100,7 @@ static void check_input(json_t *checks, const struct policy *policy, const struc
         doctor_add(checks, "policy.input", true, "warning", "");
 }
 
-static void check_usb(struct cli *c, json_t *checks, struct policy *policy)
+static void check_usb(struct cli *c, json_t **checks, struct policy *policy)
 {
     struct present *present = NULL;
 
@@ -114,7 +115,7 @@ static void check_usb(struct cli *c, json_t *checks, struct policy *policy)
     (void)present_free(present);
 }
 
-static void check_store(json_t *checks, const struct policy_store *store)
+static void check_store(json_t **checks, const struct policy_store *store)
 {
     _cleanup_free_ char *above = NULL;
     struct stat st, parent;
@@ -137,7 +138,7 @@ static void check_store(json_t *checks, const struct policy_store *store)
     doctor_add(checks, name, stat(above, &parent) == 0 && parent.st_dev != st.st_dev, "info", store->path);
 }
 
-static void check_end(json_t *checks, const struct policy *policy)
+static void check_end(json_t **checks, const struct policy *policy)
 {
     char until[CLOCK_RFC3339_SIZE] = "";
     bool ends = policy->valid_until_us != 0;
@@ -149,7 +150,7 @@ static void check_end(json_t *checks, const struct policy *policy)
                until);
 }
 
-void doctor_check_policy(struct cli *c, json_t *checks, bool alone)
+void doctor_check_policy(struct cli *c, json_t **checks, bool alone)
 {
     struct policy_findings findings = {.translate = i18n_translate};
     struct policy *policy = NULL;
@@ -189,7 +190,7 @@ static bool sysctl_is_zero(const char *path)
 }
 
 /* Permission events need CAP_SYS_ADMIN. */
-static void check_fanotify(json_t *checks)
+static void check_fanotify(json_t **checks)
 {
     int fd;
 
@@ -204,7 +205,7 @@ static void check_fanotify(json_t *checks)
 }
 
 /* Only where the package is installed under systemd; a private instance has no unit. */
-static void check_unit(json_t *checks)
+static void check_unit(json_t **checks)
 {
     glob_t found = {0};
 
@@ -215,7 +216,7 @@ static void check_unit(json_t *checks)
     globfree(&found);
 }
 
-void doctor_check_machine(json_t *checks)
+void doctor_check_machine(json_t **checks)
 {
     doctor_add(checks, "kernel.user-namespaces",
                sysctl_is_zero("/proc/sys/kernel/unprivileged_userns_clone") ||

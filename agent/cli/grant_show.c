@@ -15,6 +15,7 @@
 #include "cli/table.h"
 #include "cli/value.h"
 #include "ctl/protocol.h"
+#include "json/whole.h"
 
 const char *grant_person(int64_t uid, char *buffer, size_t size)
 {
@@ -73,12 +74,15 @@ void grant_text(struct cli *c, const json_t *grants)
 static void show_again(struct cli *c, const json_t *grants, size_t *lines)
 {
     bool terminal = !c->json && isatty(fileno(c->out)) == 1;
+    int r = 0;
 
     if (terminal && *lines > 0)
         (void)fprintf(c->out, "\033[%zuA\033[J", *lines);
     *lines = json_array_size(grants) + 1;
     if (c->json) {
-        (void)json_dumpf(grants, c->out, JSON_COMPACT);
+        r = whole_print(grants, JSON_COMPACT, c->out);
+        if (r < 0)
+            cli_lost(c, r);
         (void)fputc('\n', c->out);
     } else {
         grant_text(c, grants);
@@ -117,7 +121,7 @@ static enum cli_exit watch(struct cli *c, struct ctl_client *client)
         rung = any_ends_soon(grants);
         n = json_array_size(grants);
         json_decref(grants);
-    } while (n > 0 && !ferror(c->out) && nanosleep(&second, NULL) == 0);
+    } while (n > 0 && !c->lost && !ferror(c->out) && nanosleep(&second, NULL) == 0);
     return CLI_OK;
 }
 

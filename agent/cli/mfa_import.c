@@ -24,6 +24,7 @@
 #include "cli/table.h"
 #include "cli/value.h"
 #include "ctl/protocol.h"
+#include "json/whole.h"
 #include "mfa/mfa.h"
 
 enum {
@@ -110,8 +111,8 @@ static void tell_line(struct importing *i, unsigned line, const char *user, cons
                       bool lost)
 {
     i->lost |= lost;
-    (void)json_array_append_new(i->lines, json_pack("{s:i, s:s, s:s, s:b, s:s}", "line", (int)line, "user", user,
-                                                    "outcome", outcome, "refused", lost, "message", words));
+    whole_add(&i->lines, json_pack("{s:i, s:s, s:s, s:b, s:s}", "line", (int)line, "user", user, "outcome", outcome,
+                                   "refused", lost, "message", words));
 }
 
 static void account_text(struct cli *c, const json_t *answer)
@@ -164,7 +165,7 @@ static enum cli_exit send(struct importing *i, const struct import_credential *c
     if (code == CLI_OK && *ret_error == 0 && factor_get_recovery(&r, codes) < 0)
         code = factor_bad_answer(i->cli);
     if (code == CLI_OK && json_array_size(codes) > 0)
-        (void)json_array_append_new(i->recoveries, json_pack("{s:s, s:O}", "user", p->name, "codes", codes));
+        whole_add(&i->recoveries, json_pack("{s:s, s:O}", "user", p->name, "codes", codes));
     json_decref(codes);
     buf_done(&fields);
     buf_done(&answer);

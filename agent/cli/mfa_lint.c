@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "ctl/client.h"
 #include "ctl/protocol.h"
+#include "json/whole.h"
 #include "policy/warn.h"
 
 enum {
@@ -136,15 +137,14 @@ static json_t *report_json(struct cli *c, const char *root, const struct bypass_
 
     for (size_t i = 0; i < r->n_findings; i++) {
         good &= bypass_is_note(r->findings[i].kind);
-        (void)json_array_append_new(findings, finding_json(c, &r->findings[i]));
+        whole_add(&findings, finding_json(c, &r->findings[i]));
     }
     for (size_t i = 0; i < r->n_exceptions; i++)
-        (void)json_array_append_new(exceptions,
-                                    json_pack("{s:s, s:s, s:s}", "service", cli_safe(c, r->exceptions[i].service),
-                                              "reason", bypass_reason_name(r->exceptions[i].reason), "message",
-                                              lint_reason(r->exceptions[i].reason)));
+        whole_add(&exceptions, json_pack("{s:s, s:s, s:s}", "service", cli_safe(c, r->exceptions[i].service), "reason",
+                                         bypass_reason_name(r->exceptions[i].reason), "message",
+                                         lint_reason(r->exceptions[i].reason)));
     for (size_t i = 0; i < r->n_closed; i++)
-        (void)json_array_append_new(closed, json_string(cli_safe(c, r->closed[i])));
+        whole_add(&closed, json_string(cli_safe(c, r->closed[i])));
     return json_pack("{s:s, s:b, s:o, s:o, s:o}", "root", cli_safe(c, root), "ok", good, "closed", closed, "findings",
                      findings, "excepted", exceptions);
 }

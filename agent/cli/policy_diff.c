@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cli/i18n.h"
 #include "cli/policy_source.h"
+#include "json/whole.h"
 #include "policy/diff/diff.h"
 #include "policy/findings.h"
 
@@ -83,9 +84,9 @@ static json_t *describe_rules(const struct diff_list *rules, const struct policy
         struct policy_position at = find_position(p, rules->items[i]);
         json_t *rule = json_pack("{s:s}", "id", rules->items[i]);
 
-        (void)json_object_set_new(rule, "line", at.line > 0 ? json_integer(at.line) : json_null());
-        (void)json_object_set_new(rule, "column", at.line > 0 ? json_integer(at.column) : json_null());
-        (void)json_array_append_new(array, rule);
+        whole_set(&rule, "line", at.line > 0 ? json_integer(at.line) : json_null());
+        whole_set(&rule, "column", at.line > 0 ? json_integer(at.column) : json_null());
+        whole_add(&array, rule);
     }
     return array;
 }
@@ -97,11 +98,11 @@ static json_t *describe_change(const struct diff_change *change, const struct po
     for (size_t i = 0; i < change->n_details; i++) {
         const struct diff_detail *d = &change->details[i];
 
-        (void)json_array_append_new(details, json_pack("{s:s, s:s?, s:s?, s:s}", "key", d->key, "before", d->before,
-                                                       "after", d->after, "effect", diff_effect_name(d->effect)));
+        whole_add(&details, json_pack("{s:s, s:s?, s:s?, s:s}", "key", d->key, "before", d->before, "after", d->after,
+                                      "effect", diff_effect_name(d->effect)));
     }
     for (size_t i = 0; i < change->devices.n; i++)
-        (void)json_array_append_new(devices, json_string(change->devices.items[i]));
+        whole_add(&devices, json_string(change->devices.items[i]));
     return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "effect", diff_effect_name(change->effect), "area",
                      diff_area_name(change->area), "kind", diff_kind_name(change->kind), "subject", change->subject,
                      "details", details, "devices", devices, "rules_before",
@@ -119,14 +120,13 @@ json_t *policy_diff_answer(const struct policy_version *before, const struct pol
         return NULL;
     changes = json_array();
     for (size_t i = 0; i < d->n; i++)
-        (void)json_array_append_new(changes, describe_change(&d->items[i], sides));
+        whole_add(&changes, describe_change(&d->items[i], sides));
     answer = json_pack("{s:b, s:b, s:o, s:o}", "same", d->n == 0, "complete", !d->incomplete, "before",
                        describe_side(before), "after", describe_side(after));
     for (unsigned e = 0; answer && e < DIFF_EFFECT_COUNT_; e++)
-        (void)json_object_set_new(answer, diff_effect_name((enum diff_effect)e),
-                                  json_integer((json_int_t)d->n_effect[e]));
+        whole_set(&answer, diff_effect_name((enum diff_effect)e), json_integer((json_int_t)d->n_effect[e]));
     if (answer)
-        (void)json_object_set(answer, "changes", changes);
+        whole_set(&answer, "changes", json_incref(changes));
     json_decref(changes);
     (void)diff_free(d);
     return answer;

@@ -18,6 +18,7 @@
 #include "cli/i18n.h"
 #include "cli/names.h"
 #include "cli/policy_file.h"
+#include "json/whole.h"
 
 const struct cli_option cli_policy_explain_options[] = {
     [EXPLAIN_DEVICE] = {"device", "ID", N_("a device or medium of “kuraban devices” (1-2, sdb1), or VENDOR:PRODUCT")},
@@ -78,18 +79,18 @@ static enum cli_exit find_person(struct cli *c, const struct cli_arguments *a, s
     return CLI_FAILED;
 }
 
-static void add_extras(json_t *answer, const struct explain_facts *f, const struct policy *policy)
+static void add_extras(json_t **answer, const struct explain_facts *f, const struct policy *policy)
 {
     const struct decide_open_facts *open = &f->facts.open;
 
     if (f->device[0])
-        (void)json_object_set_new(answer, "device", json_string(f->device));
+        whole_set(answer, "device", json_string(f->device));
     if (f->facts.has_open && open->kind == DECIDE_OBJECT_STORE)
-        (void)json_object_set_new(answer, "store", json_string(policy->stores[open->store].id));
+        whole_set(answer, "store", json_string(policy->stores[open->store].id));
     if (f->facts.has_export && f->facts.export.store >= 0)
-        (void)json_object_set_new(answer, "store", json_string(policy->stores[f->facts.export.store].id));
-    (void)json_object_set_new(answer, "by_name", json_boolean(f->by_name));
-    (void)json_object_set_new(answer, "person", json_string(f->facts.person));
+        whole_set(answer, "store", json_string(policy->stores[f->facts.export.store].id));
+    whole_set(answer, "by_name", json_boolean(f->by_name));
+    whole_set(answer, "person", json_string(f->facts.person));
 }
 
 /* The last step is the answer; `steps` has them all. */
@@ -100,12 +101,12 @@ static json_t *describe(const struct policy *policy, const char *file, const str
 
     evaluate(policy, &f->facts, &steps);
     for (size_t i = 0; i < steps.n; i++)
-        (void)json_array_append_new(all, evaluate_describe(policy, file, &f->facts, &steps, i));
+        whole_add(&all, evaluate_describe(policy, file, &f->facts, &steps, i));
     answer = steps.n > 0 ? json_copy(json_array_get(all, steps.n - 1))
                          : json_pack("{s:b, s:s}", "guarded", 0, "object", "file");
     if (answer) {
-        add_extras(answer, f, policy);
-        (void)json_object_set(answer, "steps", all);
+        add_extras(&answer, f, policy);
+        whole_set(&answer, "steps", json_incref(all));
     }
     json_decref(all);
     return answer;

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "cli/i18n.h"
 #include "cli/policy_source.h"
+#include "json/whole.h"
 
 /* O_NONBLOCK: a FIFO must not make us wait before it is seen to be no file. A link is fine: people point at files with them. */
 static int open_regular(const char *path)
@@ -107,10 +108,9 @@ json_t *policy_file_findings(const struct policy_findings *findings)
     for (size_t i = 0; array && i < findings->n; i++) {
         const struct policy_finding *f = &findings->items[i];
 
-        (void)json_array_append_new(array, json_pack("{s:s, s:i, s:i, s:s, s:s?}", "severity",
-                                                     f->severity == POLICY_ERROR ? "error" : "warning", "line",
-                                                     (int)f->at.line, "column", (int)f->at.column, "message",
-                                                     f->message, "hint", f->hint));
+        whole_add(&array, json_pack("{s:s, s:i, s:i, s:s, s:s?}", "severity",
+                                    f->severity == POLICY_ERROR ? "error" : "warning", "line", (int)f->at.line,
+                                    "column", (int)f->at.column, "message", f->message, "hint", f->hint));
     }
     return array;
 }

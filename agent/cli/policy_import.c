@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "cli/i18n.h"
 #include "cli/policy_file.h"
+#include "json/whole.h"
 #include "policy/import_usbguard.h"
 
 enum {
@@ -130,7 +131,7 @@ static json_t *line_json(const struct policy_import_line *line)
 
     for (enum policy_import_reason r = 0; r < POLICY_IMPORT_REASON_COUNT_; r++)
         if (line->reasons & UINT32_C(1) << r)
-            (void)json_array_append_new(reasons, json_string(policy_import_reason_name(r)));
+            whole_add(&reasons, json_string(policy_import_reason_name(r)));
     return json_pack("{s:s, s:i, s:i, s:s, s:s*, s:o}", "file", line->configuration ? "daemon-conf" : "rules", "line",
                      (int)line->line, "column", (int)line->column, "outcome", policy_import_outcome_name(line->outcome),
                      "rule", line->rule[0] ? line->rule : NULL, "reasons", reasons);
@@ -141,7 +142,7 @@ static void show_json(struct cli *c, const struct imported *i)
     json_t *lines = json_array(), *document = json_null(), *answer;
 
     for (size_t k = 0; k < i->account.n; k++)
-        (void)json_array_append_new(lines, line_json(&i->account.lines[k]));
+        whole_add(&lines, line_json(&i->account.lines[k]));
     if (i->valid)
         document = json_stringn((const char *)i->document.data, i->document.size);
     answer = json_pack("{s:o, s:o}", "document", document, "lines", lines);

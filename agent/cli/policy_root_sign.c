@@ -13,6 +13,7 @@
 #include "cli/passphrase.h"
 #include "cli/trust_file.h"
 #include "cli/trust_show.h"
+#include "json/whole.h"
 
 enum {
     SIGN_KEY,
@@ -57,7 +58,7 @@ static void show(struct cli *c, const struct root_file *f, const struct root_fil
     json_t *answer = trust_show_root(f, previous->root);
 
     if (signer)
-        (void)json_object_set_new(answer, "signed_by", json_string(trust_text_id(c, signer)));
+        whole_set(&answer, "signed_by", json_string(trust_text_id(c, signer)));
     cli_show(c, answer, trust_text_root);
     json_decref(answer);
 }

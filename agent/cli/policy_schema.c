@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/i18n.h"
+#include "json/whole.h"
 #include "policy/schema.h"
 
 enum cli_exit cli_policy_schema(struct cli *c, const struct cli_arguments *a)
@@ -17,8 +18,9 @@ enum cli_exit cli_policy_schema(struct cli *c, const struct cli_arguments *a)
         cli_error(c, "%s", strerror(-r));
         return CLI_FAILED;
     }
-    if (json_dumpf(schema, c->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER) < 0 || fputc('\n', c->out) < 0) {
-        cli_error(c, "%s", strerror(EIO));
+    r = whole_print(schema, JSON_INDENT(2) | JSON_PRESERVE_ORDER, c->out);
+    if (r < 0 || fputc('\n', c->out) < 0) {
+        cli_error(c, "%s", strerror(r < 0 ? -r : EIO));
         json_decref(schema);
         return CLI_FAILED;
     }

@@ -18,6 +18,7 @@
 #include "cli/i18n.h"
 #include "cli/policy_file.h"
 #include "cli/value.h"
+#include "json/whole.h"
 #include "policy/findings.h"
 
 enum {
@@ -105,7 +106,7 @@ static json_t *decide_all(struct run *run)
             return NULL;
         }
         failed += !value_bool(result, "ok");
-        (void)json_array_append_new(results, result);
+        whole_add(&results, result);
     }
     return json_pack("{s:b, s:s, s:s, s:i, s:i, s:o}", "ok", failed == 0, "file", run->cases_file, "policy",
                      run->policy_file, "cases", (int)run->cases->n, "failed", (int)failed, "results", results);

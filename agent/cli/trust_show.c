@@ -10,6 +10,7 @@
 #include "cli/i18n.h"
 #include "cli/table.h"
 #include "cli/value.h"
+#include "json/whole.h"
 #include "policy/policy.h"
 
 enum {
@@ -41,7 +42,7 @@ static json_t *json_strings(const struct policy_strings *s)
     json_t *array = json_array();
 
     for (size_t i = 0; i < s->n; i++)
-        (void)json_array_append_new(array, json_string(s->items[i]));
+        whole_add(&array, json_string(s->items[i]));
     return array;
 }
 
@@ -75,9 +76,8 @@ json_t *trust_show_signatures(const struct trust_envelope *e, enum trust_role ro
 
         if (!key && previous)
             key = trust_root_find_key(previous, &e->signatures[i].key);
-        (void)json_array_append_new(array, json_pack("{s:o, s:s?, s:s}", "key", json_id(&e->signatures[i].key), "name",
-                                                     key ? key->name : NULL, "state",
-                                                     root ? vote_state(&own, &old, i) : "unchecked"));
+        whole_add(&array, json_pack("{s:o, s:s?, s:s}", "key", json_id(&e->signatures[i].key), "name",
+                                    key ? key->name : NULL, "state", root ? vote_state(&own, &old, i) : "unchecked"));
     }
     return array;
 }
@@ -104,9 +104,9 @@ static json_t *json_keys(const struct trust_root *root)
 
         for (enum trust_role role = 0; role < TRUST_ROLE_COUNT_; role++)
             if (has_role(root, role, i))
-                (void)json_array_append_new(roles, json_string(trust_role_name(role)));
-        (void)json_object_set_new(key, "roles", roles);
-        (void)json_array_append_new(array, key);
+                whole_add(&roles, json_string(trust_role_name(role)));
+        whole_set(&key, "roles", roles);
+        whole_add(&array, key);
     }
     return array;
 }
@@ -119,10 +119,9 @@ static json_t *json_roles(const struct trust_root *root)
         json_t *keys = json_array();
 
         for (size_t i = 0; i < root->roles[role].n; i++)
-            (void)json_array_append_new(keys, json_id(&root->keys[root->roles[role].keys[i]].id));
-        (void)json_object_set_new(
-            object, trust_role_name(role),
-            json_pack("{s:I, s:o}", "threshold", (json_int_t)root->roles[role].threshold, "keys", keys));
+            whole_add(&keys, json_id(&root->keys[root->roles[role].keys[i]].id));
+        whole_set(&object, trust_role_name(role),
+                  json_pack("{s:I, s:o}", "threshold", (json_int_t)root->roles[role].threshold, "keys", keys));
     }
     return object;
 }
@@ -146,7 +145,7 @@ json_t *trust_show_missing(const struct trust_envelope *e, enum trust_role role,
         const struct trust_key *key = &root->keys[root->roles[role].keys[i]];
 
         if (needed > 0 && !voted(&votes, e->n_signatures, key))
-            (void)json_array_append_new(keys, json_key(key));
+            whole_add(&keys, json_key(key));
     }
     return json_pack("{s:s, s:I, s:o}", "role", trust_role_name(role), "needed", (json_int_t)needed, "keys", keys);
 }

@@ -16,6 +16,7 @@
 #include "base/frame.h"
 #include "ctl/answer.h"
 #include "ctl/internal.h"
+#include "json/whole.h"
 
 enum {
     READ_MAX = FRAME_HEADER_SIZE + FRAME_BODY_MAX,
@@ -119,12 +120,13 @@ static int connection_go(struct connection *c, bool waiting)
 
 int connection_answer(struct connection *c, uint32_t code, json_t *answer)
 {
-    _cleanup_free_ char *text = answer ? json_dumps(answer, JSON_COMPACT | JSON_ENCODE_ANY) : strdup("null");
+    _cleanup_free_ char *text = NULL;
     bool waiting = c->out.size > 0;
-    int r;
+    json_t *none = json_null();
+    int r = whole_text(answer ? answer : none, JSON_COMPACT | JSON_ENCODE_ANY, &text);
 
-    if (!text)
-        return -ENOMEM;
+    if (r < 0)
+        return r;
     r = ctl_answer_json(&c->out, code, text);
     explicit_bzero(text, strlen(text));
     return r < 0 ? r : connection_go(c, waiting);

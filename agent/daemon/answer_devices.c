@@ -12,6 +12,7 @@
 #include "device/block.h"
 #include "device/mount.h"
 #include "device/usb.h"
+#include "json/whole.h"
 #include "kern/mount.h"
 
 static const char *allow_name(enum policy_allow allow)
@@ -22,15 +23,13 @@ static const char *allow_name(enum policy_allow allow)
 }
 
 /* The members every element has. */
-static int add_verdict(json_t *o, const struct verdict *v)
+static void add_verdict(json_t **o, const struct verdict *v)
 {
-    int r = json_object_set_new(o, "verdict", json_string(verdict_kind_name(v->kind)));
-
-    r |= json_object_set_new(o, "granted", json_string(allow_name(v->allow)));
-    r |= json_object_set_new(o, "rule", json_string(v->rule ? v->rule : "default"));
-    r |= json_object_set_new(o, "reason", json_string(verdict_reason_name(v->reason)));
-    r |= json_object_set_new(o, "would_refuse", json_boolean(v->kind != v->ruled));
-    return r;
+    whole_set(o, "verdict", json_string(verdict_kind_name(v->kind)));
+    whole_set(o, "granted", json_string(allow_name(v->allow)));
+    whole_set(o, "rule", json_string(v->rule ? v->rule : "default"));
+    whole_set(o, "reason", json_string(verdict_reason_name(v->reason)));
+    whole_set(o, "would_refuse", json_boolean(v->kind != v->ruled));
 }
 
 static json_t *interfaces_of(const struct usb_device *u)
@@ -44,7 +43,7 @@ static json_t *interfaces_of(const struct usb_device *u)
 
         (void)snprintf(text, sizeof(text), "%02x:%02x:%02x", interfaces[i].class_, interfaces[i].subclass,
                        interfaces[i].protocol);
-        (void)json_array_append_new(array, json_string(text));
+        whole_add(&array, json_string(text));
     }
     return array;
 }
@@ -62,11 +61,8 @@ static json_t *usb_device_json(const struct daemon *d, const struct usb_device *
                   "name", usb_device_name(u), "hash", usb_device_hash(u), "port", usb_device_port(u), "interfaces",
                   interfaces_of(u), "connect_type", usb_device_connect_type(u), "authorized", usb_device_authorized(u),
                   "present_at_start", usb_device_present_at_start(u), "duplicate", usb_device_duplicate(u));
-    if (o && (add_verdict(o, usb_device_verdict(u)) != 0 ||
-              json_object_set_new(o, "grant", answer_device_grant(unlock_in_force(d, u, NULL), &now)) != 0)) {
-        json_decref(o);
-        return NULL;
-    }
+    add_verdict(&o, usb_device_verdict(u));
+    whole_set(&o, "grant", answer_device_grant(unlock_in_force(d, u, NULL), &now));
     return o;
 }
 
@@ -77,7 +73,7 @@ static json_t *mounts_of(const struct mount_table *mounts, dev_t device)
 
     for (size_t i = 0; i < mounts->n; i++)
         if (makedev(mounts->items[i].major, mounts->items[i].minor) == device)
-            (void)json_array_append_new(array, answer_foreign_text(mounts->items[i].point));
+            whole_add(&array, answer_foreign_text(mounts->items[i].point));
     return array;
 }
 
@@ -92,25 +88,19 @@ static json_t *medium_json(const struct daemon *d, const struct medium *m, const
                   m->uuid, "size", (json_int_t)m->capacity, "parent", parent ? usb_device_id(parent) : "", "read_only",
                   m->read_only, "guarded", wire_media_is_guarded(d, m->device), "mounts", mounts_of(mounts, m->device));
 
-    if (o && (add_verdict(o, &m->verdict) != 0 ||
-              json_object_set_new(o, "grant", answer_device_grant(unlock_in_force(d, parent, m), &now)) != 0)) {
-        json_decref(o);
-        return NULL;
-    }
+    add_verdict(&o, &m->verdict);
+    whole_set(&o, "grant", answer_device_grant(unlock_in_force(d, parent, m), &now));
     return o;
 }
 
-/* A network or FUSE mount that is there, so one that policy lets stay (or is about to lose). NULL: of no interest. */
-static json_t *mount_json(const struct daemon *d, const struct mount_entry *e)
+/* A network or FUSE mount that is there, so one that policy lets stay (or is about to lose). */
+static json_t *mount_json(const struct daemon *d, const struct mount_entry *e, enum mount_class class_)
 {
-    enum mount_class class_ = mount_classify(e, true);
     struct decide_mount_facts facts = {.type = e->type, .source = e->source};
     struct verdict v = {0};
     char id[32];
     json_t *o;
 
-    if (class_ != MOUNT_CLASS_NETWORK && class_ != MOUNT_CLASS_FUSE)
-        return NULL;
     facts.kind = class_ == MOUNT_CLASS_FUSE ? DECIDE_MOUNT_FUSE : DECIDE_MOUNT_NETWORK;
     decide_mount(rulebook_policy(d->rulebook), &facts, &v);
     (void)snprintf(id, sizeof(id), "mount:%d", e->id);
@@ -118,51 +108,40 @@ static json_t *mount_json(const struct daemon *d, const struct mount_entry *e)
                   class_ == MOUNT_CLASS_FUSE ? "fuse" : "network", "vendor", "", "product", "", "serial", "", "name",
                   "", "filesystem", answer_foreign_text(e->type), "source", answer_foreign_text(e->source), "mounts",
                   answer_foreign_text(e->point));
-    if (o)
-        (void)add_verdict(o, &v);
+    add_verdict(&o, &v);
     return o;
 }
 
-static int add_usb(const struct daemon *d, json_t *array)
+static void add_usb(const struct daemon *d, json_t **array)
 {
     size_t n = d->usb ? usb_manager_count(d->usb) : 0;
-    int r = 0;
 
-    for (size_t i = 0; i < n && r == 0; i++)
-        r = json_array_append_new(array, usb_device_json(d, usb_manager_get(d->usb, i)));
-    return r;
+    for (size_t i = 0; i < n; i++)
+        whole_add(array, usb_device_json(d, usb_manager_get(d->usb, i)));
 }
 
-static int add_media(const struct daemon *d, json_t *array, const struct mount_table *mounts)
+static void add_media(const struct daemon *d, json_t **array, const struct mount_table *mounts)
 {
     size_t n = d->block ? block_manager_count(d->block) : 0;
-    int r = 0;
 
-    for (size_t i = 0; i < n && r == 0; i++)
-        r = json_array_append_new(array, medium_json(d, block_manager_at(d->block, i), mounts));
-    for (size_t i = 0; i < mounts->n && r == 0 && d->block && block_manager_filesystems(d->block); i++) {
-        json_t *o = mount_json(d, &mounts->items[i]);
+    for (size_t i = 0; i < n; i++)
+        whole_add(array, medium_json(d, block_manager_at(d->block, i), mounts));
+    for (size_t i = 0; i < mounts->n && d->block && block_manager_filesystems(d->block); i++) {
+        enum mount_class class_ = mount_classify(&mounts->items[i], true);
 
-        if (o)
-            r = json_array_append_new(array, o);
+        if (class_ == MOUNT_CLASS_NETWORK || class_ == MOUNT_CLASS_FUSE)
+            whole_add(array, mount_json(d, &mounts->items[i], class_));
     }
-    return r;
 }
 
 json_t *answer_devices(struct daemon *d)
 {
     struct mount_table mounts = {0};
     json_t *array = json_array();
-    int r = array ? add_usb(d, array) : -1;
 
-    if (r == 0) {
-        (void)mount_table_read(d->proc_fd, "self/mountinfo", &mounts); /* unreadable: no mounts are shown */
-        r = add_media(d, array, &mounts);
-        mount_table_done(&mounts);
-    }
-    if (r != 0) {
-        json_decref(array);
-        return NULL;
-    }
+    add_usb(d, &array);
+    (void)mount_table_read(d->proc_fd, "self/mountinfo", &mounts); /* unreadable: no mounts are shown */
+    add_media(d, &array, &mounts);
+    mount_table_done(&mounts);
     return array;
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "daemon/daemon.h"
 #include "daemon/unlock.h"
+#include "json/whole.h"
 #include "policy/policy.h"
 
 static json_t *time_json(int64_t wall_us)
@@ -21,9 +22,9 @@ static json_t *factors_json(uint8_t factors)
     json_t *array = json_array();
 
     if (factors & POLICY_FACTOR_PASSWORD)
-        (void)json_array_append_new(array, json_string("password"));
+        whole_add(&array, json_string("password"));
     if (factors & POLICY_FACTOR_TOTP)
-        (void)json_array_append_new(array, json_string("totp"));
+        whole_add(&array, json_string("totp"));
     return array;
 }
 
@@ -32,7 +33,7 @@ static json_t *approvers_json(const struct grant *g)
     json_t *array = json_array();
 
     for (size_t i = 0; i < g->n_approvers; i++)
-        (void)json_array_append_new(array, json_integer(g->approvers[i]));
+        whole_add(&array, json_integer(g->approvers[i]));
     return array;
 }
 
@@ -100,8 +101,8 @@ json_t *answer_grant_record(const struct grant *g, enum grant_end why, bool has_
                   factors_json(g->factors), "begin", time_json(g->begin.wall_us), "until", time_json(g->end.wall_us));
 
     if (o && why != GRANT_END_NONE)
-        (void)json_object_set_new(o, "ended", json_string(grant_end_name(why)));
+        whole_set(&o, "ended", json_string(grant_end_name(why)));
     if (o && has_by)
-        (void)json_object_set_new(o, "by", json_integer(by));
+        whole_set(&o, "by", json_integer(by));
     return o;
 }

@@ -13,6 +13,7 @@
 #include "daemon/names.h"
 #include "daemon/rulebook.h"
 #include "daemon/sessions.h"
+#include "json/whole.h"
 #include "policy/policy.h"
 
 static json_t *describe(const struct mfa_credential *c)
@@ -45,7 +46,7 @@ static json_t *login_of(const struct policy_mfa *p)
         return json_null();
     services = json_array();
     for (size_t i = 0; services && i < p->services.n; i++)
-        (void)json_array_append_new(services, answer_foreign_text(p->services.items[i]));
+        whole_add(&services, answer_foreign_text(p->services.items[i]));
     return json_pack("{s:o, s:i}", "services", services, "window", (int)p->window);
 }
 

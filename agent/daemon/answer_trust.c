@@ -10,6 +10,7 @@
 #include "daemon/answers.h"
 #include "daemon/daemon.h"
 #include "daemon/rulebook.h"
+#include "json/whole.h"
 #include "policy/policy.h"
 #include "policy/trust/trust.h"
 
@@ -36,8 +37,8 @@ static json_t *signers_of(const struct trust_state *s)
     json_t *array = json_array();
 
     for (size_t i = 0; array && i < n; i++)
-        (void)json_array_append_new(array, json_pack("{s:o, s:o}", "name", answer_foreign_text(signers[i]->name), "key",
-                                                     digest_of(&signers[i]->id)));
+        whole_add(&array, json_pack("{s:o, s:o}", "name", answer_foreign_text(signers[i]->name), "key",
+                                    digest_of(&signers[i]->id)));
     return array;
 }
 
@@ -46,7 +47,7 @@ json_t *answer_terminal(const struct daemon *d)
     json_t *groups = json_array();
 
     for (size_t i = 0; groups && i < d->config->n_terminal_groups; i++)
-        (void)json_array_append_new(groups, answer_foreign_text(d->config->terminal_groups[i]));
+        whole_add(&groups, answer_foreign_text(d->config->terminal_groups[i]));
     return json_pack("{s:o, s:o}", "id",
                      d->config->terminal_id ? answer_foreign_text(d->config->terminal_id) : json_null(), "groups",
                      groups);
@@ -58,7 +59,7 @@ json_t *answer_trust_record(const struct rulebook *b)
     const struct policy *p = rulebook_policy(b);
 
     if (!s)
-        return NULL;
+        return json_null();
     if (trust_state_policy_version(s) == 0)
         return json_pack("{s:o, s:I}", "organization", answer_foreign_text(trust_state_root(s)->organization),
                          "root_version", (json_int_t)trust_state_root(s)->version);

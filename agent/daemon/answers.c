@@ -37,14 +37,6 @@ json_t *answer_foreign_text(const char *text)
     return printable ? json_string(printable) : NULL;
 }
 
-void answer_add(json_t *object, const char *key, json_t *value)
-{
-    if (object)
-        (void)json_object_set_new(object, key, value);
-    else
-        json_decref(value);
-}
-
 json_t *answer_refusal(const struct audit_event *e)
 {
     json_t *device = json_null();

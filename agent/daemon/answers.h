@@ -18,8 +18,6 @@ struct rulebook;
 struct json_t *answer_foreign_text(const char *text);
 /* Wall clock as RFC 3339; 0: null. */
 struct json_t *answer_time(int64_t wall_us);
-/* Takes the value; NULL for either: nothing is added. */
-void answer_add(struct json_t *object, const char *key, struct json_t *value);
 
 struct json_t *answer_refusal(const struct audit_event *e);
 struct json_t *answer_status(struct daemon *d);
@@ -36,5 +34,5 @@ bool answer_has_administrator(struct daemon *d);
 struct json_t *answer_terminal(const struct daemon *d);
 /* The root, who signed what rules, the head; null without a root. */
 struct json_t *answer_trust(const struct daemon *d);
-/* "kuraban"."trust" of a record (docs/FILEFORMAT.journal.md). NULL also when there is nothing to tell. */
+/* "kuraban"."trust" of a record (docs/FILEFORMAT.journal.md). json_null() when there is nothing to tell. */
 struct json_t *answer_trust_record(const struct rulebook *b);

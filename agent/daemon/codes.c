@@ -16,6 +16,7 @@
 #include "daemon/factor.h"
 #include "daemon/peer.h"
 #include "daemon/sessions.h"
+#include "json/whole.h"
 
 int codes_get(struct buf_reader *in, struct codes *ret)
 {
@@ -162,9 +163,9 @@ int codes_verify(const struct codes *c, const struct codes_use *use, uid_t *ret_
     return r < 0 ? r : all_are(c, use, 1, end, look, ret_whose, ret);
 }
 
-void codes_describe(json_t *answer, uid_t whose, const struct mfa_result *result)
+void codes_describe(json_t **answer, uid_t whose, const struct mfa_result *result)
 {
-    answer_add(answer, "whose", json_integer(whose));
-    answer_add(answer, "outcome", json_string(mfa_outcome_name(result->outcome)));
-    answer_add(answer, "number", json_integer(result->number));
+    whole_set(answer, "whose", json_integer(whose));
+    whole_set(answer, "outcome", json_string(mfa_outcome_name(result->outcome)));
+    whole_set(answer, "number", json_integer(result->number));
 }

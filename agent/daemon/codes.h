@@ -51,4 +51,4 @@ bool codes_are_there(const struct codes *c, const bool *asked);
  * theirs is looked at before it is known that all would be. 0, or -EPERM: whose, and why. */
 int codes_verify(const struct codes *c, const struct codes_use *use, uid_t *ret_whose, struct mfa_result *ret);
 /* For the answer. */
-void codes_describe(struct json_t *answer, uid_t whose, const struct mfa_result *result);
+void codes_describe(struct json_t **answer, uid_t whose, const struct mfa_result *result);

@@ -20,6 +20,7 @@
 #include "daemon/peer.h"
 #include "daemon/recorder.h"
 #include "device/block.h"
+#include "json/whole.h"
 
 /* --- the request --- */
 
@@ -77,7 +78,7 @@ static enum ctl_code refuse(const struct inquiry *q, const char *reason, const c
 
     *q->ret = json_pack("{s:s, s:s}", "message", text, "reason", reason);
     if (q->medium)
-        answer_add(*q->ret, "device", json_string(q->medium->id));
+        whole_set(q->ret, "device", json_string(q->medium->id));
     if (!verdict_reason || !q->medium)
         return CTL_CODE_FAILED;
     audit_event_init(&e, AUDIT_EXPORT_FAILED);
@@ -165,9 +166,9 @@ static enum ctl_code refuse_by_rule(const struct inquiry *q)
         code = refuse(q, "approver", "somebody is named who may not approve this", "approval");
     else
         code = refuse(q, "approval", "too few other people approve", "approval");
-    answer_add(*q->ret, "rule", json_string(w->rule));
-    answer_add(*q->ret, "verdict_reason", json_string(verdict_reason_name(w->reason)));
-    answer_add(*q->ret, "approvals", json_integer(w->approvals));
+    whole_set(q->ret, "rule", json_string(w->rule));
+    whole_set(q->ret, "verdict_reason", json_string(verdict_reason_name(w->reason)));
+    whole_set(q->ret, "approvals", json_integer(w->approvals));
     return code;
 }
 
@@ -189,7 +190,7 @@ static json_t *people(const struct inquiry *q, bool asked)
     json_t *array = json_array();
 
     for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(array, json_integer(uids[i]));
+        whole_add(&array, json_integer(uids[i]));
     return array;
 }
 
@@ -198,12 +199,12 @@ static enum ctl_code ask_for_codes(const struct inquiry *q)
 {
     enum ctl_code code = refuse(q, "code-needed", "a code is needed", NULL);
 
-    answer_add(*q->ret, "node", answer_foreign_text(q->medium->node));
-    answer_add(*q->ret, "name", answer_foreign_text(q->medium->model));
-    answer_add(*q->ret, "serial", answer_foreign_text(q->medium->serial));
-    answer_add(*q->ret, "approvals", json_integer(q->wanted.approvals));
-    answer_add(*q->ret, "asked", people(q, true));
-    answer_add(*q->ret, "unasked", people(q, false));
+    whole_set(q->ret, "node", answer_foreign_text(q->medium->node));
+    whole_set(q->ret, "name", answer_foreign_text(q->medium->model));
+    whole_set(q->ret, "serial", answer_foreign_text(q->medium->serial));
+    whole_set(q->ret, "approvals", json_integer(q->wanted.approvals));
+    whole_set(q->ret, "asked", people(q, true));
+    whole_set(q->ret, "unasked", people(q, false));
     return code;
 }
 
@@ -214,7 +215,7 @@ static enum ctl_code refuse_code(const struct inquiry *q, uid_t whose, const str
 
     (void)snprintf(text, sizeof(text), "code of user %u: %s", whose, mfa_outcome_name(result->outcome));
     code = refuse(q, "code", text, whose == q->call->peer->uid ? "factor" : "approval");
-    codes_describe(*q->ret, whose, result);
+    codes_describe(q->ret, whose, result);
     return code;
 }
 

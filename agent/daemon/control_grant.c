@@ -22,6 +22,7 @@
 #include "decide/match.h"
 #include "device/block.h"
 #include "device/usb.h"
+#include "json/whole.h"
 
 enum {
     DEVICE_MAX = GRANT_DEVICE_SIZE - 1,
@@ -97,8 +98,8 @@ static enum ctl_code refuse(const struct inquiry *q, const char *reason, const c
 {
     *q->ret = json_pack("{s:s, s:s}", "message", text, "reason", reason);
     if (q->target.device.id[0] != '\0') {
-        answer_add(*q->ret, "device", json_string(q->target.device.id));
-        answer_add(*q->ret, "rule", json_string(q->target.rule));
+        whole_set(q->ret, "device", json_string(q->target.device.id));
+        whole_set(q->ret, "rule", json_string(q->target.rule));
     }
     if (verdict_reason)
         record_refusal(q, verdict_reason, text);
@@ -113,7 +114,7 @@ static enum ctl_code refuse_outcome(const struct inquiry *q, int outcome)
     switch (outcome) {
     case GRANT_E_APPROVAL:
         code = refuse(q, "approval", "too few other people approve, or one of them twice", "approval");
-        answer_add(*q->ret, "approvals", json_integer(u ? u->approvals : 0));
+        whole_set(q->ret, "approvals", json_integer(u ? u->approvals : 0));
         return code;
     case GRANT_E_APPROVER:
         return refuse(q, "approver", "somebody is named who may not approve this, or more people than the rule wants",
@@ -144,8 +145,8 @@ static enum ctl_code refuse_target(const struct inquiry *q, int outcome)
         return refuse_outcome(q, GRANT_E_TAKEN);
     code = refuse(q, "not-locked", "it is not locked", NULL);
     if (q->target.verdict) {
-        answer_add(*q->ret, "verdict", json_string(verdict_kind_name(q->target.verdict->kind)));
-        answer_add(*q->ret, "verdict_reason", json_string(verdict_reason_name(q->target.verdict->reason)));
+        whole_set(q->ret, "verdict", json_string(verdict_kind_name(q->target.verdict->kind)));
+        whole_set(q->ret, "verdict_reason", json_string(verdict_reason_name(q->target.verdict->reason)));
     }
     return code;
 }
@@ -208,7 +209,7 @@ static enum ctl_code refuse_code(const struct inquiry *q, uid_t whose, const str
 
     (void)snprintf(text, sizeof(text), "code of user %u: %s", whose, mfa_outcome_name(result->outcome));
     code = refuse(q, "code", text, whose == q->call->peer->uid ? "factor" : "approval");
-    codes_describe(*q->ret, whose, result);
+    codes_describe(q->ret, whose, result);
     return code;
 }
 
@@ -233,12 +234,11 @@ static enum ctl_code ask_for_codes(const struct inquiry *q)
     const struct medium *m = q->target.medium;
     enum ctl_code code = refuse(q, "code-needed", "a code is needed", NULL);
 
-    answer_add(*q->ret, "node", answer_foreign_text(usb ? usb_device_port(usb) : m->node));
-    answer_add(*q->ret, "name", answer_foreign_text(usb ? usb_device_name(usb) : m->model));
-    answer_add(*q->ret, "serial", answer_foreign_text(usb ? usb_device_serial(usb) : m->serial));
-    answer_add(*q->ret, "approvals", json_integer(u->approvals));
-    answer_add(*q->ret, "seconds",
-               json_integer((u->for_us < GRANT_LONGEST_US ? u->for_us : GRANT_LONGEST_US) / 1000000));
+    whole_set(q->ret, "node", answer_foreign_text(usb ? usb_device_port(usb) : m->node));
+    whole_set(q->ret, "name", answer_foreign_text(usb ? usb_device_name(usb) : m->model));
+    whole_set(q->ret, "serial", answer_foreign_text(usb ? usb_device_serial(usb) : m->serial));
+    whole_set(q->ret, "approvals", json_integer(u->approvals));
+    whole_set(q->ret, "seconds", json_integer((u->for_us < GRANT_LONGEST_US ? u->for_us : GRANT_LONGEST_US) / 1000000));
     return code;
 }
 
@@ -359,10 +359,10 @@ enum ctl_code control_on_unlock_end(void *context, const struct ctl_call *call, 
         find_to_end(d, call->peer, device, &target);
     ended = json_array();
     while ((g = next_to_end(d, call->peer, device[0] != '\0' ? &target : NULL))) {
-        (void)json_array_append_new(ended, answer_grant(g, &now, true));
+        whole_add(&ended, answer_grant(g, &now, true));
         (void)unlock_end(d, g->id, call->peer->uid);
     }
-    if (json_array_size(ended) > 0) {
+    if (!ended || json_array_size(ended) > 0) {
         *ret = json_pack("{s:o}", "ended", ended);
         return *ret ? CTL_CODE_OK : CTL_CODE_FAILED;
     }

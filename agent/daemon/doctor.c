@@ -15,16 +15,17 @@
 #include "device/block.h"
 #include "device/usb.h"
 #include "gate/gate.h"
+#include "json/whole.h"
 #include "policy/policy.h"
 
 /* detail is English; the CLI translates by check name. */
-static void add(json_t *array, const char *check, bool ok, const char *severity, const char *detail)
+static void add(json_t **array, const char *check, bool ok, const char *severity, const char *detail)
 {
-    (void)json_array_append_new(array, json_pack("{s:s, s:b, s:s, s:o, s:{}}", "check", check, "ok", ok, "severity",
-                                                 severity, "detail", answer_foreign_text(ok ? "" : detail), "values"));
+    whole_add(array, json_pack("{s:s, s:b, s:s, s:o, s:{}}", "check", check, "ok", ok, "severity", severity, "detail",
+                               answer_foreign_text(ok ? "" : detail), "values"));
 }
 
-static void look_at_ends(const struct daemon *d, json_t *array)
+static void look_at_ends(const struct daemon *d, json_t **array)
 {
     static const struct {
         const char *over, *over_words, *soon, *soon_words;
@@ -50,7 +51,7 @@ static void look_at_ends(const struct daemon *d, json_t *array)
     }
 }
 
-static void look_at_trust(const struct daemon *d, json_t *array)
+static void look_at_trust(const struct daemon *d, json_t **array)
 {
     enum trusted_condition condition = trusted_condition(rulebook_trusted(d->rulebook));
 
@@ -67,7 +68,7 @@ static void look_at_trust(const struct daemon *d, json_t *array)
             "a root is installed, but no signed policy has been applied yet: kuraban policy apply BUNDLE");
 }
 
-static void look_at_policy(const struct daemon *d, json_t *array)
+static void look_at_policy(const struct daemon *d, json_t **array)
 {
     const struct policy *p = rulebook_policy(d->rulebook);
 
@@ -82,7 +83,7 @@ static void look_at_policy(const struct daemon *d, json_t *array)
     look_at_ends(d, array);
 }
 
-static void look_at_stores(const struct daemon *d, json_t *array)
+static void look_at_stores(const struct daemon *d, json_t **array)
 {
     const struct policy *p = rulebook_policy(d->rulebook);
 
@@ -107,7 +108,7 @@ static void look_at_stores(const struct daemon *d, json_t *array)
     }
 }
 
-static void look_at_gate(struct daemon *d, json_t *array)
+static void look_at_gate(struct daemon *d, json_t **array)
 {
     struct gate_status s = {0};
 
@@ -124,7 +125,7 @@ static void look_at_gate(struct daemon *d, json_t *array)
     look_at_stores(d, array);
 }
 
-static void look_at_devices(const struct daemon *d, json_t *array)
+static void look_at_devices(const struct daemon *d, json_t **array)
 {
     add(array, "usb.on", d->usb != NULL, "warning", "USB is switched off in the configuration");
     if (d->usb)
@@ -136,7 +137,7 @@ static void look_at_devices(const struct daemon *d, json_t *array)
     add(array, "emergency", !emergency_is_on(d), "warning", "input devices are permitted by the emergency");
 }
 
-static void look_at_journal(const struct daemon *d, json_t *array)
+static void look_at_journal(const struct daemon *d, json_t **array)
 {
     add(array, "journal.space", !recorder_is_low(d->recorder), "error",
         "the disk is full: only refusals are recorded from the reserve");
@@ -146,14 +147,14 @@ static void look_at_journal(const struct daemon *d, json_t *array)
         "decisions could not be recorded for want of space");
 }
 
-static void look_at_exports(struct daemon *d, json_t *array)
+static void look_at_exports(struct daemon *d, json_t **array)
 {
     add(array, "export.ledger", exports_ledger_is_good(d), "error",
         "export.db cannot be read: nothing is taken out until it is put back or moved away");
 }
 
 /* With nobody enrolled a store that fails locks nobody out. */
-static void look_at_factors(struct daemon *d, json_t *array)
+static void look_at_factors(struct daemon *d, json_t **array)
 {
     const struct policy_mfa *p = &rulebook_policy(d->rulebook)->mfa;
     bool good = d->mfa && mfa_condition(d->mfa) == MFA_GOOD;
@@ -173,11 +174,11 @@ json_t *answer_doctor(struct daemon *d)
 
     if (!array)
         return NULL;
-    look_at_policy(d, array);
-    look_at_gate(d, array);
-    look_at_devices(d, array);
-    look_at_journal(d, array);
-    look_at_exports(d, array);
-    look_at_factors(d, array);
+    look_at_policy(d, &array);
+    look_at_gate(d, &array);
+    look_at_devices(d, &array);
+    look_at_journal(d, &array);
+    look_at_exports(d, &array);
+    look_at_factors(d, &array);
     return array;
 }

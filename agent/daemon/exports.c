@@ -32,6 +32,7 @@
 #include "export/ledger.h"
 #include "export/medium.h"
 #include "gate/gate.h"
+#include "json/whole.h"
 
 /* --- records --- */
 
@@ -48,7 +49,7 @@ static json_t *approvers_json(const struct exporting *x)
     json_t *array = json_array();
 
     for (size_t i = 0; array && i < x->n_approvers; i++)
-        (void)json_array_append_new(array, json_integer(x->approvers[i].uid));
+        whole_add(&array, json_integer(x->approvers[i].uid));
     return array;
 }
 
@@ -58,13 +59,13 @@ json_t *exports_record(const struct exporting *x)
                           "list", x->list);
 
     if (o && x->phase >= EXPORTS_CONTAINER)
-        (void)json_object_set_new(o, "container", json_string(container_name(x)));
+        whole_set(&o, "container", json_string(container_name(x)));
     if (o && x->n_files > 0)
-        (void)json_object_set_new(o, "files", json_integer((json_int_t)x->n_files));
+        whole_set(&o, "files", json_integer((json_int_t)x->n_files));
     if (o && x->sha256[0] != '\0') {
-        (void)json_object_set_new(o, "name", json_string(x->name));
-        (void)json_object_set_new(o, "size", json_integer((json_int_t)x->size));
-        (void)json_object_set_new(o, "sha256", json_string(x->sha256));
+        whole_set(&o, "name", json_string(x->name));
+        whole_set(&o, "size", json_integer((json_int_t)x->size));
+        whole_set(&o, "sha256", json_string(x->sha256));
     }
     return o;
 }

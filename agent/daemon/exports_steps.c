@@ -22,6 +22,7 @@
 #include "export/ledger.h"
 #include "export/list.h"
 #include "gate/gate.h"
+#include "json/whole.h"
 #include "policy/policy.h"
 
 #define UDEVD_CONTROL "/run/udev/control" /* udevd's socket: it runs */
@@ -117,9 +118,13 @@ static int on_stager(struct exporting *x, struct buf_reader *in)
     }
     unasked = json_array();
     for (size_t i = 0; i < x->n_unasked; i++)
-        (void)json_array_append_new(unasked, json_integer(x->unasked[i]));
+        whole_add(&unasked, json_integer(x->unasked[i]));
     answer = json_pack("{s:s, s:s, s:s, s:o}", "id", x->id, "device", x->medium_id, "node", x->subject->device_node,
                        "unasked", unasked);
+    if (!answer) {
+        exports_stop_by(x, "failed", strerrordesc_np(ENOMEM));
+        return 1;
+    }
     r = ctl_server_answer(d->control, x->ticket, CTL_CODE_OK, answer, x->client);
     json_decref(answer);
     x->client = close_fd(x->client);
@@ -151,7 +156,7 @@ static void record_file(struct exporting *x, const struct exports_file *f, const
         audit_set(e.store_class, sizeof(e.store_class), p->stores[f->store].class_ ? p->stores[f->store].class_ : "");
     }
     if (extra && f->sha256[0] != '\0')
-        (void)json_object_set_new(extra, "sha256", json_string(f->sha256));
+        whole_set(&extra, "sha256", json_string(f->sha256));
     exports_add_record(x, &e, extra);
 }
 

@@ -98,7 +98,8 @@ void factor_record(struct daemon *d, const struct factor_attempt *a, const struc
                    locking ? "; locked from now on" : "", sender,
                    spent ? "; no more from others before a right code" : "");
     /* Others are folded when there are many. */
-    recorder_add_with(d->recorder, &e, "mfa", result->outcome == MFA_ACCEPTED || locking ? factor_turn(d) : NULL);
+    recorder_add_with(d->recorder, &e, "mfa",
+                      result->outcome == MFA_ACCEPTED || locking ? factor_turn(d) : json_null());
 }
 
 void factor_record_change(struct daemon *d, const struct ctl_peer *peer, uid_t uid, bool enrolled, const char *what,

@@ -50,7 +50,7 @@ json_t *factor_turn(const struct daemon *d)
     struct mfa_turn turn;
 
     if (!d->mfa || mfa_turn(d->mfa, &turn) != 0)
-        return NULL;
+        return json_null();
     store_to_text(&turn, store);
     return json_pack("{s:s, s:I}", "store", store, "turn", (json_int_t)turn.number);
 }

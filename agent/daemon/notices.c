@@ -17,6 +17,7 @@
 #include "daemon/sessions.h"
 #include "daemon/unlock.h"
 #include "decide/decide.h"
+#include "json/whole.h"
 
 enum {
     WINDOW_US = 5 * 1000 * 1000,
@@ -162,7 +163,7 @@ static json_t *grant_json(const struct daemon *d, const struct grant *g)
 
     audit_event_init(&e, AUDIT_NONE);
     unlock_fill_event(d, &g->device, &e);
-    answer_add(o, "name", answer_foreign_text(e.device_name));
+    whole_set(&o, "name", answer_foreign_text(e.device_name));
     return o;
 }
 
@@ -204,7 +205,7 @@ enum ctl_code control_on_notices(void *context, const struct ctl_call *call, jso
     grants = json_array();
     for (size_t i = 0; i < grants_count(d->grants); i++)
         if (grants_at(d->grants, i)->uid == call->peer->uid)
-            (void)json_array_append_new(grants, grant_json(d, grants_at(d->grants, i)));
+            whole_add(&grants, grant_json(d, grants_at(d->grants, i)));
     *ret = json_pack("{s:s, s:o}", "notice", "begin", "grants", grants);
     return *ret ? CTL_CODE_OK : CTL_CODE_FAILED;
 }

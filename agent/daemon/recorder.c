@@ -29,6 +29,7 @@ struct recorder {
     char policy_name[AUDIT_ID_MAX];
     uint64_t policy_version;
     bool low, failing, full;
+    int lost; /* -errno: why something that was added since the last sync is not in the journal, or not all of it */
 };
 
 static void on_recorded(void *context, const struct audit_event *e, uint64_t seq)
@@ -200,12 +201,23 @@ void recorder_set_policy(struct recorder *r, struct policy *p)
 
 void recorder_add(struct recorder *r, struct audit_event *e)
 {
-    recorder_add_trust(r, e, NULL);
+    recorder_add_with(r, e, "", json_null());
 }
 
 void recorder_add_trust(struct recorder *r, struct audit_event *e, json_t *trust)
 {
     recorder_add_with(r, e, "trust", trust);
+}
+
+/* What memory ran out for is not left out as if it had never been. */
+static void note_incomplete(struct recorder *r, struct audit_event *e)
+{
+    char message[sizeof(e->message)];
+
+    (void)snprintf(message, sizeof(message), "memory ran out: not all of this is recorded: %.200s", e->message);
+    audit_set(e->message, sizeof(e->message), message);
+    e->alarm = true;
+    r->lost = -ENOMEM;
 }
 
 void recorder_add_with(struct recorder *r, struct audit_event *e, const char *name, json_t *value)
@@ -216,14 +228,18 @@ void recorder_add_with(struct recorder *r, struct audit_event *e, const char *na
         audit_set(e->policy_name, sizeof(e->policy_name), r->policy_name);
         e->policy_version = r->policy_version;
     }
+    if (!value)
+        note_incomplete(r, e);
     refusals_remember(r->options.refusals, e);
     if (r->options.on_event)
         r->options.on_event(r->options.context, e);
-    result = value ? journal_append_with(r->journal, e, name, value) : journal_append(r->journal, e);
+    result = json_is_object(value) ? journal_append_with(r->journal, e, name, value) : journal_append(r->journal, e);
     json_decref(value);
-    if (result < 0)
+    if (result < 0) {
+        r->lost = result;
         log_error("journal.append-failed", "action=%s error=%s", audit_action_name(e->action),
                   strerrorname_np(-result));
+    }
     check_state(r);
     /* While nothing can be written, the retry that is planned is soon enough. */
     plan_commit(r, clock_boottime_us() + (r->full ? RETRY_DELAY_US : COMMIT_DELAY_US));
@@ -231,8 +247,11 @@ void recorder_add_with(struct recorder *r, struct audit_event *e, const char *na
 
 int recorder_sync(struct recorder *r)
 {
-    int result = commit(r);
+    int lost = r->lost, result = commit(r);
 
+    r->lost = 0;
+    if (lost < 0)
+        return lost;
     return result == JOURNAL_E_FULL ? -ENOSPC : result;
 }
 

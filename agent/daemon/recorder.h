@@ -37,11 +37,12 @@ struct recorder *recorder_free(struct recorder *r);
 void recorder_set_policy(struct recorder *r, struct policy *p);
 /* Takes the event. It is durable after the next turn of the loop, or recorder_sync(). */
 void recorder_add(struct recorder *r, struct audit_event *e);
-/* The same with "kuraban"."trust" beside it; takes the reference, NULL: none. */
+/* The same with "kuraban"."trust" beside it; takes the reference. json_null(): there is none; NULL: memory ran out for it, and the record becomes
+ * an alarm that says so. */
 void recorder_add_trust(struct recorder *r, struct audit_event *e, struct json_t *trust);
-/* The same with another member beside it: "grant" … */
+/* The same with another member beside it, an object: "grant" … */
 void recorder_add_with(struct recorder *r, struct audit_event *e, const char *name, struct json_t *value);
-/* Everything added is on disk when this returns 0. -ENOSPC, other -errno. */
+/* Everything added since the last time is on disk, and all of it, when this returns 0. -ENOSPC, other -errno. */
 int recorder_sync(struct recorder *r);
 
 uint64_t recorder_sequence(const struct recorder *r); /* last durable record */

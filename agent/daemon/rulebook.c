@@ -18,6 +18,7 @@
 #include "base/files.h"
 #include "daemon/answers.h"
 #include "daemon/names.h"
+#include "json/whole.h"
 #include "policy/findings.h"
 #include "policy/policy.h"
 #include "policy/scope.h"
@@ -320,10 +321,9 @@ json_t *rulebook_findings(const struct rulebook *b)
     for (size_t i = 0; array && i < b->findings.n; i++) {
         const struct policy_finding *f = &b->findings.items[i];
 
-        (void)json_array_append_new(array, json_pack("{s:s, s:I, s:I, s:o}", "severity",
-                                                     f->severity == POLICY_ERROR ? "error" : "warning", "line",
-                                                     (json_int_t)f->at.line, "column", (json_int_t)f->at.column,
-                                                     "message", answer_foreign_text(f->message)));
+        whole_add(&array, json_pack("{s:s, s:I, s:I, s:o}", "severity",
+                                    f->severity == POLICY_ERROR ? "error" : "warning", "line", (json_int_t)f->at.line,
+                                    "column", (json_int_t)f->at.column, "message", answer_foreign_text(f->message)));
     }
     return array;
 }

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/digest.h"
+#include "json/whole.h"
 
 enum {
     TOKEN_MAX = 1 << 20, /* bytes; an account holds its revocations */
@@ -48,12 +49,12 @@ static int add_base64url(struct buf *b, const void *bytes, size_t size)
 static int set_id(json_t *claims)
 {
     char text[BASE32_LENGTH(DIGEST_SIZE) + 1];
-    _cleanup_free_ char *without = json_dumps(claims, JSON_COMPACT);
+    _cleanup_free_ char *without = NULL;
     struct digest d;
-    int r;
+    int r = whole_text(claims, JSON_COMPACT, &without);
 
-    if (!without)
-        return -ENOMEM;
+    if (r < 0)
+        return r;
     r = digest_bytes(without, strlen(without), &d);
     if (r < 0)
         return r;
@@ -71,9 +72,9 @@ static int sign(const struct wire_key *signer, json_t *claims, char **ret)
     buf_init(&b, TOKEN_MAX);
     if (r < 0)
         return r;
-    payload = json_dumps(claims, JSON_COMPACT);
-    if (!payload)
-        return -ENOMEM;
+    r = whole_text(claims, JSON_COMPACT, &payload);
+    if (r < 0)
+        return r;
     r = add_base64url(&b, header, strlen(header));
     if (r >= 0)
         r = buf_add(&b, ".", 1);

@@ -13,6 +13,7 @@
 #include "hub/store/groups.h"
 #include "hub/store/internal.h"
 #include "hub/store/journal.h"
+#include "json/whole.h"
 
 static bool size_is_good(size_t size)
 {
@@ -52,13 +53,12 @@ static int record(struct hub_store *s, const struct hub_actor *actor, const char
 {
     char hex[DIGEST_HEX_SIZE], *text = NULL;
     json_t *details;
-    int r = -ENOMEM;
+    int r;
 
     digest_to_hex(document, hex);
     details = json_pack("{s:s, s:I}", "policy", hex, "version", (json_int_t)version);
-    if (details)
-        text = json_dumps(details, JSON_COMPACT | JSON_SORT_KEYS);
-    if (text)
+    r = details ? whole_text(details, JSON_COMPACT | JSON_SORT_KEYS, &text) : -ENOMEM;
+    if (r >= 0)
         r = hub_journal_add(s, actor, what, object, text);
     free(text);
     json_decref(details);

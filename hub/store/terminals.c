@@ -12,6 +12,7 @@
 #include "hub/store/groups.h"
 #include "hub/store/internal.h"
 #include "hub/store/journal.h"
+#include "json/whole.h"
 
 enum {
     GROUPS_MAX = 64, /* of one terminal; more are not shown */
@@ -55,9 +56,11 @@ static int add_member(struct hub_store *s, const char *terminal, const char *gro
 static int record(struct hub_store *s, const struct hub_actor *actor, const struct hub_terminal *t, const char *group)
 {
     json_t *details = json_pack("{s:s, s:s, s:s}", "name", t->name, "serial", t->serial, "group", group);
-    char *text = details ? json_dumps(details, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-    int r = text ? hub_journal_add(s, actor, "terminal-enrol", t->id, text) : -ENOMEM;
+    char *text = NULL;
+    int r = details ? whole_text(details, JSON_COMPACT | JSON_SORT_KEYS, &text) : -ENOMEM;
 
+    if (r >= 0)
+        r = hub_journal_add(s, actor, "terminal-enrol", t->id, text);
     free(text);
     json_decref(details);
     return r;

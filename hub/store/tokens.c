@@ -18,6 +18,7 @@
 #include "hub/store/groups.h"
 #include "hub/store/internal.h"
 #include "hub/store/journal.h"
+#include "json/whole.h"
 
 enum {
     PART = 4, /* characters between dashes */
@@ -112,16 +113,15 @@ static int record(struct hub_store *s, const struct hub_actor *actor, const char
     char object[32];
     json_t *details;
     char *text = NULL;
-    int r = -ENOMEM;
+    int r;
 
     (void)snprintf(object, sizeof(object), "%" PRIu64, number);
     details = t ? json_pack("{s:s, s:s, s:I}", "group", t->group, "serial", t->serial, "hours",
                             (json_int_t)((t->expires_us - t->created_us) / HOUR_US))
                 : json_object();
-    if (details)
-        text = json_dumps(details, JSON_COMPACT | JSON_SORT_KEYS);
+    r = details ? whole_text(details, JSON_COMPACT | JSON_SORT_KEYS, &text) : -ENOMEM;
     json_decref(details);
-    if (text)
+    if (r >= 0)
         r = hub_journal_add(s, actor, what, object, text);
     free(text);
     return r;

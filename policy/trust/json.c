@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "json/whole.h"
 #include "policy/trust/internal.h"
 
 static bool field_known(const struct trust_json_field *fields, size_t n, const char *key)
@@ -143,37 +143,22 @@ int trust_json_set(json_t *object, const char *key, json_t *value)
     return json_object_set_new(object, key, value) < 0 ? -ENOMEM : 0;
 }
 
-/* What was written, and whether any of it was lost. */
-struct output {
-    struct buf text;
-    int error;
-};
-
-static int add_text(const char *text, size_t size, void *context)
-{
-    struct output *o = context;
-
-    if (o->error == 0)
-        o->error = buf_add(&o->text, text, size);
-    return o->error < 0 ? -1 : 0;
-}
-
 int trust_json_write(const json_t *j, uint8_t **ret, size_t *ret_size)
 {
-    struct output o = {.error = 0};
-    int r;
+    _cleanup_free_ char *text = NULL;
+    uint8_t *line;
+    size_t size;
 
-    /* jansson (2.14) does not look whether the key of an object was written: json_dumps() calls a text good that lacks one when memory
-     * ended there (do_dump() of its dump.c; fault/fleet shows it). So what is lost is remembered here. */
-    buf_init(&o.text, SIZE_MAX / 4);
-    r = json_dump_callback(j, add_text, &o, JSON_INDENT(2));
-    (void)add_text("\n", sizeof("\n"), &o);
-    if (r < 0 || o.error < 0) {
-        buf_done(&o.text);
+    if (whole_text(j, JSON_INDENT(2), &text) < 0)
         return -ENOMEM;
-    }
-    *ret = o.text.data;
-    *ret_size = o.text.size - 1;
+    size = strlen(text);
+    line = malloc(size + 2);
+    if (!line)
+        return -ENOMEM;
+    memcpy(line, text, size);
+    memcpy(line + size, "\n", 2);
+    *ret = line;
+    *ret_size = size + 1;
     return 0;
 }
 

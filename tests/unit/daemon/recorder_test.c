@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,12 +207,47 @@ static void test_policy_of_the_records(void **state)
     assert_true(named);
 }
 
+static bool journal_has(int state, const char *words)
+{
+    static char lines[1 << 16];
+    int fd = openat(state, "journal/journal-00000000000000000001.ndjson", O_RDONLY | O_CLOEXEC);
+    ssize_t size = pread(fd, lines, sizeof(lines) - 1, 0);
+
+    assert_true(size > 0);
+    lines[size] = '\0';
+    (void)close(fd);
+    return strstr(lines, words);
+}
+
+/* Memory ran out for a part of a record: it says so, and what waits for it to be durable does not happen. */
+static void test_a_record_that_is_not_whole_says_so(void **state)
+{
+    struct stage *s = *state;
+    struct audit_event e;
+
+    audit_event_init(&e, AUDIT_EXPORT_FILE);
+    audit_set(e.message, sizeof(e.message), "monthly report");
+    recorder_add_with(s->recorder, &e, "export", NULL);
+    assert_int_equal(recorder_sync(s->recorder), -ENOMEM);
+    assert_true(journal_has(s->fd, "not all of this is recorded: monthly report"));
+    assert_true(journal_has(s->fd, "\"kind\":\"alert\",\"action\":\"export-file\""));
+    assert_int_equal(recorder_sync(s->recorder), 0); /* it has been told */
+
+    audit_event_init(&e, AUDIT_EXPORT_FAILED);
+    recorder_add_with(s->recorder, &e, "export", json_pack("{s:s}", "id", "x"));
+    recorder_add_trust(s->recorder, &e, json_null());
+    assert_int_equal(recorder_sync(s->recorder), 0);
+    assert_true(journal_has(s->fd, "\"export\":{\"id\":\"x\"}"));
+    assert_false(journal_has(s->fd, "\"trust\""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_failing_disk_is_told_and_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_loop_commits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_policy_of_the_records, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_record_that_is_not_whole_says_so, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
