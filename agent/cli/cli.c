@@ -191,10 +191,20 @@ static bool verb_matches(const struct cli_verb *v, int argc, char **argv, int *r
 
 static const struct cli_verb *find_verb(const struct cli *c, int argc, char **argv, int *ret_words)
 {
-    for (const struct cli_verb *v = c->program->verbs; v->name; v++)
-        if (verb_matches(v, argc, argv, ret_words))
-            return v;
-    return NULL;
+    const struct cli_verb *found = NULL;
+    int longest = 0;
+
+    for (const struct cli_verb *v = c->program->verbs; v->name; v++) {
+        int words = 0;
+
+        if (!verb_matches(v, argc, argv, &words) || words <= longest)
+            continue;
+        found = v;
+        longest = words;
+    }
+    if (found)
+        *ret_words = longest;
+    return found;
 }
 
 /* As many words of the call as the verb's name has, to be compared with it. */

@@ -14,6 +14,10 @@ enum cli_exit hub_cli_token_create(struct cli *c, const struct cli_arguments *a)
 enum cli_exit hub_cli_token_list(struct cli *c, const struct cli_arguments *a);
 enum cli_exit hub_cli_token_revoke(struct cli *c, const struct cli_arguments *a);
 enum cli_exit hub_cli_terminals(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_terminals_approve(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_terminals_revoke(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_root_add(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_root_list(struct cli *c, const struct cli_arguments *a);
 enum cli_exit hub_cli_journal(struct cli *c, const struct cli_arguments *a);
 enum cli_exit hub_cli_serve(struct cli *c, const struct cli_arguments *a);
 

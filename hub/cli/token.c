@@ -16,6 +16,7 @@ enum {
     OPTION_GROUP,
     OPTION_SERIAL,
     OPTION_HOURS,
+    OPTION_APPROVAL,
 };
 
 enum {
@@ -26,6 +27,7 @@ const struct cli_option hub_token_create_options[] = {
     [OPTION_GROUP] = {"group", "NAME", N_("the group it lets a terminal into")},
     [OPTION_SERIAL] = {"serial", "SERIAL", N_("only the machine with this serial number")},
     [OPTION_HOURS] = {"hours", "N", N_("how long it is good for (72)")},
+    [OPTION_APPROVAL] = {"approval", NULL, N_("what it lets in waits for “terminals approve”")},
     {0},
 };
 
@@ -79,16 +81,19 @@ static enum cli_exit show_token(struct cli *c, struct hub_store *store, const st
 static enum cli_exit create(struct cli *c, struct hub_store *store, const struct cli_arguments *a, unsigned hours)
 {
     const struct hub_actor actor = hub_actor_of(c);
-    const char *group = a->values[OPTION_GROUP], *serial = a->values[OPTION_SERIAL];
+    const struct hub_token_wish wish = {.group = a->values[OPTION_GROUP],
+                                        .serial = a->values[OPTION_SERIAL],
+                                        .hours = hours,
+                                        .approval = a->values[OPTION_APPROVAL] != NULL};
     struct hub_token t = {.expires_us = actor.now_us + (int64_t)hours * 3600 * 1000000};
     char text[HUB_TOKEN_TEXT_SIZE];
     enum cli_exit code;
-    int r = hub_token_create(store, &actor, group, serial, hours, &t.number, text);
+    int r = hub_token_create(store, &actor, &wish, &t.number, text);
 
     if (r != HUB_TOKEN_OK)
-        return refused(c, r, group);
-    (void)snprintf(t.group, sizeof(t.group), "%s", group);
-    (void)snprintf(t.serial, sizeof(t.serial), "%s", serial ? serial : "");
+        return refused(c, r, wish.group);
+    (void)snprintf(t.group, sizeof(t.group), "%s", wish.group);
+    (void)snprintf(t.serial, sizeof(t.serial), "%s", wish.serial ? wish.serial : "");
     code = show_token(c, store, &t, text);
     OPENSSL_cleanse(text, sizeof(text));
     return code;
@@ -121,11 +126,12 @@ static const char *state_of(const struct hub_token *t, int64_t now_us)
 
 static int add(void *context, const struct hub_token *t)
 {
-    json_t *item = json_pack("{s:I, s:s, s:s*, s:s, s:o, s:o, s:o, s:o, s:s*}", "number", (json_int_t)t->number,
-                             "group", t->group, "serial", *t->serial ? t->serial : NULL, "state",
-                             state_of(t, clock_wall_us()), "created", hub_json_time(t->created_us), "expires",
-                             hub_json_time(t->expires_us), "used", hub_json_time(t->used_us), "revoked",
-                             hub_json_time(t->revoked_us), "terminal", *t->terminal ? t->terminal : NULL);
+    json_t *item =
+        json_pack("{s:I, s:s, s:s*, s:s, s:o, s:o, s:o, s:o, s:s*, s:b, s:I}", "number", (json_int_t)t->number, "group",
+                  t->group, "serial", *t->serial ? t->serial : NULL, "state", state_of(t, clock_wall_us()), "created",
+                  hub_json_time(t->created_us), "expires", hub_json_time(t->expires_us), "used",
+                  hub_json_time(t->used_us), "revoked", hub_json_time(t->revoked_us), "terminal",
+                  *t->terminal ? t->terminal : NULL, "approval", t->approval, "misused", (json_int_t)t->misused);
 
     return json_array_append_new(context, item) < 0 ? -ENOMEM : 0;
 }

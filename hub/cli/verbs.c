@@ -15,6 +15,12 @@ static const struct cli_verb verbs[] = {
     {"token revoke", "NUMBER", 1, 1, N_("a token that was not used lets nobody in any more"), NULL,
      hub_cli_token_revoke},
     {"terminals", "", 0, 0, N_("the terminals that were enrolled"), NULL, hub_cli_terminals},
+    {"terminals approve", "ID", 1, 1, N_("let in a terminal that waits for it"), NULL, hub_cli_terminals_approve},
+    {"terminals revoke", "ID", 1, 1, N_("a terminal is none any more; its key is of no use again"), NULL,
+     hub_cli_terminals_revoke},
+    {"root add", "FILE", 1, 1, N_("a signed root document, or a newer one, that terminals are handed"), NULL,
+     hub_cli_root_add},
+    {"root list", "", 0, 0, N_("the root documents that terminals are handed"), NULL, hub_cli_root_list},
     {"journal", "", 0, 0, N_("what administrators did, and whether that record is whole"), NULL, hub_cli_journal},
     {0},
 };

@@ -22,10 +22,22 @@ enum hub_query {
     HUB_TOKEN_FIND,
     HUB_TOKEN_USE,
     HUB_TOKEN_REVOKE,
+    HUB_TOKEN_MISUSED,
     HUB_TERMINAL_ADD,
     HUB_TERMINAL_EACH,
+    HUB_TERMINAL_GET,
+    HUB_TERMINAL_AGAIN,
+    HUB_TERMINAL_APPROVE,
+    HUB_TERMINAL_REVOKE,
+    HUB_TERMINAL_OLDER,
+    HUB_TERMINAL_SUPERSEDE,
     HUB_MEMBER_ADD,
     HUB_MEMBER_EACH,
+    HUB_MEMBER_CLEAR,
+    HUB_MEMBERSHIP_SET,
+    HUB_MEMBERSHIP_GET,
+    HUB_ROOT_ADD,
+    HUB_ROOT_EACH,
     HUB_POLICY_ADD,
     HUB_POLICY_GET,
     HUB_POLICY_EACH,
@@ -42,12 +54,12 @@ struct hub_store {
 
 /* The statement, fresh; NULL and *ret on failure. */
 sqlite3_stmt *hub_query(struct hub_store *s, enum hub_query what, int *ret);
-/* Ends what was begun: only what came to 0 stays. r, or what committing came to. */
-int hub_store_finish(struct hub_store *s, int r);
 /* To the end; how many rows it changed. */
 int hub_change(struct hub_store *s, sqlite3_stmt *q, int r);
 /* Columns that may be NULL: then 0 or "". */
 int hub_get_time(sqlite3_stmt *q, int at, int64_t *ret);
 int hub_get_text(sqlite3_stmt *q, int at, char *ret, size_t size);
+/* A copy of a column of bytes, at least one and at most maximum; the caller's to free(). */
+int hub_get_envelope(sqlite3_stmt *q, int at, size_t maximum, uint8_t **ret, size_t *ret_size);
 /* 0 or -errno of migrating an empty or older file; of a later one -EOPNOTSUPP, of a foreign one -EUCLEAN. */
 int hub_store_migrate(struct hub_store *s, int64_t now_us, bool fresh);

@@ -5,9 +5,11 @@
 #include "hub/store/journal.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <string.h>
 
 #include "hub/store/internal.h"
+#include "json/whole.h"
 
 static int hash_record(const struct digest *before, const struct hub_record *record, struct digest *ret)
 {
@@ -105,6 +107,16 @@ int hub_journal_add(struct hub_store *s, const struct hub_actor *actor, const ch
     if (r >= 0)
         r = hash_record(&before, &record, &record.hash);
     return r < 0 ? r : insert(s, &record);
+}
+
+int hub_journal_add_json(struct hub_store *s, const struct hub_actor *actor, const char *what, const char *object,
+                         json_t *details)
+{
+    _cleanup_free_ char *text = NULL;
+    int r = details ? whole_text(details, JSON_COMPACT | JSON_SORT_KEYS, &text) : -ENOMEM;
+
+    json_decref(details);
+    return r < 0 ? r : hub_journal_add(s, actor, what, object, text);
 }
 
 /* The texts live until the next step. */

@@ -28,6 +28,10 @@ enum hub_journal_result {
 /* In the caller's transaction. object: what it was done to; details: NULL or a JSON text. */
 int hub_journal_add(struct hub_store *s, const struct hub_actor *actor, const char *what, const char *object,
                     const char *details);
+struct json_t;
+/* The same with details as a value, which it takes; NULL is a failed allocation. */
+int hub_journal_add_json(struct hub_store *s, const struct hub_actor *actor, const char *what, const char *object,
+                         struct json_t *details);
 /*
  * Walks it from the first record, verifies, and hands each to each() (may be NULL; a negative answer ends the walk) as long as all is
  * well. enum hub_journal_result; ret_seq: the last good record's, ret_head: its hash.

@@ -40,6 +40,21 @@ static const char *const steps[HUB_STORE_VERSION] = {
     " name TEXT NOT NULL, added INTEGER NOT NULL, envelope BLOB NOT NULL) STRICT;"
     "CREATE TABLE head(group_name TEXT PRIMARY KEY REFERENCES terminal_group, version INTEGER NOT NULL,"
     " policy BLOB NOT NULL REFERENCES policy, expires INTEGER NOT NULL, envelope BLOB NOT NULL) STRICT;",
+
+    /* A person may have to let a terminal in (approved: when); a token that somebody else tried; what was enrolled twice. */
+    "ALTER TABLE token ADD COLUMN approval INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE token ADD COLUMN misused INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE terminal ADD COLUMN host TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE terminal ADD COLUMN token INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE terminal ADD COLUMN approved INTEGER;"
+    "ALTER TABLE terminal ADD COLUMN successor TEXT;"
+    "UPDATE terminal SET approved = enrolled;"
+    "CREATE INDEX terminal_by_serial ON terminal(serial);"
+    "CREATE INDEX terminal_by_host ON terminal(host);"
+    /* The membership that was signed last, and the root documents that are handed out. */
+    "CREATE TABLE membership(terminal TEXT PRIMARY KEY REFERENCES terminal, serial INTEGER NOT NULL,"
+    " envelope BLOB NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE root(version INTEGER PRIMARY KEY, added INTEGER NOT NULL, envelope BLOB NOT NULL) STRICT;",
 };
 
 static int add_version(struct hub_store *s, int version, int64_t now_us)

@@ -30,24 +30,6 @@ static void bind_digest(sqlite3_stmt *q, int at, const struct digest *digest, in
     sql_bind_bytes(q, at, digest->bytes, sizeof(digest->bytes), r);
 }
 
-static int get_envelope(sqlite3_stmt *q, int at, uint8_t **ret, size_t *ret_size)
-{
-    uint8_t *bytes = malloc(HUB_ENVELOPE_MAX);
-    size_t size = 0;
-    int r;
-
-    if (!bytes)
-        return -ENOMEM;
-    r = sql_get_bytes(q, at, bytes, 1, HUB_ENVELOPE_MAX, &size);
-    if (r < 0) {
-        free(bytes);
-        return r;
-    }
-    *ret = bytes;
-    *ret_size = size;
-    return 0;
-}
-
 static int record(struct hub_store *s, const struct hub_actor *actor, const char *what, const char *object,
                   const struct digest *document, uint64_t version)
 {
@@ -112,7 +94,7 @@ int hub_policy_get(struct hub_store *s, const struct digest *document, uint8_t *
     if (r >= 0)
         r = sql_step(q);
     if (r > 0) {
-        r = get_envelope(q, 0, ret, ret_size);
+        r = hub_get_envelope(q, 0, HUB_ENVELOPE_MAX, ret, ret_size);
         r = r < 0 ? r : 1;
     }
     (void)sqlite3_reset(q);
@@ -230,7 +212,7 @@ int hub_head_get(struct hub_store *s, const char *group, struct hub_head *ret, u
         if (r >= 0)
             r = sql_get_number(q, 2, INT64_MIN, INT64_MAX, &h.expires_us);
         if (r >= 0)
-            r = get_envelope(q, 3, ret_envelope, ret_size);
+            r = hub_get_envelope(q, 3, HUB_ENVELOPE_MAX, ret_envelope, ret_size);
         h.version = (uint64_t)version;
         if (r >= 0)
             *ret = h;

@@ -158,6 +158,9 @@ int hub_store_turn(struct hub_store *s, int64_t *ret)
 
 /* --- statements --- */
 
+#define TOKEN_COLUMNS "number, group_name, serial, created, expires, used, revoked, terminal, approval, misused"
+#define TERMINAL_COLUMNS "id, name, serial, enrolled, revoked, host, token, approved, successor, journal_key, wire_key"
+
 static const char *const queries[HUB_QUERY_COUNT_] = {
     [HUB_SETTING_GET] = "SELECT value FROM setting WHERE name = ?1",
     [HUB_SETTING_SET] = "INSERT INTO setting VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET value = ?2",
@@ -170,17 +173,26 @@ static const char *const queries[HUB_QUERY_COUNT_] = {
     [HUB_GROUP_EACH] =
         "SELECT name, created, (SELECT count(*) FROM member WHERE member.group_name = terminal_group.name)"
         " FROM terminal_group ORDER BY name",
-    [HUB_TOKEN_ADD] = "INSERT INTO token(hash, group_name, serial, created, expires) VALUES(?1, ?2, ?3, ?4, ?5)",
-    [HUB_TOKEN_EACH] = "SELECT number, group_name, serial, created, expires, used, revoked, terminal FROM token"
-                       " ORDER BY number",
-    [HUB_TOKEN_FIND] = "SELECT number, group_name, serial, created, expires, used, revoked, terminal FROM token"
-                       " WHERE hash = ?1",
+    [HUB_TOKEN_ADD] = "INSERT INTO token(hash, group_name, serial, created, expires, approval)"
+                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [HUB_TOKEN_EACH] = "SELECT " TOKEN_COLUMNS " FROM token ORDER BY number",
+    [HUB_TOKEN_FIND] = "SELECT " TOKEN_COLUMNS " FROM token WHERE hash = ?1",
     [HUB_TOKEN_USE] =
         "UPDATE token SET used = ?2, terminal = ?3 WHERE number = ?1 AND used IS NULL AND revoked IS NULL",
     [HUB_TOKEN_REVOKE] = "UPDATE token SET revoked = ?2 WHERE number = ?1 AND used IS NULL AND revoked IS NULL",
-    [HUB_TERMINAL_ADD] = "INSERT INTO terminal(id, name, journal_key, wire_key, serial, enrolled)"
-                         " VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-    [HUB_TERMINAL_EACH] = "SELECT id, name, serial, enrolled, revoked FROM terminal ORDER BY name, id",
+    [HUB_TOKEN_MISUSED] = "UPDATE token SET misused = misused + 1 WHERE number = ?1 AND misused < ?2",
+    [HUB_TERMINAL_ADD] =
+        "INSERT INTO terminal(id, name, journal_key, wire_key, serial, enrolled, host, token, approved)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+    [HUB_TERMINAL_EACH] = "SELECT " TERMINAL_COLUMNS " FROM terminal ORDER BY name, id",
+    [HUB_TERMINAL_GET] = "SELECT " TERMINAL_COLUMNS " FROM terminal WHERE id = ?1",
+    [HUB_TERMINAL_AGAIN] = "UPDATE OR IGNORE terminal SET wire_key = ?2, serial = ?3, host = ?4, token = ?5,"
+                           " approved = ?6, successor = NULL WHERE id = ?1 AND revoked IS NULL",
+    [HUB_TERMINAL_APPROVE] = "UPDATE terminal SET approved = ?2 WHERE id = ?1 AND approved IS NULL AND revoked IS NULL",
+    [HUB_TERMINAL_REVOKE] = "UPDATE terminal SET revoked = ?2 WHERE id = ?1 AND revoked IS NULL",
+    [HUB_TERMINAL_OLDER] = "SELECT id FROM terminal WHERE id <> ?1 AND (serial = ?2 OR host = ?3) AND revoked IS NULL"
+                           " AND successor IS NULL",
+    [HUB_TERMINAL_SUPERSEDE] = "UPDATE terminal SET successor = ?2 WHERE id = ?1",
     [HUB_MEMBER_ADD] = "INSERT INTO member VALUES(?1, ?2)",
     [HUB_POLICY_ADD] = "INSERT INTO policy VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
     [HUB_POLICY_GET] = "SELECT envelope FROM policy WHERE document = ?1",
@@ -189,6 +201,12 @@ static const char *const queries[HUB_QUERY_COUNT_] = {
                      " policy = ?3, expires = ?4, envelope = ?5 WHERE ?2 > version",
     [HUB_HEAD_GET] = "SELECT version, policy, expires, envelope FROM head WHERE group_name = ?1",
     [HUB_MEMBER_EACH] = "SELECT group_name FROM member WHERE terminal = ?1 ORDER BY group_name",
+    [HUB_MEMBER_CLEAR] = "DELETE FROM member WHERE terminal = ?1",
+    [HUB_MEMBERSHIP_SET] = "INSERT INTO membership VALUES(?1, ?2, ?3) ON CONFLICT(terminal) DO UPDATE SET serial = ?2,"
+                           " envelope = ?3 WHERE ?2 > serial",
+    [HUB_MEMBERSHIP_GET] = "SELECT serial, envelope FROM membership WHERE terminal = ?1",
+    [HUB_ROOT_ADD] = "INSERT INTO root VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    [HUB_ROOT_EACH] = "SELECT version, added, envelope FROM root ORDER BY version DESC LIMIT ?1",
 };
 
 sqlite3_stmt *hub_query(struct hub_store *s, enum hub_query what, int *ret)
@@ -212,6 +230,19 @@ int hub_get_text(sqlite3_stmt *q, int at, char *ret, size_t size)
 {
     *ret = '\0';
     return sqlite3_column_type(q, at) == SQLITE_NULL ? 0 : sql_get_text(q, at, ret, size);
+}
+
+int hub_get_envelope(sqlite3_stmt *q, int at, size_t maximum, uint8_t **ret, size_t *ret_size)
+{
+    _cleanup_free_ uint8_t *bytes = malloc(maximum);
+    size_t size = 0;
+    int r = bytes ? sql_get_bytes(q, at, bytes, 1, maximum, &size) : -ENOMEM;
+
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(bytes);
+    *ret_size = size;
+    return 0;
 }
 
 /* --- settings --- */

@@ -16,7 +16,7 @@
 struct hub_store;
 
 enum {
-    HUB_STORE_VERSION = 2,
+    HUB_STORE_VERSION = 3,
     HUB_NAME_MAX = 64, /* bytes of a group's name, or a terminal's for people */
 };
 
@@ -31,6 +31,8 @@ int hub_store_check(struct hub_store *s);
 int hub_store_begin(struct hub_store *s);
 int hub_store_commit(struct hub_store *s);    /* rolls back on failure */
 void hub_store_rollback(struct hub_store *s); /* also when nothing was begun */
+/* Ends what was begun: only what came to 0 stays. r, or what committing came to. */
+int hub_store_finish(struct hub_store *s, int r);
 
 /* Another number than before: somebody else committed something since (PRAGMA data_version). Cheap. */
 int hub_store_turn(struct hub_store *s, int64_t *ret);

@@ -18,7 +18,6 @@
 #include "hub/store/groups.h"
 #include "hub/store/internal.h"
 #include "hub/store/journal.h"
-#include "json/whole.h"
 
 enum {
     PART = 4, /* characters between dashes */
@@ -65,7 +64,7 @@ static bool serial_is_good(const char *serial)
 static int read_token(sqlite3_stmt *q, struct hub_token *ret)
 {
     struct hub_token t = {0};
-    int64_t number = 0;
+    int64_t number = 0, approval = 0, misused = 0;
     int r = sql_get_number(q, 0, 1, INT64_MAX, &number);
 
     t.number = (uint64_t)number;
@@ -84,6 +83,12 @@ static int read_token(sqlite3_stmt *q, struct hub_token *ret)
     if (r >= 0)
         r = hub_get_text(q, 7, t.terminal, sizeof(t.terminal));
     if (r >= 0)
+        r = sql_get_number(q, 8, 0, 1, &approval);
+    if (r >= 0)
+        r = sql_get_number(q, 9, 0, INT64_MAX, &misused);
+    t.approval = approval != 0;
+    t.misused = (uint64_t)misused;
+    if (r >= 0)
         *ret = t;
     return r;
 }
@@ -101,6 +106,7 @@ static int insert(struct hub_store *s, const struct hub_token *t, const struct d
         sql_bind_text(q, 3, t->serial, &r);
     sql_bind_number(q, 4, t->created_us, &r);
     sql_bind_number(q, 5, t->expires_us, &r);
+    sql_bind_number(q, 6, t->approval, &r);
     r = sql_change(s->db, q, r, 1);
     if (r >= 0)
         *ret_number = (uint64_t)sqlite3_last_insert_rowid(s->db);
@@ -111,20 +117,13 @@ static int record(struct hub_store *s, const struct hub_actor *actor, const char
                   const struct hub_token *t)
 {
     char object[32];
-    json_t *details;
-    char *text = NULL;
-    int r;
 
     (void)snprintf(object, sizeof(object), "%" PRIu64, number);
-    details = t ? json_pack("{s:s, s:s, s:I}", "group", t->group, "serial", t->serial, "hours",
-                            (json_int_t)((t->expires_us - t->created_us) / HOUR_US))
-                : json_object();
-    r = details ? whole_text(details, JSON_COMPACT | JSON_SORT_KEYS, &text) : -ENOMEM;
-    json_decref(details);
-    if (r >= 0)
-        r = hub_journal_add(s, actor, what, object, text);
-    free(text);
-    return r;
+    return hub_journal_add_json(s, actor, what, object,
+                                t ? json_pack("{s:s, s:s, s:I, s:b}", "group", t->group, "serial", t->serial, "hours",
+                                              (json_int_t)((t->expires_us - t->created_us) / HOUR_US), "approval",
+                                              t->approval)
+                                  : json_object());
 }
 
 /* --- making and revoking --- */
@@ -145,24 +144,24 @@ static int create(struct hub_store *s, const struct hub_actor *actor, const stru
     return r;
 }
 
-int hub_token_create(struct hub_store *s, const struct hub_actor *actor, const char *group, const char *serial,
-                     unsigned hours, uint64_t *ret_number, char ret_text[static HUB_TOKEN_TEXT_SIZE])
+int hub_token_create(struct hub_store *s, const struct hub_actor *actor, const struct hub_token_wish *wish,
+                     uint64_t *ret_number, char ret_text[static HUB_TOKEN_TEXT_SIZE])
 {
-    struct hub_token t = {.created_us = actor->now_us};
+    struct hub_token t = {.created_us = actor->now_us, .approval = wish->approval};
     uint8_t bytes[HUB_TOKEN_BYTES];
     struct digest hash;
     uint64_t number = 0;
     int r;
 
-    if (!hub_group_name_is_good(group))
+    if (!hub_group_name_is_good(wish->group))
         return HUB_TOKEN_E_GROUP;
-    if (serial && !serial_is_good(serial))
+    if (wish->serial && !serial_is_good(wish->serial))
         return HUB_TOKEN_E_SERIAL;
-    if (hours < 1 || hours > HUB_TOKEN_HOURS_MAX)
+    if (wish->hours < 1 || wish->hours > HUB_TOKEN_HOURS_MAX)
         return HUB_TOKEN_E_HOURS;
-    t.expires_us = t.created_us + hours * HOUR_US;
-    (void)snprintf(t.group, sizeof(t.group), "%s", group);
-    (void)snprintf(t.serial, sizeof(t.serial), "%s", serial ? serial : "");
+    t.expires_us = t.created_us + wish->hours * HOUR_US;
+    (void)snprintf(t.group, sizeof(t.group), "%s", wish->group);
+    (void)snprintf(t.serial, sizeof(t.serial), "%s", wish->serial ? wish->serial : "");
     if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
         return -EIO;
     r = digest_bytes(bytes, sizeof(bytes), &hash);
@@ -263,6 +262,24 @@ int hub_token_redeem(struct hub_store *s, int64_t now_us, const char *text, cons
     sql_bind_number(q, 2, now_us, &r);
     sql_bind_text(q, 3, terminal, &r);
     return sql_change(s->db, q, r, 1);
+}
+
+int hub_token_tell_misuse(struct hub_store *s, const struct hub_actor *actor, uint64_t number, const char *details)
+{
+    char object[32];
+    int r = 0;
+    sqlite3_stmt *q = hub_query(s, HUB_TOKEN_MISUSED, &r);
+
+    if (!q)
+        return r;
+    sql_bind_number(q, 1, (int64_t)number, &r);
+    sql_bind_number(q, 2, HUB_TOKEN_MISUSED_MAX, &r);
+    r = hub_change(s, q, r);
+    if (r <= 0)
+        return r;
+    (void)snprintf(object, sizeof(object), "%" PRIu64, number);
+    r = hub_journal_add(s, actor, "alarm-token-misused", object, details);
+    return r < 0 ? r : 1;
 }
 
 int hub_token_each(struct hub_store *s, int (*each)(void *context, const struct hub_token *token), void *context)

@@ -58,6 +58,10 @@ static void test_words(void **state)
         {CLI_OK, "Usage: kuraban-hub", "使い方: kuraban-hub", {"help", "token", "create"}},
         {CLI_OK, "what was written", "書かれたときのまま", {"journal"}},
         {CLI_OK, "ENROLLED", "登録", {"terminals"}},
+        {CLI_NO, "no terminal of this id waits", "承認待ちの端末はありません", {"terminals", "approve", "tx"}},
+        {CLI_NO, "or revoked already", "すでに失効しています", {"terminals", "revoke", "tx"}},
+        {CLI_OK, "FINGERPRINT", "フィンガープリント", {"root", "list"}},
+        {CLI_FAILED, "No such file", "No such file", {"root", "add", "/nonexistent"}},
     };
 
     (void)state;

@@ -68,11 +68,22 @@ static void test_missing(void **state)
 static void test_later_version(void **state)
 {
     struct fixture *f = *state;
+    char sql[64];
 
     f->store = hub_store_free(f->store);
-    fixture_change(f, "INSERT INTO version VALUES(3, 0)");
+    (void)snprintf(sql, sizeof(sql), "INSERT INTO version VALUES(%d, 0)", HUB_STORE_VERSION + 1);
+    fixture_change(f, sql);
     assert_int_equal(fixture_reopen(f), -EOPNOTSUPP);
 }
+
+/* What each version has added, taken away again. */
+static const char *const undo[HUB_STORE_VERSION + 1] = {
+    [2] = "DROP TABLE head; DROP TABLE policy;",
+    [3] = "DROP INDEX terminal_by_serial; DROP INDEX terminal_by_host; DROP TABLE membership; DROP TABLE root;"
+          "ALTER TABLE token DROP COLUMN approval; ALTER TABLE token DROP COLUMN misused;"
+          "ALTER TABLE terminal DROP COLUMN host; ALTER TABLE terminal DROP COLUMN token;"
+          "ALTER TABLE terminal DROP COLUMN approved; ALTER TABLE terminal DROP COLUMN successor;",
+};
 
 /* Of version 1: brought up in one transaction, or left as it was. */
 static void test_older_version(void **state)
@@ -84,8 +95,9 @@ static void test_older_version(void **state)
     assert_int_equal(hub_setting_set(f->store, "organization", "松戸市"), 0);
     assert_int_equal(hub_store_commit(f->store), 0);
     f->store = hub_store_free(f->store);
-    fixture_change(f, "DROP TABLE head; DROP TABLE policy; DELETE FROM version WHERE number = 2;"
-                      "CREATE TABLE head(in_the_way INTEGER)");
+    for (int version = HUB_STORE_VERSION; version > 1; version--)
+        fixture_change(f, undo[version]);
+    fixture_change(f, "DELETE FROM version WHERE number > 1; CREATE TABLE head(in_the_way INTEGER)");
     assert_true(fixture_reopen(f) < 0);
     assert_int_equal(fixture_ask(f, "SELECT count(*) FROM sqlite_schema WHERE name = 'policy'"), 0);
     assert_int_equal(fixture_ask(f, "SELECT max(number) FROM version"), 1);

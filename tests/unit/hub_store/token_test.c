@@ -6,13 +6,21 @@
 #include "hub/store/terminals.h"
 #include "hub/store/tokens.h"
 
+static int wish(struct fixture *f, const char *group, const char *serial, unsigned hours, uint64_t *ret_number,
+                char ret[static HUB_TOKEN_TEXT_SIZE])
+{
+    const struct hub_token_wish w = {.group = group, .serial = serial, .hours = hours};
+
+    return hub_token_create(f->store, &f->actor, &w, ret_number, ret);
+}
+
 static uint64_t make(struct fixture *f, const char *serial, char text[static HUB_TOKEN_TEXT_SIZE])
 {
     uint64_t number = 0;
 
     if (hub_group_exists(f->store, "kazei") == 0)
         assert_int_equal(hub_group_create(f->store, &f->actor, "kazei"), HUB_GROUP_OK);
-    assert_int_equal(hub_token_create(f->store, &f->actor, "kazei", serial, 72, &number, text), HUB_TOKEN_OK);
+    assert_int_equal(wish(f, "kazei", serial, 72, &number, text), HUB_TOKEN_OK);
     assert_int_equal(strlen(text), HUB_TOKEN_TEXT_SIZE - 1);
     return number;
 }
@@ -75,10 +83,10 @@ static void test_refused(void **state)
     assert_int_equal(hub_token_revoke(f->store, &f->actor, number), HUB_TOKEN_OK);
     assert_int_equal(hub_token_revoke(f->store, &f->actor, number), HUB_TOKEN_E_UNKNOWN);
     assert_int_equal(redeem(f, other, NULL, 1), HUB_TOKEN_E_REVOKED);
-    assert_int_equal(hub_token_create(f->store, &f->actor, "juki", NULL, 1, &none, other), HUB_TOKEN_E_GROUP);
-    assert_int_equal(hub_token_create(f->store, &f->actor, "kazei", NULL, 0, &none, other), HUB_TOKEN_E_HOURS);
-    assert_int_equal(hub_token_create(f->store, &f->actor, "kazei", NULL, UINT32_MAX, &none, other), HUB_TOKEN_E_HOURS);
-    assert_int_equal(hub_token_create(f->store, &f->actor, "kazei", "\x1b", 1, &none, other), HUB_TOKEN_E_SERIAL);
+    assert_int_equal(wish(f, "juki", NULL, 1, &none, other), HUB_TOKEN_E_GROUP);
+    assert_int_equal(wish(f, "kazei", NULL, 0, &none, other), HUB_TOKEN_E_HOURS);
+    assert_int_equal(wish(f, "kazei", NULL, UINT32_MAX, &none, other), HUB_TOKEN_E_HOURS);
+    assert_int_equal(wish(f, "kazei", "\x1b", 1, &none, other), HUB_TOKEN_E_SERIAL);
     assert_int_equal(none, 0);
 }
 
