@@ -53,9 +53,11 @@ static const struct end {
      N_("Take fewer files at a time. If it fails again, call the information policy section."), CLI_FAILED},
     {"stalled", N_("a file does not answer; if it is on a network drive, copy it to this machine first"), NULL,
      CLI_FAILED},
-    {"unanswered", N_("files of earlier exports still do not answer"),
-     N_("Disconnect the network drive or folder they are on (fusermount3 -u), and try again. If it fails again, call the "
-        "information policy section."),
+    {"hangs", N_("the medium does not answer; nothing more is written to it"),
+     N_("Pull it out, and begin anew with another one. Bring this one to the information policy section."), CLI_FAILED},
+    {"unanswered", N_("files or media of earlier exports still do not answer"),
+     N_("Disconnect the network drive or folder they are on (fusermount3 -u), pull out the medium, and try again. If it "
+        "fails again, call the information policy section."),
      CLI_FAILED},
     {"changed", N_("a file changed while it was read"), N_("Close the programs that have it open, and begin anew."),
      CLI_FAILED},

@@ -19,6 +19,7 @@ enum {
     CONFIG_PATH_MAX = 1024,
     DEFAULT_SELF_TEST_SECONDS = 60,
     DEFAULT_WORKERS = 4,
+    DEFAULT_MEDIUM_PATIENCE_SECONDS = 60, /* the kernel gives a command to a USB disk 30, and then tries again */
     DEPTH_MAX = 3,
     NODES_MAX = 1024,
 };
@@ -113,6 +114,12 @@ static const struct doc_field fields[] = {
      .maximum = 64,
      DOC_AT(struct config, workers),
      .text = N_("threads of the gate")},
+    {.key = "medium-patience-seconds",
+     .type = DOC_UNSIGNED,
+     .minimum = 5,
+     .maximum = 3600,
+     DOC_AT(struct config, medium_patience_seconds),
+     .text = N_("how long a medium that files are exported to may do nothing")},
     {.key = "terminal",
      .type = DOC_MAP,
      .schema = &terminal_schema,
@@ -189,6 +196,7 @@ static struct config *config_new(void)
     c->keeper = CONFIG_AUTO;
     c->self_test_seconds = DEFAULT_SELF_TEST_SECONDS;
     c->workers = DEFAULT_WORKERS;
+    c->medium_patience_seconds = DEFAULT_MEDIUM_PATIENCE_SECONDS;
     return c;
 }
 

@@ -31,10 +31,11 @@ struct config {
     enum config_media media;
     char **exits; /* device nodes that count as exits whatever the kernel says */
     size_t n_exits;
-    unsigned self_test_seconds; /* how often the gate proves itself; 5–3600, default 60 */
-    unsigned workers;           /* of the gate; 1–64, default 4 */
-    char *terminal_id;          /* its name in the organization's policies; NULL: none was given */
-    char **terminal_groups;     /* what it belongs to there */
+    unsigned self_test_seconds;       /* how often the gate proves itself; 5–3600, default 60 */
+    unsigned workers;                 /* of the gate; 1–64, default 4 */
+    unsigned medium_patience_seconds; /* in which a medium that is exported to does something; 5–3600, default 60 */
+    char *terminal_id;                /* its name in the organization's policies; NULL: none was given */
+    char **terminal_groups;           /* what it belongs to there */
     size_t n_terminal_groups;
 };
 

@@ -1,5 +1,6 @@
 /*
- * Those who were left behind: they read a file that does not answer (FUSE, a dead network drive), and the kernel lets nobody kill them. Owns: how many
+ * Those who were left behind: they read a file that does not answer (FUSE, a dead network drive) or wrote to a medium that does not, and the kernel lets nobody
+ * kill them. Owns: how many
  * there are, and of whom. Must not: wait for one.
  *
  * Each is a process of root's for as long as its filesystem likes, which may be a person's program.
@@ -26,27 +27,36 @@ static void tidy(struct exports *x)
 
 void exports_behind_add(struct exporting *x)
 {
-    struct exports *all = x->daemon->exports;
-
     if (x->phase >= EXPORTS_HIDING || x->control < 0)
         return;
     (void)shutdown(x->control, SHUT_WR); /* for them kuraband is gone */
+    exports_behind_take(x->daemon, TAKE_FD(x->control), x->person.uid);
+}
+
+void exports_behind_take(struct daemon *d, int control, uid_t uid)
+{
+    struct exports *all = d->exports;
+
     tidy(all);
-    if (all->n_behind < EXPORTS_BEHIND_MAX) /* none begins when there are so many */
-        all->behind[all->n_behind++] = (struct exports_behind){TAKE_FD(x->control), x->person.uid};
+    if (control >= 0 && !link_is_gone(control) &&
+        all->n_behind < EXPORTS_BEHIND_MAX) /* none begins when there are so many */
+        all->behind[all->n_behind++] = (struct exports_behind){control, uid};
+    else
+        close_fd(control);
 }
 
 bool exports_behind_is_full(struct daemon *d, uid_t uid)
 {
     struct exports *x = d->exports;
-    unsigned own = 0;
+    unsigned own = exports_count_leaving(d, &uid), all = exports_count_leaving(d, NULL);
 
     tidy(x);
+    all += (unsigned)x->n_behind;
     for (size_t i = 0; i < x->n_behind; i++)
         own += x->behind[i].uid == uid;
-    if (own < EXPORTS_BEHIND_PER_UID && x->n_behind < EXPORTS_BEHIND_MAX)
+    if (own < EXPORTS_BEHIND_PER_UID && all < EXPORTS_BEHIND_MAX)
         return false;
-    log_warning("export.behind", "uid=%u own=%u all=%zu", uid, own, x->n_behind);
+    log_warning("export.behind", "uid=%u own=%u all=%u", uid, own, all);
     return true;
 }
 

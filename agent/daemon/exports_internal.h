@@ -76,7 +76,7 @@ struct exports_held {
     char id[32], device[EXIT_ID_SIZE];
 };
 
-/* Who reads a file that does not answer, and cannot be killed. */
+/* Who reads a file that does not answer, or writes to a medium that does not, and cannot be killed. */
 enum {
     EXPORTS_BEHIND_MAX = 16,
     EXPORTS_BEHIND_PER_UID = 3,
@@ -120,10 +120,16 @@ void exports_let_go(struct exporting *x);
 void exports_let_go_of(struct daemon *d, const struct exports_held *held);
 /* May somebody have this one still? */
 bool exports_is_leaving(const struct daemon *d, dev_t device);
+/* Has an exporting process that gives this reason closed the medium? Not when somebody hangs there. */
+bool exports_reason_is_end(const char *reason);
+/* How many processes may have one still, of this person or (NULL) of anybody. */
+unsigned exports_count_leaving(const struct daemon *d, const uid_t *uid);
 void exports_leave_stop(struct daemon *d);
 
 /* exports_behind.c: whoever is left of an export that had not come to the medium. Is one more of this person too many? */
 void exports_behind_add(struct exporting *x);
+/* The same of one that hangs on a medium, by the socket to it, which it takes; closed, or -1: nobody hangs. */
+void exports_behind_take(struct daemon *d, int control, uid_t uid);
 bool exports_behind_is_full(struct daemon *d, uid_t uid);
 void exports_behind_stop(struct daemon *d);
 

@@ -35,13 +35,14 @@ struct exports_leaving {
     struct daemon *daemon;
     dev_t device;
     char medium_id[EXIT_ID_SIZE], id[32]; /* id: the export's */
+    uid_t uid;                            /* for whom */
     int control;            /* to the worker: it ends when that has ended; -1: it was another kuraband's */
     bool mounted, said_end; /* the worker: it may have had the medium; it has ended */
     struct buf in;
     struct sd_event_source *timer;
 };
 
-/* Out of the list, and freed. */
+/* Out of the list, and freed. Who hangs still, though the medium is gone, is one left behind. */
 static void forget(struct exports_leaving *l)
 {
     struct exports_leaving **at = &l->daemon->exports->leaving;
@@ -50,7 +51,7 @@ static void forget(struct exports_leaving *l)
         at = &(*at)->next;
     *at = l->next;
     (void)sd_event_source_disable_unref(l->timer);
-    close_fd(l->control);
+    exports_behind_take(l->daemon, l->control, l->uid);
     buf_done(&l->in);
     free(l);
 }
@@ -82,6 +83,18 @@ static bool is_free(const struct daemon *d, const struct medium *m)
     return fd >= 0;
 }
 
+bool exports_reason_is_end(const char *reason)
+{
+    return strcmp(reason, "hangs") != 0;
+}
+
+static bool is_end(struct frame_view *f)
+{
+    _cleanup_free_ char *reason = NULL;
+
+    return f->type == EXPORT_FAILED && buf_get_string(&f->body, 31, &reason) >= 0 && exports_reason_is_end(reason);
+}
+
 static void listen_to(struct exports_leaving *l)
 {
     struct frame_view f;
@@ -94,7 +107,7 @@ static void listen_to(struct exports_leaving *l)
             return;
     while (frame_parse(l->in.data, l->in.size, &f, &used) > 0) {
         l->mounted = l->mounted || f.type == EXPORT_MOUNTED;
-        l->said_end = l->said_end || f.type == EXPORT_FAILED;
+        l->said_end = l->said_end || is_end(&f);
         memmove(l->in.data, l->in.data + used, l->in.size - used);
         l->in.size -= used;
     }
@@ -143,7 +156,8 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *userdata)
 }
 
 /* Without memory or a timer it stays hidden until it is plugged in anew. */
-static void begin(struct daemon *d, dev_t device, const char *medium_id, const char *id, int control, bool mounted)
+static void begin(struct daemon *d, dev_t device, const char *medium_id, const char *id, uid_t uid, int control,
+                  bool mounted)
 {
     struct exports_leaving *l = calloc(1, sizeof(*l));
 
@@ -153,7 +167,7 @@ static void begin(struct daemon *d, dev_t device, const char *medium_id, const c
         close_fd(control);
         return;
     }
-    *l = (struct exports_leaving){.daemon = d, .device = device, .control = control, .mounted = mounted};
+    *l = (struct exports_leaving){.daemon = d, .device = device, .uid = uid, .control = control, .mounted = mounted};
     buf_init(&l->in, FRAME_HEADER_SIZE + FRAME_BODY_MAX);
     (void)snprintf(l->medium_id, sizeof(l->medium_id), "%s", medium_id);
     (void)snprintf(l->id, sizeof(l->id), "%s", id);
@@ -183,7 +197,7 @@ void exports_let_go(struct exporting *x)
         exports_show(x->daemon, x->device);
         note_left(x->daemon, x->id);
     } else if (x->phase < EXPORTS_ENDED) {
-        begin(x->daemon, x->device, x->medium_id, x->id, TAKE_FD(x->control),
+        begin(x->daemon, x->device, x->medium_id, x->id, x->person.uid, TAKE_FD(x->control),
               x->phase != EXPORTS_MOUNT || x->in.size > 0);
     }
 }
@@ -195,10 +209,19 @@ void exports_let_go_of(struct daemon *d, const struct exports_held *held)
 
         if (strcmp(m->id, held->device) != 0)
             continue;
-        begin(d, m->device, held->device, held->id, -1, true);
+        begin(d, m->device, held->device, held->id, 0, -1, true);
         return;
     }
     note_left(d, held->id);
+}
+
+unsigned exports_count_leaving(const struct daemon *d, const uid_t *uid)
+{
+    unsigned n = 0;
+
+    for (const struct exports_leaving *l = d->exports->leaving; l; l = l->next)
+        n += l->control >= 0 && !link_is_gone(l->control) && (!uid || l->uid == *uid);
+    return n;
 }
 
 bool exports_is_leaving(const struct daemon *d, dev_t device)

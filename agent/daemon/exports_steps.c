@@ -518,7 +518,7 @@ static int on_failed(struct exporting *x, struct buf_reader *in)
         r = buf_get_end(in);
     if (r < 0 || x->phase == EXPORTS_ENDED || !text_is_printable_utf8(reason))
         return -EBADMSG;
-    x->said_end = true;
+    x->said_end = exports_reason_is_end(reason);
     exports_end(x, reason, detail);
     return 1;
 }

@@ -19,6 +19,7 @@
 #include "base/files.h"
 #include "base/frame.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "ctl/server.h"
 #include "daemon/daemon.h"
 #include "daemon/exports_internal.h"
@@ -158,6 +159,8 @@ static int send_begin(struct exporting *x, gid_t gid, const char *filesystem, co
         r = buf_add_string(&b, name);
     if (r >= 0)
         r = buf_add_string(&b, x->id);
+    if (r >= 0)
+        r = buf_add_u32(&b, x->daemon->config->medium_patience_seconds);
     if (r >= 0)
         r = add_leftovers(x, &b);
     if (r >= 0)

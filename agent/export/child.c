@@ -17,21 +17,32 @@
 
 enum {
     SOCKETS_MAX = 2,
-    LOOK_MS = 1000,
+    LOOK_MS = 1000, /* at most */
+    LOOKS = 4,      /* while nothing is done, at least */
     LEAVE_MS = 2000,
 };
 
-uint64_t *child_pulse_new(void)
+void *child_share(size_t size)
 {
-    void *p = mmap(NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     return p == MAP_FAILED ? NULL : p;
 }
 
+void child_unshare(void *p, size_t size)
+{
+    if (p)
+        (void)munmap(p, size);
+}
+
+uint64_t *child_pulse_new(void)
+{
+    return child_share(sizeof(uint64_t));
+}
+
 void child_pulse_free(uint64_t *pulse)
 {
-    if (pulse)
-        (void)munmap(pulse, sizeof(*pulse));
+    child_unshare(pulse, sizeof(*pulse));
 }
 
 void child_pulse_beat(uint64_t *pulse, uint64_t n)
@@ -47,14 +58,30 @@ static bool has_ended(int pidfd, int ms)
     return poll(&p, 1, ms) > 0 && (p.revents & POLLIN);
 }
 
+/* On a clock of its own, which stands still while nobody looks. */
 struct pulse {
-    uint64_t beats, since_us, first_us;
+    uint64_t beats, looked_us, awake_us, since_us, first_us;
 };
+
+static int look_ms(const struct child *c)
+{
+    return !c->pulse ? -1 : c->pulse_ms / LOOKS > LOOK_MS ? LOOK_MS : c->pulse_ms / LOOKS + 1;
+}
+
+/* After twice as long as between two looks this machine, or this process, has slept. */
+static uint64_t read_awake_us(const struct child *c, struct pulse *p)
+{
+    uint64_t at = clock_boottime_us(), most = (uint64_t)look_ms(c) * 2 * 1000;
+
+    p->awake_us += at - p->looked_us < most ? at - p->looked_us : most;
+    p->looked_us = at;
+    return p->awake_us;
+}
 
 /* Who does a little now and then is as bad as who does nothing: others wait as long. */
 static bool is_too_slow(const struct child *c, struct pulse *p)
 {
-    uint64_t beats = __atomic_load_n(c->pulse, __ATOMIC_RELAXED), now = clock_boottime_us();
+    uint64_t beats = __atomic_load_n(c->pulse, __ATOMIC_RELAXED), now = read_awake_us(c, p);
 
     if (beats != p->beats) {
         p->first_us = p->beats == 0 ? now : p->first_us;
@@ -70,13 +97,13 @@ static bool is_too_slow(const struct child *c, struct pulse *p)
 /* 0: it has ended; -ECHILD, -ETIMEDOUT: it is to be ended. */
 static int watch(const struct child *c, int pidfd)
 {
-    struct pulse pulse = {.since_us = clock_boottime_us()};
+    struct pulse pulse = {.looked_us = clock_boottime_us()};
     struct pollfd p[1 + SOCKETS_MAX] = {{.fd = pidfd, .events = POLLIN}};
 
     for (unsigned i = 0; i < SOCKETS_MAX; i++)
         p[1 + i] = (struct pollfd){.fd = i < c->n ? c->sockets[i] : -1, .events = POLLRDHUP};
     for (;;) {
-        (void)poll(p, ELEMENTS(p), c->pulse ? (c->pulse_ms < LOOK_MS ? c->pulse_ms : LOOK_MS) : -1);
+        (void)poll(p, ELEMENTS(p), look_ms(c));
         if (p[0].revents & POLLIN)
             return 0;
         if (c->is_left(c->context))

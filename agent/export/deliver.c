@@ -1,185 +1,87 @@
 /*
- * Onto the medium. Owns: the writable mount while it lasts, and that kuraband has recorded what is about to happen before it does. Must not:
- * leave by any way without closing it.
+ * Delivering. Owns: who writes to the medium, a child, and how long a medium may do nothing. Must not: touch the medium but for its flag: who waits for a
+ * medium that never answers waits where the kernel lets nobody be killed, and so could tell nobody.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
+#include "export/child.h"
 #include "export/link.h"
 #include "export/worker_internal.h"
 
-enum {
-    MOUNT_PATIENCE_US = 10 * 1000 * 1000, /* for whoever is just letting go of the medium */
-};
-
-static uint64_t items_size(const struct worker *w)
+void worker_delivery_free(struct worker *w)
 {
-    uint64_t size = 0;
-
-    for (size_t i = 0; i < w->n_items; i++)
-        size += w->items[i].size;
-    return size;
+    child_unshare(w->delivery, sizeof(*w->delivery));
+    w->delivery = NULL;
 }
 
-/* Of one file its own; of several that of "<sha256>  <name>" lines, as sha256sum(1) writes them. */
-static int items_digest(const struct worker *w, struct digest *ret)
+static _Noreturn void writer_main(struct worker *w)
 {
-    struct buf b;
-    int r = 0;
-
-    if (w->n_items == 1) {
-        *ret = w->items[0].sha256;
-        return 0;
-    }
-    buf_init(&b, EXPORT_FILES_MAX * (EXPORT_NAME_MAX + 72));
-    for (size_t i = 0; i < w->n_items && r >= 0; i++) {
-        char hex[DIGEST_HEX_SIZE];
-
-        digest_to_hex(&w->items[i].sha256, hex);
-        r = buf_printf(&b, "%s  %s\n", hex, w->items[i].name);
-    }
-    if (r >= 0)
-        r = digest_bytes(b.data, b.size, ret);
-    buf_done(&b);
-    return r;
-}
-
-static int on_put(void *context, bool check, uint64_t done, uint64_t total)
-{
-    return worker_tell_progress(context, check ? EXPORT_PHASE_CHECK : EXPORT_PHASE_WRITE, done, total) ? PUT_E_STOPPED
-                                                                                                       : 0;
-}
-
-static int fail_put(struct worker *w, int r)
-{
-    static const struct worker_outcome outcomes[] = {
-        {PUT_E_FULL, "full", "the medium has no room for it"},
-        {PUT_E_LARGE, "large", "the medium's filesystem takes no file of that size"},
-        {PUT_E_DIFFERS, "differs", "what is read back from the medium is not what was written"},
-        {PUT_E_TAKEN, "name", "no free name on the medium"},
-        {-ENODEV, "removed", "the medium is gone"},
-        {-ENXIO, "removed", "the medium is gone"},
-        {-EIO, "medium", "the medium fails, or was taken out"},
-        {-EROFS, "medium", "the medium fails, or was taken out"},
-    };
-
-    return r == PUT_E_STOPPED ? worker_fail_left(w)
-                              : worker_fail_outcome(w, outcomes, ELEMENTS(outcomes), r, "writing");
-}
-
-static int commit(struct worker *w, const struct put_options *o)
-{
-    char hex[DIGEST_HEX_SIZE];
-    struct digest digest;
-    int r = items_digest(w, &digest);
-
-    if (r < 0)
-        return worker_fail_errno(w, "writing", r);
-    digest_to_hex(&digest, hex);
-    if (link_send(EXPORT_FD_CONTROL, EXPORT_WRITTEN, "s8s", w->final, items_size(w), hex) < 0)
-        r = worker_fail_left(w);
-    else
-        r = worker_await(w, EXPORT_COMMIT, NULL);
-    if (r != 0) {
-        put_abort(o);
-        return r;
-    }
-    w->committed = true;
-    r = put_commit(o, w->final);
-    return r != 0 ? fail_put(w, r) : 0;
-}
-
-static int write_to(struct worker *w, int root)
-{
-    const struct put_options options = {.root = root,
-                                        .id = w->export_id,
-                                        .final = w->final,
-                                        .items = w->items,
-                                        .n = w->n_items,
-                                        .progress = on_put,
-                                        .context = w};
+    struct delivery *d = w->delivery;
     int r;
 
-    if (link_send(EXPORT_FD_CONTROL, EXPORT_MOUNTED, "") < 0)
-        return worker_fail_left(w);
-    (void)put_clean(root, (const char *const *)w->leftovers, w->n_leftovers);
-    r = put_write(&options);
-    return r != 0 ? fail_put(w, r) : commit(w, &options);
+    close_fd(EXPORT_FD_STATE);
+    close_fd(EXPORT_FD_LIFE);
+    w->beats = &d->pulse;
+    r = worker_write(w);
+    if (r != 0) {
+        (void)snprintf(d->reason, sizeof(d->reason), "%s", w->reason);
+        (void)snprintf(d->detail, sizeof(d->detail), "%s", w->detail);
+    } else {
+        (void)snprintf(d->final, sizeof(d->final), "%s", w->final);
+    }
+    _exit(r == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-struct mounting {
-    const struct worker *worker;
-    int result, root;
-};
-
-static bool is_mounted(void *context)
+/* It sees that itself, and takes away what it wrote. */
+static bool is_left(const void *context)
 {
-    struct mounting *m = context;
-
-    m->result = medium_mount(&m->worker->medium, &m->root);
-    return m->result != MEDIUM_E_BUSY || worker_is_left(m->worker);
+    (void)context;
+    return false;
 }
 
-static int fail_mount(struct worker *w, int r)
+/* A writer that hangs may have been about to set the flag. */
+static int fail_writer(struct worker *w, int r)
 {
-    static const struct worker_outcome outcomes[] = {
-        {MEDIUM_E_BUSY, "busy", "files of the medium are in use"},
-        {MEDIUM_E_READ_ONLY, "read-only", "the medium takes no writing (a write-protect switch?)"},
-        {MEDIUM_E_FILESYSTEM, "filesystem", "the medium's filesystem is not one that is written to, or is damaged"},
-        {-ENODEV, "removed", "the medium is gone"},
-        {-ENXIO, "removed", "the medium is gone"},
-    };
+    const struct delivery *d = w->delivery;
 
-    return worker_is_left(w) ? worker_fail_left(w)
-                             : worker_fail_outcome(w, outcomes, ELEMENTS(outcomes), r, "mounting");
-}
-
-struct closing {
-    const struct medium_nodes *medium;
-    int result;
-};
-
-static bool is_closed(void *context)
-{
-    struct closing *c = context;
-
-    c->result = medium_check_closed(c->medium);
-    return c->result != MEDIUM_E_BUSY;
-}
-
-/* Somebody who may mount it read-only can do so in the moment after our unmounting: then it is busy, and not with what is ours. */
-static bool close_medium(const struct worker *w, int root)
-{
-    struct closing c = {.medium = &w->medium};
-    int64_t patience_us = MOUNT_PATIENCE_US;
-
-    close_fd(root);
-    if (medium_protect(&w->medium) < 0)
-        return false;
-    (void)clock_wait_until(&patience_us, is_closed, &c);
-    return c.result == 0;
+    if (r == EXIT_FAILURE && d->reason[0] != '\0')
+        return worker_fail(w, d->reason, d->detail);
+    (void)medium_protect(&w->medium);
+    if (r == -ETIMEDOUT)
+        return worker_fail(w, "hangs",
+                           d->committed ? "the medium does not answer any more; it may be whole there"
+                                        : "the medium does not answer any more; nothing whole is there");
+    return worker_fail_errno(w, "writing", r < 0 ? r : -EIO);
 }
 
 int worker_deliver(struct worker *w)
 {
-    struct mounting m = {.worker = w, .root = -1};
-    int64_t patience_us = MOUNT_PATIENCE_US;
+    struct child writer = {.is_left = is_left, .pulse_ms = (int)w->patience_s * 1000};
     int r;
 
-    if (link_send(EXPORT_FD_CONTROL, EXPORT_READY, "8", items_size(w)) < 0)
+    if (link_send(EXPORT_FD_CONTROL, EXPORT_READY, "8", worker_items_size(w)) < 0)
         return worker_fail_left(w);
     r = worker_await(w, EXPORT_OPEN, NULL);
     if (r != 0)
         return r;
-    (void)clock_wait_until(&patience_us, is_mounted, &m);
-    if (m.result != 0)
-        return fail_mount(w, m.result);
-    r = write_to(w, m.root);
-    if (!close_medium(w, m.root))
-        r = r != 0 ? r
-                   : worker_fail(w, "medium", "it is not certain that the medium is closed; it may hold the export");
-    return r;
+    w->delivery = child_share(sizeof(*w->delivery));
+    if (!w->delivery)
+        return worker_fail_errno(w, "writing", -ENOMEM);
+    writer.pulse = &w->delivery->pulse;
+    writer.pid = fork();
+    if (writer.pid < 0)
+        return worker_fail_errno(w, "writing", -errno);
+    if (writer.pid == 0)
+        writer_main(w);
+    r = child_wait(&writer);
+    w->committed = w->delivery->committed;
+    if (r != EXIT_SUCCESS)
+        return fail_writer(w, r);
+    memcpy(w->final, w->delivery->final, sizeof(w->final));
+    return 0;
 }

@@ -247,6 +247,15 @@ static int list_plain(struct worker *w)
     return 0;
 }
 
+uint64_t worker_items_size(const struct worker *w)
+{
+    uint64_t size = 0;
+
+    for (size_t i = 0; i < w->n_items; i++)
+        size += w->items[i].size;
+    return size;
+}
+
 static int prepare_packed(struct worker *w, const struct container *container)
 {
     int r = pack(w, container);

@@ -119,6 +119,19 @@ static int write_chunk(int fd, const uint8_t *data, size_t size)
     return r < 0 ? from_errno(-r) : 0;
 }
 
+/* Onto the medium, while the next is being written: or what was told would be what the page cache has taken, and the wait at the end one of minutes in
+ * which nobody knows whether the medium still answers. */
+static int settle(int fd, uint64_t from, uint64_t to)
+{
+    uint64_t before = from < CHUNK ? 0 : from - CHUNK;
+    int r = sync_file_range(fd, (off_t)from, (off_t)(to - from), SYNC_FILE_RANGE_WRITE);
+
+    if (r == 0 && from > 0)
+        r = sync_file_range(fd, (off_t)before, (off_t)(from - before),
+                            SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    return r < 0 ? from_errno(errno) : 0;
+}
+
 static int write_item(struct writer *w, int directory, const struct put_item *item)
 {
     _cleanup_close_ int fd = openat(directory, item->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -137,11 +150,15 @@ static int write_item(struct writer *w, int directory, const struct put_item *it
             return n < 0 ? -errno : PUT_E_DIFFERS;
         r = write_chunk(fd, w->chunk, (size_t)n);
         if (r == 0)
+            r = settle(fd, item->size - left, item->size - left + (uint64_t)n);
+        if (r == 0)
             r = tell(w, false, (size_t)n);
         left -= (uint64_t)n;
     }
     if (r == 0 && fsync(fd) < 0)
         r = from_errno(errno);
+    if (r == 0)
+        r = tell(w, false, 0); /* many small ones take their time as well */
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     return r;
 }

@@ -25,7 +25,7 @@ struct put_options {
     const char *final;
     const struct put_item *items;
     size_t n;
-    /* Called with every chunk; anything but 0 ends it and is its result. check: what was written is being read back. */
+    /* Called with every chunk and file; anything but 0 ends it and is its result. check: what was written is being read back. */
     int (*progress)(void *context, bool check, uint64_t done, uint64_t total);
     void *context;
 };

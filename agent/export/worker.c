@@ -23,6 +23,7 @@
 enum {
     PROGRESS_US = 200 * 1000,
     STOP_MS = 1000,
+    BEAT_MS = 1000,
 };
 
 #define RESERVE_BYTES ((uint64_t)64 << 20) /* of the state directory's filesystem, which holds the journal as well */
@@ -62,14 +63,16 @@ bool worker_is_left(const struct worker *w)
            (!w->committed && link_is_gone(EXPORT_FD_CLIENT));
 }
 
-/* Until kuraband says something or somebody leaves. */
+/* Until kuraband says something or somebody leaves. Who waits for that does not hang. */
 static void wait_for_word(const struct worker *w)
 {
     struct pollfd p[] = {{.fd = EXPORT_FD_CONTROL, .events = POLLIN | POLLRDHUP},
                          {.fd = w->committed ? -1 : EXPORT_FD_CLIENT, .events = POLLRDHUP}};
 
-    while (poll(p, ELEMENTS(p), -1) < 0 && errno == EINTR)
-        ;
+    int n;
+
+    while ((n = poll(p, ELEMENTS(p), w->beats ? BEAT_MS : -1)) == 0 || (n < 0 && errno == EINTR))
+        child_pulse_beat(w->beats, 1);
 }
 
 /* What kuraband has said: this, or EXPORT_STOP, which has the reason; an end without a word has none. */
@@ -212,6 +215,8 @@ static int begin(struct worker *w)
     if (r >= 0)
         r = buf_get_string(&in, 64, &w->export_id);
     if (r >= 0)
+        r = buf_get_u32(&in, &w->patience_s);
+    if (r >= 0)
         r = get_leftovers(&in, w);
     if (r >= 0)
         r = buf_get_end(&in);
@@ -260,6 +265,7 @@ static void worker_done(struct worker *w)
     close_fd(w->staged);
     close_fd(w->packed);
     child_pulse_free(w->pulse);
+    worker_delivery_free(w);
 }
 
 int worker_run(void)

@@ -10,7 +10,7 @@
 #include "export/protocol.h"
 #include "export/put.h"
 
-/* Inside the worker: worker.c (the two sides), prepare.c (what is written), deliver.c (writing it). */
+/* Inside the worker: worker.c (the two sides), prepare.c (what is written), deliver.c (who writes it), write.c (writing it). */
 
 struct worker {
     struct export_identity id;
@@ -20,7 +20,10 @@ struct worker {
     struct medium_nodes medium;
     uint64_t size_max;
     int staged, packed;
-    uint64_t *pulse; /* of the stager */
+    uint64_t *pulse;           /* of the stager */
+    unsigned patience_s;       /* in which a medium that is written to does something */
+    struct delivery *delivery; /* shared with the writer; deliver.c */
+    uint64_t *beats;           /* in the writer: its pulse */
     struct export_members members;
     struct put_item *items;
     size_t n_items;
@@ -56,3 +59,14 @@ int worker_tell_progress(struct worker *w, enum export_phase phase, uint64_t don
 int worker_stage(struct worker *w);
 int worker_prepare(struct worker *w);
 int worker_deliver(struct worker *w);
+uint64_t worker_items_size(const struct worker *w); /* what worker_prepare() made of it */
+
+/* What the writer leaves to who waits for it. */
+struct delivery {
+    uint64_t pulse;
+    bool committed;
+    char reason[32], detail[EXPORT_TEXT_MAX], final[EXPORT_NAME_MAX + 1];
+};
+/* Mounted, written, named, closed; by a process of its own. 0, or 1 and it is known why not. */
+int worker_write(struct worker *w);
+void worker_delivery_free(struct worker *w);

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "base/cleanup.h"
+#include "json/whole.h"
 
 enum {
     NOT_FOUND = 404,
@@ -52,12 +53,9 @@ static json_t *merge(const json_t *there, const struct stream *stream, const cha
 static int request(const json_t *there, const struct stream *stream, int verdict, char **ret)
 {
     _cleanup_(json_decrefp) json_t *all = merge(there, stream, there ? "{}" : stream->first);
-    char *text = all ? json_dumps(all, JSON_COMPACT) : NULL;
+    int r = all ? whole_text(all, JSON_COMPACT, ret) : -ENOMEM;
 
-    if (!text)
-        return -ENOMEM;
-    *ret = text;
-    return verdict;
+    return r < 0 ? r : verdict;
 }
 
 static int judge_config(const json_t *config, const struct stream *stream, char **ret_request)

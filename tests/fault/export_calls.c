@@ -103,6 +103,7 @@ FAILS(error(EIO), int, mkdirat, (int directory, const char *name, mode_t mode), 
 FAILS(error(EIO), int, renameat2, (int from, const char *a, int to, const char *b, unsigned flags),
       (from, a, to, b, flags));
 FAILS(error(EIO), int, syncfs, (int fd), (fd));
+FAILS(error(EIO), int, sync_file_range, (int fd, off_t at, off_t size, unsigned flags), (fd, at, size, flags));
 FAILS(error(EIO), int, fstatfs, (int fd, struct statfs *ret), (fd, ret));
 FAILS(error(EIO), int, fstatvfs, (int fd, struct statvfs *ret), (fd, ret));
 FAILS(error(EIO), int, ftruncate, (int fd, off_t size), (fd, size));

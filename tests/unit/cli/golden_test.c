@@ -333,10 +333,10 @@ static char *not_begun(void)
 /* What the exporting process or kuraband ends it with (docs/EXPORT.md), and what is said of files. */
 static char *ended(void)
 {
-    static const char *const reasons[] = {"list",       "stalled", "changed", "no-room", "container", "filesystem",
-                                          "read-only",  "full",    "large",   "name",    "differs",   "removed",
-                                          "medium",     "journal", "ledger",  "policy",  "cancelled", "stopped",
-                                          "unrecorded", "locked",  "who",     "when",    "target",    "failed"};
+    static const char *const reasons[] = {
+        "list",    "stalled",    "hangs",   "changed", "no-room", "container", "filesystem", "read-only", "full",
+        "large",   "name",       "differs", "removed", "medium",  "journal",   "ledger",     "policy",    "cancelled",
+        "stopped", "unrecorded", "locked",  "who",     "when",    "target",    "failed"};
     char as_path[] = "plan.ods", other[] = "old.ods", last[] = "a b.csv", own[] = "unreadable", moved[] = "moved";
     char size[] = "size", rule[] = "to-court", none[] = "";
     struct export_file files[] = {{.path = as_path, .reason = own, .rule = none},

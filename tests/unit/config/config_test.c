@@ -57,6 +57,7 @@ static void test_everything_set(void **state)
                            "keeper: on\n"
                            "self-test-seconds: 5\n"
                            "workers: 64\n"
+                           "medium-patience-seconds: 3600\n"
                            "terminal: {id: kazei-07, groups: [kazei, 本庁]}\n",
                            &findings, &c),
                      0);
@@ -64,6 +65,7 @@ static void test_everything_set(void **state)
     assert_string_equal(c->journal_directory, "/a/state/journal");
     assert_string_equal(c->policy, "/a/policy.yaml");
     assert_int_equal(c->usb, CONFIG_OFF);
+    assert_int_equal(c->medium_patience_seconds, 3600);
     assert_int_equal(c->media, CONFIG_MEDIA_LISTED);
     assert_int_equal(c->n_exits, 2);
     assert_string_equal(c->exits[1], "/dev/sr0");
@@ -98,6 +100,7 @@ static void test_mistakes(void **state)
         {"format: kuraban-config/1\nexits: /etc/passwd\n", 2, 8},
         {"format: kuraban-config/1\nexits: {a: b}\n", 2, 8},
         {"format: kuraban-config/1\nself-test-seconds: 4\n", 2, 20},
+        {"format: kuraban-config/1\nmedium-patience-seconds: 4\n", 2, 26},
         {"format: kuraban-config/1\nworkers: 0\n", 2, 10},
         {"format: kuraban-config/1\nworkers: 65\n", 2, 10},
         {"format: kuraban-config/1\nworkers: many\n", 2, 10},

@@ -169,13 +169,48 @@ static void test_somebody_leaves(void **state)
     assert_int_equal(wait_for(x, pid, false), -ECHILD);
 }
 
+/* Who waits was stopped meanwhile, as when the machine sleeps: that is nobody's hanging. */
+static _Noreturn void stop_who_waits(struct fixture *x, pid_t pid)
+{
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    for (unsigned i = 0; i < 30; i++)
+        rest(100);
+    assert_int_equal(kill(pid, SIGCONT), 0);
+    child_pulse_beat(x->pulse, 1);
+    _exit(3);
+}
+
+static void test_time_asleep_does_not_count(void **state)
+{
+    struct fixture *x = *state;
+    pid_t waits = fork();
+    int status = 0;
+
+    if (waits == 0) {
+        struct child c = {.is_left = is_left, .context = x, .pulse = x->pulse, .pulse_ms = 2000};
+
+        c.pid = fork();
+        if (c.pid == 0)
+            stop_who_waits(x, getppid());
+        _exit(child_wait(&c) == 3 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(waits, &status, 0), waits);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_ends),     TEST(test_is_killed),         TEST(test_works_slowly),    TEST(test_trickles),
-        TEST(test_works_on), TEST(test_does_nothing_more), TEST(test_somebody_leaves),
+        TEST(test_ends),
+        TEST(test_is_killed),
+        TEST(test_works_slowly),
+        TEST(test_trickles),
+        TEST(test_works_on),
+        TEST(test_does_nothing_more),
+        TEST(test_somebody_leaves),
+        TEST(test_time_asleep_does_not_count),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
