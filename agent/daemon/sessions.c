@@ -6,14 +6,19 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <systemd/sd-event.h>
 #include <systemd/sd-login.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
+#include "daemon/console.h"
 
 enum {
     PEOPLE_MAX = 64,
@@ -70,14 +75,48 @@ static bool has_person(const struct decide_person *people, size_t n, uid_t uid)
     return false;
 }
 
-/* Local, active, and of a person: greeters and remote logins do not count as being at the machine. */
+/* By the device's number, not its name. What is not there is no console. */
+static bool is_console(const char *tty)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    int n = snprintf(path, sizeof(path), "/dev/%s", tty);
+
+    return n > 0 && (size_t)n < sizeof(path) && lstat(path, &st) == 0 && S_ISCHR(st.st_mode) && console_is(st.st_rdev);
+}
+
+static bool is_set(const char *s)
+{
+    return s && *s;
+}
+
+bool sessions_is_here(const struct sessions_facts *f)
+{
+    if (!f->active || !f->local || !text_equal(f->class_, "user") || !f->state || text_equal(f->state, "closing"))
+        return false;
+    /* A seat may come from the environment of who calls su: on a pseudo terminal it is nobody's. */
+    return is_set(f->tty) ? f->console : is_set(f->seat);
+}
+
 static bool is_person_here(const char *session)
 {
-    _cleanup_free_ char *class_ = NULL;
+    _cleanup_free_ char *class_ = NULL, *state = NULL, *seat = NULL, *tty = NULL;
+    struct sessions_facts f = {.active = sd_session_is_active(session) > 0,
+                               .local = sd_session_is_remote(session) == 0};
+    int r;
 
-    if (sd_session_is_active(session) <= 0 || sd_session_is_remote(session) != 0)
+    if (sd_session_get_class(session, &class_) < 0 || sd_session_get_state(session, &state) < 0)
         return false;
-    return sd_session_get_class(session, &class_) >= 0 && strcmp(class_, "user") == 0;
+    (void)sd_session_get_seat(session, &seat); /* none: not at one */
+    r = sd_session_get_tty(session, &tty);
+    if (r < 0 && r != -ENODATA && r != -ENXIO)
+        return false;
+    f.class_ = class_;
+    f.state = state;
+    f.seat = seat;
+    f.tty = tty;
+    f.console = tty && is_console(tty);
+    return sessions_is_here(&f);
 }
 
 static int collect(struct decide_person **ret_people, size_t *ret_n)

@@ -15,7 +15,7 @@ at_machine() { # NAME, or nobody at all
         rm -f /run/systemd/sessions/c1
         return 0
     fi
-    printf 'UID=%s\nUSER=%s\nACTIVE=1\nSTATE=active\nREMOTE=0\nTYPE=tty\nCLASS=user\n' "$(id -u "$1")" "$1" > /run/systemd/c1
+    printf 'UID=%s\nUSER=%s\nACTIVE=1\nSTATE=active\nREMOTE=0\nSEAT=seat0\nTYPE=tty\nCLASS=user\n' "$(id -u "$1")" "$1" > /run/systemd/c1
     mv /run/systemd/c1 /run/systemd/sessions/c1 # who watches hears of a rename
 }
 is() { holds "any(.[]; .kind == \"medium\" and .verdict == \"$1\")" devices; }
