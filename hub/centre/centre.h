@@ -14,12 +14,19 @@
  *   nats/nats.conf    of the broker, whose own files are in nats/data
  */
 
+#define CENTRE_HTTPS_ADDRESS "0.0.0.0"
+enum {
+    CENTRE_HTTPS_PORT = 8443
+};
+
 struct centre_settings {
     const char *directory;    /* to be made, or empty */
     const char *organization; /* printable, at most HUB_CA_ORGANIZATION_MAX characters where the authority is its own */
     const char *const *names; /* by which terminals reach it, ended by NULL */
     const char *listen;       /* the broker's address */
     uint16_t port;            /* and port */
+    const char *https;        /* the address at which terminals are let in; NULL: CENTRE_HTTPS_ADDRESS */
+    uint16_t https_port;      /* and port; 0: CENTRE_HTTPS_PORT */
     /* PEM; certificate NULL: an authority of its own is made. */
     const char *certificate, *key, *ca;
 };

@@ -173,17 +173,21 @@ static int join_names(const char *const *names, char *ret, size_t size)
 
 static int write_settings(const struct creation *c, struct hub_store *store)
 {
-    char names[NAMES_SIZE], port[8];
+    char names[NAMES_SIZE], port[8], https_port[8];
     const char *const values[][2] = {
         {"organization", c->settings->organization},
         {"addresses", names},
         {"listen", c->settings->listen},
         {"port", port},
+        {"https-listen", c->settings->https ? c->settings->https : CENTRE_HTTPS_ADDRESS},
+        {"https-port", https_port},
         {"ca-pin", c->made.pin},
     };
     int r = join_names(c->settings->names, names, sizeof(names));
 
     (void)snprintf(port, sizeof(port), "%u", c->settings->port);
+    (void)snprintf(https_port, sizeof(https_port), "%u",
+                   c->settings->https_port ? c->settings->https_port : CENTRE_HTTPS_PORT);
     for (size_t i = 0; r >= 0 && i < ELEMENTS(values); i++)
         r = hub_setting_set(store, values[i][0], values[i][1]);
     return r < 0 ? r : hub_journal_add(store, c->actor, "init", c->settings->organization, NULL);

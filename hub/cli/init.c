@@ -17,6 +17,7 @@ enum {
     OPTION_ORGANIZATION,
     OPTION_ADDRESS,
     OPTION_LISTEN,
+    OPTION_HTTPS,
     OPTION_CERTIFICATE,
     OPTION_KEY,
     OPTION_CA,
@@ -28,12 +29,14 @@ enum {
 };
 
 #define LISTEN_DEFAULT "0.0.0.0:4222"
+#define HTTPS_DEFAULT "0.0.0.0:8443"
 
 const struct cli_option hub_init_options[] = {
     [OPTION_ORGANIZATION] = {"organization", "NAME", N_("whose centre it is, as in the root document")},
     [OPTION_ADDRESS] = {"address", "HOST",
                         N_("name or address by which terminals reach it; may come again (this host)")},
     [OPTION_LISTEN] = {"listen", "IP:PORT", N_("where the broker listens (0.0.0.0:4222)")},
+    [OPTION_HTTPS] = {"https", "IP:PORT", N_("where terminals are let in (0.0.0.0:8443)")},
     [OPTION_CERTIFICATE] = {"certificate", "FILE", N_("a server certificate instead of one by an own authority")},
     [OPTION_KEY] = {"key", "FILE", N_("its private key")},
     [OPTION_CA] = {"ca", "FILE", N_("the authority that it leads to")},
@@ -44,7 +47,7 @@ const struct cli_option hub_init_options[] = {
 struct wanted {
     struct centre_settings settings;
     const char *names[HUB_CA_NAMES_MAX + 1];
-    char host[HOST_SIZE], listen[ADDRESS_SIZE];
+    char host[HOST_SIZE], listen[ADDRESS_SIZE], https[ADDRESS_SIZE];
     char *certificate, *key, *ca;
 };
 
@@ -78,7 +81,7 @@ static enum cli_exit take_names(struct cli *c, const struct cli_arguments *a, st
 }
 
 /* "192.0.2.1:4222" or "[2001:db8::1]:4222". */
-static bool take_listen(const char *text, struct wanted *w)
+static bool take_listen(const char *text, char ret_address[static ADDRESS_SIZE], uint16_t *ret_port)
 {
     const char *colon = strrchr(text, ':');
     size_t length = colon ? (size_t)(colon - text) : 0;
@@ -90,14 +93,13 @@ static bool take_listen(const char *text, struct wanted *w)
         text++;
         length -= 2;
     }
-    if (length == 0 || length >= sizeof(w->listen) || text_to_u64(colon + 1, UINT16_MAX, &port) < 0 || port == 0)
+    if (length == 0 || length >= ADDRESS_SIZE || text_to_u64(colon + 1, UINT16_MAX, &port) < 0 || port == 0)
         return false;
-    memcpy(w->listen, text, length);
-    w->listen[length] = '\0';
-    if (inet_pton(bracketed ? AF_INET6 : AF_INET, w->listen, bytes) != 1)
+    memcpy(ret_address, text, length);
+    ret_address[length] = '\0';
+    if (inet_pton(bracketed ? AF_INET6 : AF_INET, ret_address, bytes) != 1)
         return false;
-    w->settings.listen = w->listen;
-    w->settings.port = (uint16_t)port;
+    *ret_port = (uint16_t)port;
     return true;
 }
 
@@ -140,14 +142,19 @@ static enum cli_exit take_options(struct cli *c, const struct cli_arguments *a, 
 {
     const char *organization = a->values[OPTION_ORGANIZATION];
     const char *listen = a->values[OPTION_LISTEN] ? a->values[OPTION_LISTEN] : LISTEN_DEFAULT;
+    const char *https = a->values[OPTION_HTTPS] ? a->values[OPTION_HTTPS] : HTTPS_DEFAULT;
     enum cli_exit code;
 
     if (!organization)
         return cli_usage(c, _("--organization is needed: the name that stands in the root document"));
     if (!*organization || strlen(organization) > HUB_CA_ORGANIZATION_MAX || !text_is_printable_utf8(organization))
         return cli_usage(c, _("an organization is printable text of at most %d bytes"), HUB_CA_ORGANIZATION_MAX);
-    if (!take_listen(listen, w))
+    if (!take_listen(listen, w->listen, &w->settings.port))
         return cli_usage(c, _("“%s” is no address and port; --listen 192.0.2.1:4222"), cli_safe(c, listen));
+    if (!take_listen(https, w->https, &w->settings.https_port))
+        return cli_usage(c, _("“%s” is no address and port; --https 192.0.2.1:8443"), cli_safe(c, https));
+    w->settings.listen = w->listen;
+    w->settings.https = w->https;
     code = take_names(c, a, w);
     if (code == CLI_OK)
         code = take_certificates(c, a, w);

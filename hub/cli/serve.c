@@ -2,6 +2,7 @@
 #include "hub/serve/serve.h"
 #include "cli/i18n.h"
 #include "hub/cli/hub.h"
+#include "hub/enrol/part.h"
 
 enum {
     OPTION_BROKER,
@@ -13,7 +14,7 @@ const struct cli_option hub_serve_options[] = {
     {0},
 };
 
-static const struct hub_part *const parts[] = {NULL};
+static const struct hub_part *const parts[] = {&enrol_part, NULL};
 
 static enum cli_exit served(struct cli *c, int r)
 {

@@ -11,7 +11,7 @@
 
 struct centre_run {
     pid_t broker;
-    uint16_t port;
+    uint16_t port, https;
     char directory[64], place[80], ca[128], conf[128], log[128];
     struct hub_keys keys;
     struct broker_keys signers;
@@ -36,11 +36,12 @@ static inline void centre_begin(struct centre_run *b)
     (void)snprintf(b->directory, sizeof(b->directory), "/tmp/kuraban-hub.XXXXXX");
     assert_non_null(mkdtemp(b->directory));
     b->port = broker_free_port();
+    b->https = broker_free_port();
     (void)snprintf(b->place, sizeof(b->place), "%s/centre", b->directory);
     (void)snprintf(command, sizeof(command),
                    "%s/bin/kuraban-hub --directory %s init --organization matsudo.example --address hub.example"
-                   " --listen 0.0.0.0:%u > %s/out",
-                   getenv("KURABAN_BUILD"), b->place, b->port, b->directory);
+                   " --listen 0.0.0.0:%u --https 127.0.0.1:%u > %s/out",
+                   getenv("KURABAN_BUILD"), b->place, b->port, b->https, b->directory);
     assert_int_equal(system(command), 0);
     (void)snprintf(b->ca, sizeof(b->ca), "%s/tls/ca.pem", b->place);
     (void)snprintf(b->conf, sizeof(b->conf), "%s/nats/nats.conf", b->place);

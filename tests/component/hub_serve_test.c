@@ -192,13 +192,24 @@ static void test_broker_dies(void **state)
     stop_hub();
 }
 
+/* Its part that lets terminals in answers over HTTPS. */
+static void test_lets_in(void **state)
+{
+    char command[512];
+
+    (void)state;
+    (void)snprintf(command, sizeof(command),
+                   "curl --silent --fail-with-body --max-time 30 --cacert %s --header 'Content-Type: application/json' "
+                   "--data '{}' https://localhost:%u/v1/enrol | grep -q '\"error\":\"malformed\"'",
+                   t.centre.ca, t.centre.https);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ready_and_streams),
-        cmocka_unit_test(test_put_back),
-        cmocka_unit_test(test_cannot_be_put_back),
-        cmocka_unit_test(test_broker_dies),
+        cmocka_unit_test(test_ready_and_streams),  cmocka_unit_test(test_lets_in),     cmocka_unit_test(test_put_back),
+        cmocka_unit_test(test_cannot_be_put_back), cmocka_unit_test(test_broker_dies),
     };
 
     if (system("nats-server --version > /dev/null 2>&1") != 0) {
