@@ -37,11 +37,12 @@ enum {
 };
 
 const struct cli_option cli_export_options[] = {
-    [OPTION_TO] = {"to", "DEVICE",
-                   N_("the medium: its ID, node, label or serial number, as “kuraban devices” shows it")},
+    [OPTION_TO] =
+        {"to", "DEVICE",
+         N_("the medium (vfat, exfat or ext2 to ext4): its ID, node, label or serial number, as “kuraban devices” shows it")},
     [OPTION_REASON] = {"reason", "TEXT", N_("what it is for, at most 200 bytes; goes to the journal")},
     [OPTION_APPROVER] = {"approver", "USER",
-                         N_("a colleague who approves here with a code; may be given several times")},
+                         N_("a colleague who approves here with a code; once for each, at most three")},
     {0},
 };
 

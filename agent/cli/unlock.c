@@ -39,7 +39,7 @@ const struct cli_option cli_unlock_options[] = {
     [OPTION_FOR] = {"for", "TIME", N_("how long: 15m, 1h, 90s; at most what policy permits, which is the default")},
     [OPTION_REASON] = {"reason", "TEXT", N_("what it is for, at most 200 bytes; goes to the journal")},
     [OPTION_APPROVER] = {"approver", "USER",
-                         N_("a colleague who approves here with a code; may be given several times")},
+                         N_("a colleague who approves here with a code; once for each, at most three")},
     [OPTION_STATUS] = {"status", NULL, N_("what is unlocked, by whom and how long still")},
     [OPTION_WATCH] = {"watch", NULL, N_("with --status: go on showing it until nothing is unlocked")},
     [OPTION_END] = {"end", NULL, N_("lock it again now; without DEVICE all that you unlocked")},
