@@ -106,6 +106,13 @@ int journal_key_read_public(int dirfd, const char *name, struct journal_key **re
     return key_read(dirfd, name, false, ret);
 }
 
+int journal_key_from_public(const uint8_t raw[static 32], struct journal_key **ret)
+{
+    EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, raw, 32);
+
+    return pkey ? key_wrap(pkey, false, ret) : -EBADMSG;
+}
+
 static int key_write(int dirfd, const char *name, mode_t mode, EVP_PKEY *pkey, bool is_private)
 {
     _cleanup_(BIO_freep) BIO *bio = BIO_new(BIO_s_secmem());

@@ -29,6 +29,8 @@ enum {
 int journal_key_open(int key_dirfd, struct journal_key **ret);
 /* A public key in PEM. -EBADMSG when it is no Ed25519 key; -errno of files_read_at. */
 int journal_key_read_public(int dirfd, const char *name, struct journal_key **ret);
+/* Of the 32 raw bytes of a public key. -EBADMSG when they are none. */
+int journal_key_from_public(const uint8_t raw[static 32], struct journal_key **ret);
 struct journal_key *journal_key_free(struct journal_key *k);
 
 /* SHA-256 of the 32 raw bytes of the public key: names the key in records. */

@@ -1,18 +1,15 @@
 /*
- * Owns: which records a reader asked for.
+ * Owns: reading segments for who asks for records.
  * Must not: judge them, hold more than one at a time, or change anything.
  */
 #include "audit/read.h"
 
 #include <errno.h>
-#include <inttypes.h>
 
 #include "audit/lines.h"
 #include "audit/record.h"
 #include "audit/segment.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
-#include "base/text.h"
 
 struct reading {
     const struct journal_filter *filter;
@@ -22,69 +19,6 @@ struct reading {
     bool stopped; /* by the reader */
     struct journal_read_result result;
 };
-
-static bool integer_is(json_t *value, uint64_t wanted)
-{
-    return json_is_integer(value) && json_integer_value(value) >= 0 && (uint64_t)json_integer_value(value) == wanted;
-}
-
-static bool person_matches(uid_t uid, json_t *record)
-{
-    char text[16];
-
-    (void)snprintf(text, sizeof(text), "%" PRIu32, (uint32_t)uid);
-    return text_equal(record_text(record, "user.id"), text) ||
-           integer_is(record_member(record, "kuraban.login_uid"), uid);
-}
-
-static bool verdict_matches(enum journal_read_verdict wanted, json_t *record)
-{
-    const char *verdict = record_text(record, "kuraban.verdict");
-
-    switch (wanted) {
-    case JOURNAL_READ_ANY:
-        return true;
-    case JOURNAL_READ_ALLOW:
-        return text_equal(verdict, "allow");
-    case JOURNAL_READ_DENY:
-        return text_equal(verdict, "deny");
-    case JOURNAL_READ_WOULD_REFUSE:
-        return json_is_true(record_member(record, "kuraban.would_refuse"));
-    }
-    return false;
-}
-
-static bool time_matches(const struct journal_filter *f, json_t *record)
-{
-    const char *text = record_text(record, "@timestamp");
-    int64_t when;
-
-    if (f->from_us == 0 && f->until_us == 0)
-        return true;
-    if (!text || clock_parse_rfc3339(text, &when) < 0)
-        return false;
-    return (f->from_us == 0 || when >= f->from_us) && (f->until_us == 0 || when < f->until_us);
-}
-
-bool journal_filter_matches(const struct journal_filter *f, json_t *record)
-{
-    json_t *seq = record_member(record, "kuraban.seq");
-
-    if (f->from_seq > 0 &&
-        (!json_is_integer(seq) || json_integer_value(seq) < 0 || (uint64_t)json_integer_value(seq) < f->from_seq))
-        return false;
-    if (f->action != AUDIT_NONE && !text_equal(record_text(record, "event.action"), audit_action_name(f->action)))
-        return false;
-    if (f->rule && !text_equal(record_text(record, "rule.id"), f->rule))
-        return false;
-    if (f->device && !text_equal(record_text(record, "device.id"), f->device) &&
-        !text_equal(record_text(record, "device.serial_number"), f->device))
-        return false;
-    if (f->alarms_only && !text_equal(record_text(record, "event.kind"), "alert"))
-        return false;
-    return (!f->has_uid || person_matches(f->uid, record)) && verdict_matches(f->verdict, record) &&
-           time_matches(f, record);
-}
 
 static int read_line(struct reading *g, int kind, const char *line, size_t size)
 {

@@ -2,30 +2,10 @@
 
 #include <jansson.h>
 
-#include "audit/audit.h"
+#include "audit/filter.h"
 #include "audit/segment.h"
 
 /* Reading records for people: filtered, forward, in constant memory. It does not verify; verify.h does. */
-
-enum journal_read_verdict {
-    JOURNAL_READ_ANY = 0,
-    JOURNAL_READ_ALLOW,
-    JOURNAL_READ_DENY,
-    JOURNAL_READ_WOULD_REFUSE
-};
-
-struct journal_filter {        /* zeroed: everything */
-    int64_t from_us, until_us; /* wall clock, until exclusive; 0 = open */
-    bool has_uid;
-    uid_t uid;          /* user.id, or the login uid */
-    const char *device; /* device.id, or its serial number */
-    const char *rule;
-    enum audit_action action; /* AUDIT_NONE = any */
-    enum journal_read_verdict verdict;
-    bool alarms_only;
-    uint64_t from_seq; /* 0 = the first */
-    uint64_t tail;     /* only the last N that match; 0 = all */
-};
 
 /* line is the record as it stands, without newline. A positive return ends the reading, negative is forwarded. */
 typedef int (*journal_reader)(void *context, json_t *record, const char *line, size_t size);
@@ -47,4 +27,3 @@ int journal_read(int journal_dirfd, const struct journal_filter *filter, journal
 /* The newest record with "kuraban".name, a literal, as a new reference; whole segments are searched from the newest on until they are `maximum` bytes or more. 1
  * found, 0 not, -errno. */
 int journal_find_last(int journal_dirfd, const char *name, uint64_t maximum, json_t **ret);
-bool journal_filter_matches(const struct journal_filter *filter, json_t *record);

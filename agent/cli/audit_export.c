@@ -16,16 +16,19 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "cli/audit_filter.h"
+#include "cli/audit_read.h"
 #include "cli/cli.h"
 #include "cli/i18n.h"
 
 enum {
-    OPTION_FORMAT = FILTER_COUNT,
+    OPTION_DIRECTORY = FILTER_COUNT,
+    OPTION_FORMAT,
     OPTION_OUTPUT
 };
 
 const struct cli_option cli_audit_export_options[] = {
     FILTER_OPTIONS,
+    [OPTION_DIRECTORY] = {"directory", "DIR", N_("this journal instead of the terminal's own")},
     [OPTION_FORMAT] = {"format", "FORMAT", N_("ndjson or csv")},
     [OPTION_OUTPUT] = {"output", "FILE", N_("a new file instead of standard output")},
     {0},
@@ -106,7 +109,7 @@ static enum cli_exit write_records(struct cli *c, const struct cli_arguments *a,
 {
     if (csv)
         write_header(out);
-    return audit_read(c, a, csv ? write_csv : write_ndjson, out);
+    return audit_read(c, a, a->values[OPTION_DIRECTORY], csv ? write_csv : write_ndjson, out);
 }
 
 /* The record tells who did what when: readable by its owner only, never over an existing file. */

@@ -1,11 +1,10 @@
 #pragma once
 
-#include "audit/read.h"
+#include "audit/filter.h"
 #include "cli/cli.h"
 
-/* The filters that audit show and audit export share: the first options of both tables. */
+/* The filters that what shows records shares (audit show, audit export, kuraban-hub events): the first options of each table. */
 enum {
-    FILTER_DIRECTORY,
     FILTER_SINCE,
     FILTER_UNTIL,
     FILTER_USER,
@@ -19,7 +18,6 @@ enum {
 };
 
 #define FILTER_OPTIONS                                                                                                 \
-    [FILTER_DIRECTORY] = {"directory", "DIR", N_("this journal instead of the terminal's own")},                       \
     [FILTER_SINCE] = {"since", "TIME", N_("from this moment on (2026-11-23 or 2026-11-23T10:00:00+09:00)")},           \
     [FILTER_UNTIL] = {"until", "TIME", N_("before this moment")},                                                      \
     [FILTER_USER] = {"user", "USER", N_("of this person")},                                                            \
@@ -31,5 +29,3 @@ enum {
 
 /* CLI_OK or CLI_USAGE with a message. The filter borrows from a. */
 enum cli_exit audit_filter(struct cli *c, const struct cli_arguments *a, struct journal_filter *ret);
-/* Reads the journal of the options through the reader; tells failures and unreadable lines. */
-enum cli_exit audit_read(struct cli *c, const struct cli_arguments *a, journal_reader reader, void *context);

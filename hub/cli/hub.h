@@ -20,8 +20,12 @@ enum cli_exit hub_cli_root_add(struct cli *c, const struct cli_arguments *a);
 enum cli_exit hub_cli_root_list(struct cli *c, const struct cli_arguments *a);
 enum cli_exit hub_cli_journal(struct cli *c, const struct cli_arguments *a);
 enum cli_exit hub_cli_serve(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_events(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_alarms(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_alarm_close(struct cli *c, const struct cli_arguments *a);
 
-extern const struct cli_option hub_init_options[], hub_token_create_options[], hub_serve_options[];
+extern const struct cli_option hub_init_options[], hub_token_create_options[], hub_serve_options[],
+    hub_events_options[], hub_alarms_options[];
 
 /* Where the centre is: --directory, or the usual place. */
 const char *hub_place(const struct cli *c);

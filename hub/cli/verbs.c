@@ -21,6 +21,10 @@ static const struct cli_verb verbs[] = {
     {"root add", "FILE", 1, 1, N_("a signed root document, or a newer one, that terminals are handed"), NULL,
      hub_cli_root_add},
     {"root list", "", 0, 0, N_("the root documents that terminals are handed"), NULL, hub_cli_root_list},
+    {"events", "", 0, 0, N_("what the terminals recorded"), hub_events_options, hub_cli_events},
+    {"alarms", "", 0, 0, N_("what an administrator must look at; exit status 1 when there is something"),
+     hub_alarms_options, hub_cli_alarms},
+    {"alarm close", "NUMBER", 1, 1, N_("an alarm was looked at"), NULL, hub_cli_alarm_close},
     {"journal", "", 0, 0, N_("what administrators did, and whether that record is whole"), NULL, hub_cli_journal},
     {0},
 };

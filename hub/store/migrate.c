@@ -55,6 +55,27 @@ static const char *const steps[HUB_STORE_VERSION] = {
     "CREATE TABLE membership(terminal TEXT PRIMARY KEY REFERENCES terminal, serial INTEGER NOT NULL,"
     " envelope BLOB NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE root(version INTEGER PRIMARY KEY, added INTEGER NOT NULL, envelope BLOB NOT NULL) STRICT;",
+    /* The terminals' records. A terminal's chain outlives the terminal. */
+    "CREATE TABLE chain(terminal TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash BLOB NOT NULL CHECK(length(hash) = 32),"
+    " sealed INTEGER NOT NULL, stored INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE batch(id INTEGER PRIMARY KEY, terminal TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+    " hash BLOB NOT NULL CHECK(length(hash) = 32), from_us INTEGER NOT NULL, until_us INTEGER NOT NULL,"
+    " received INTEGER NOT NULL, lines BLOB NOT NULL, UNIQUE(terminal, first)) STRICT;"
+    "CREATE INDEX batch_by_time ON batch(from_us, until_us);"
+    /* Each different text once, and in which batches it is. */
+    "CREATE TABLE term(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, text TEXT NOT NULL, UNIQUE(kind, text)) STRICT;"
+    "CREATE TABLE batch_term(term INTEGER NOT NULL, batch INTEGER NOT NULL, PRIMARY KEY(term, batch)) STRICT,"
+    " WITHOUT ROWID;"
+    "CREATE TABLE aside(id INTEGER PRIMARY KEY, terminal TEXT NOT NULL, first INTEGER NOT NULL, reason TEXT NOT NULL,"
+    " received INTEGER NOT NULL, digest BLOB NOT NULL CHECK(length(digest) = 32), lines BLOB NOT NULL,"
+    " UNIQUE(terminal, digest)) STRICT;"
+    "CREATE INDEX aside_in_order ON aside(terminal, first, id);"
+    "CREATE INDEX aside_waiting ON aside(received, terminal, first) WHERE reason = 'gap';"
+
+    "CREATE TABLE alarm(number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, terminal TEXT NOT NULL,"
+    " first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, details TEXT NOT NULL, closed INTEGER,"
+    " closed_by TEXT) STRICT;"
+    "CREATE UNIQUE INDEX alarm_open ON alarm(kind, terminal) WHERE closed IS NULL;",
 };
 
 static int add_version(struct hub_store *s, int version, int64_t now_us)

@@ -207,6 +207,35 @@ static const char *const queries[HUB_QUERY_COUNT_] = {
     [HUB_MEMBERSHIP_GET] = "SELECT serial, envelope FROM membership WHERE terminal = ?1",
     [HUB_ROOT_ADD] = "INSERT INTO root VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING",
     [HUB_ROOT_EACH] = "SELECT version, added, envelope FROM root ORDER BY version DESC LIMIT ?1",
+    [HUB_ALARM_ADD] = "INSERT INTO alarm(kind, terminal, first, last, count, details) VALUES(?1, ?2, ?3, ?3, 1, ?4)",
+    [HUB_ALARM_AGAIN] = "UPDATE alarm SET last = ?3, count = count + 1"
+                        " WHERE kind = ?1 AND terminal = ?2 AND closed IS NULL",
+    [HUB_ALARM_FIND] = "SELECT number FROM alarm WHERE kind = ?1 AND terminal = ?2 AND closed IS NULL",
+    [HUB_ALARM_OVER] = "UPDATE alarm SET closed = ?3 WHERE kind = ?1 AND terminal = ?2 AND closed IS NULL",
+    [HUB_ALARM_CLOSE] = "UPDATE alarm SET closed = ?2, closed_by = ?3 WHERE number = ?1 AND closed IS NULL",
+    [HUB_ALARM_EACH] = "SELECT number, kind, terminal, first, last, count, details, closed, closed_by FROM alarm"
+                       " WHERE ?1 OR closed IS NULL ORDER BY number DESC",
+    [HUB_CHAIN_GET] = "SELECT seq, hash, sealed, stored FROM chain WHERE terminal = ?1",
+    [HUB_CHAIN_SET] = "INSERT INTO chain VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(terminal) DO UPDATE SET seq = ?2,"
+                      " hash = ?3, sealed = ?4, stored = ?5",
+    [HUB_BATCH_ADD] = "INSERT INTO batch(terminal, first, last, hash, from_us, until_us, received, lines)"
+                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [HUB_BATCH_GET] = "SELECT terminal, first, last, hash, from_us, until_us, received, lines FROM batch WHERE id = ?1",
+    [HUB_BATCH_FIND] = "SELECT terminal, first, last, hash, from_us, until_us, received, lines FROM batch"
+                       " WHERE terminal = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1",
+    [HUB_BATCH_LAST] = "SELECT id FROM batch WHERE terminal = ?1 AND last >= ?2 ORDER BY first DESC LIMIT 1",
+    [HUB_BATCH_REMOVE] = "DELETE FROM batch WHERE id = ?1",
+    [HUB_BATCH_TERM] = "INSERT INTO batch_term VALUES(?1, ?2) ON CONFLICT DO NOTHING",
+    [HUB_TERM_FIND] = "SELECT id FROM term WHERE kind = ?1 AND text = ?2",
+    [HUB_TERM_ADD] = "INSERT INTO term(kind, text) VALUES(?1, ?2)",
+    [HUB_ASIDE_ADD] = "INSERT INTO aside(terminal, first, reason, received, digest, lines)"
+                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+    [HUB_ASIDE_SIZE] = "SELECT coalesce(sum(length(lines)), 0) FROM aside WHERE terminal = ?1",
+    [HUB_ASIDE_NEXT] = "SELECT id, first, reason, lines FROM aside WHERE terminal = ?1 AND first >= ?2"
+                       " AND (first > ?3 OR id > ?4) ORDER BY first, id LIMIT 1",
+    [HUB_ASIDE_WAITING] = "SELECT terminal, min(first) FROM aside WHERE reason = 'gap' AND received < ?1"
+                          " GROUP BY terminal",
+    [HUB_ASIDE_REMOVE] = "DELETE FROM aside WHERE id = ?1",
 };
 
 sqlite3_stmt *hub_query(struct hub_store *s, enum hub_query what, int *ret)

@@ -62,6 +62,11 @@ static void test_words(void **state)
         {CLI_NO, "or revoked already", "すでに失効しています", {"terminals", "revoke", "tx"}},
         {CLI_OK, "FINGERPRINT", "フィンガープリント", {"root", "list"}},
         {CLI_FAILED, "No such file", "No such file", {"root", "add", "/nonexistent"}},
+        {CLI_OK, "WHAT", "最終", {"alarms", "--all"}},
+        {CLI_NO, "there is no open alarm 3", "未解消の警報(番号 3)はありません", {"alarm", "close", "3"}},
+        {CLI_USAGE, "is no number", "は番号ではありません", {"alarm", "close", "x"}},
+        {CLI_NO, "there is no terminal kazei-07", "端末 kazei-07 はありません", {"events", "--terminal", "kazei-07"}},
+        {CLI_USAGE, "--verdict is allow", "--verdict には", {"events", "--verdict", "maybe"}},
     };
 
     (void)state;

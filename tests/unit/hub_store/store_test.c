@@ -83,6 +83,8 @@ static const char *const undo[HUB_STORE_VERSION + 1] = {
           "ALTER TABLE token DROP COLUMN approval; ALTER TABLE token DROP COLUMN misused;"
           "ALTER TABLE terminal DROP COLUMN host; ALTER TABLE terminal DROP COLUMN token;"
           "ALTER TABLE terminal DROP COLUMN approved; ALTER TABLE terminal DROP COLUMN successor;",
+    [4] =
+        "DROP TABLE chain; DROP TABLE batch; DROP TABLE term; DROP TABLE batch_term; DROP TABLE aside; DROP TABLE alarm;",
 };
 
 /* Of version 1: brought up in one transaction, or left as it was. */
