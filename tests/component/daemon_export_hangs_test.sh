@@ -51,6 +51,7 @@ hangs() { # somebody waits where no signal reaches them
 }
 has_ended() { ended "$client_pid"; }
 last_end() { journal | jq -r 'select(.event.action == "export-failed") | .event.reason' | tail -n 1; }
+has_new_end() { [ "$(journal | wc -l)" -ge $((before + 2)) ]; }
 has_reason() { [ "$(last_end)" = "$1" ]; }
 is_shown() { [ -e "$stage/run/media/$(basename "$loop")-$(cat "/sys/class/block/${loop#/dev/}/diskseq")" ]; }
 
@@ -111,5 +112,30 @@ mkdir "$stage/look"
 unshare -m sh -c "mount -o ro,noload '$loop' '$stage/look' && ls -A '$stage/look'" > "$stage/left" || fail "it does not mount"
 grep -qx 'a.txt' "$stage/left" || fail "what was exported is not there"
 if grep -qx 'f.bin' "$stage/left" || grep '^\.kuraban' "$stage/left"; then fail "what hung left something: $(cat "$stage/left")"; fi
+
+# It does not even let itself be mounted: that hangs between the cleared flag and the set one.
+eventually "the stick is shown" 10 is_shown
+before=$(journal | wc -l)
+fsfreeze --freeze "$under"
+begin=$(now_ms)
+exits 5 take_out "$stage/outside/a.txt"
+grep -q 'does not answer' "$stage/out" || fail "not told why: $(cat "$stage/out")"
+note "$(($(now_ms) - begin)) ms until the mounting was given up"
+eventually "the end in the journal" 10 has_new_end
+has_reason hangs || fail "the journal says: $(last_end)"
+hangs || fail "nobody hangs: this tests nothing"
+read_only || fail "the flag is not set"
+! is_shown || fail "a stick is shown that somebody mounts writable"
+thaw
+eventually "the end of who hung" 30 no_worker
+eventually "the stick is shown again" 20 is_shown
+read_only || fail "the flag is not set"
+# An ext4 that was left so has a journal to be replayed, which the next export does; until then it is read without.
+mount -o ro,noload "$loop" "$mount"
+eventually "the stick's mark" 10 guarded
+exits 0 take_out "$stage/outside/a.txt"
+umount "$mount" 2> /dev/null || : # it is gone if the export took it
+plug
+allowed as_user cat "$mount/a (2).txt"
 expect "the journal" '.ok' audit verify
 finished
