@@ -1,19 +1,23 @@
 /*
  * Owns: the limit of records per person.
- * Must not: decide what is the same (fold.c), or limit what no person chooses: alarms, devices, what root changes.
+ * Must not: decide what is the same (fold.c), or limit what no person chooses: devices, what root changes, alarms but those that anybody can cause
+ * as often as they like.
  */
 #include "audit/flood.h"
 
 #include <string.h>
 
-/* Refusals of what somebody asked kuraband for. Wrong codes are none: how many there can be is the verifier's to limit. */
+/* Refusals of what somebody asked kuraband for. Of codes those that were not looked at: how many wrong ones there can be is the verifier's to
+ * limit. */
 static bool is_request(const struct audit_event *e)
 {
-    return e->action == AUDIT_GRANT_REFUSED || e->action == AUDIT_EXPORT_FAILED;
+    return e->at_will || e->action == AUDIT_GRANT_REFUSED || e->action == AUDIT_EXPORT_FAILED;
 }
 
 static bool is_limited(const struct audit_event *e)
 {
+    if (e->at_will)
+        return true;
     return ((e->action == AUDIT_FILE_OPEN && e->has_verdict) || is_request(e)) && !e->alarm && e->has_uid;
 }
 
@@ -27,7 +31,9 @@ static enum flood_kind kind_of(const struct audit_event *e)
 /* The login uid stays what it is when somebody takes the uids of a namespace of their own, one after the other. */
 static uid_t person_of(const struct audit_event *e)
 {
-    return e->has_login_uid ? e->login_uid : e->uid;
+    if (e->has_login_uid)
+        return e->login_uid;
+    return e->at_will ? e->asker : e->uid;
 }
 
 static bool has_ended(const struct flood *f, const struct flood_person *p, uint64_t now_us)

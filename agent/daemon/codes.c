@@ -115,6 +115,7 @@ static struct factor_attempt attempt(const struct codes *c, const struct codes_u
         .uid = i == 0 ? use->peer->uid : c->approvers[i - 1],
         .purpose = i == 0 ? use->purpose : "approve",
         .about = use->about,
+        .details = use->details,
         .code = c->items[i],
     };
 }

@@ -41,9 +41,9 @@ void codes_people_done(struct codes_people *p);
 struct codes_use {
     struct daemon *daemon;
     const struct ctl_peer *peer;
-    const char *purpose; /* of who asks; "approve" of the others */
-    const char *about;
-    const bool *asked; /* by approver: whose approval is wanted; NULL: everybody's */
+    const char *purpose;         /* of who asks; "approve" of the others */
+    const char *about, *details; /* as in factor.h */
+    const bool *asked;           /* by approver: whose approval is wanted; NULL: everybody's */
 };
 /* Is one there of everybody who is asked? */
 bool codes_are_there(const struct codes *c, const bool *asked);

@@ -221,14 +221,19 @@ static enum ctl_code refuse_code(const struct inquiry *q, uid_t whose, const str
 
 static int check_codes(const struct inquiry *q, enum ctl_code *ret)
 {
-    char about[AUDIT_TEXT_MAX];
-    const struct codes_use use = {
-        .daemon = q->d, .peer = q->call->peer, .purpose = "export", .about = about, .asked = q->wanted.asked};
+    char about[64], list[sizeof("list ") + DIGEST_HEX_SIZE];
+    const struct codes_use use = {.daemon = q->d,
+                                  .peer = q->call->peer,
+                                  .purpose = "export",
+                                  .about = about,
+                                  .details = list,
+                                  .asked = q->wanted.asked};
     struct mfa_result result;
     uid_t whose = 0;
     int r;
 
-    (void)snprintf(about, sizeof(about), "export %.40s; list %s", q->medium->id, q->fields.list);
+    (void)snprintf(about, sizeof(about), "export %.40s", q->medium->id);
+    (void)snprintf(list, sizeof(list), "list %s", q->fields.list);
     r = codes_verify(&q->fields.codes, &use, &whose, &result);
     if (r < 0)
         *ret = refuse_code(q, whose, &result);

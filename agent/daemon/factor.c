@@ -81,22 +81,38 @@ static unsigned others_share(const struct daemon *d)
     return half < OTHERS_MAX ? half : OTHERS_MAX;
 }
 
+/* What it was for. Details that change with every request would keep refusals from being folded. */
+static void describe(const struct factor_attempt *a, bool accepted, char *ret, size_t size)
+{
+    const char *about = a->about ? a->about : "", *details = accepted && a->details ? a->details : "";
+
+    (void)snprintf(ret, size, "%s%s%.120s%s%s", a->purpose, *about ? ": " : "", about, *details ? "; " : "", details);
+}
+
+/* One that is not looked at costs nothing. What root's programs send (PAM) is of whose login it is. */
+static void limit(const struct factor_attempt *a, const struct mfa_result *result, struct audit_event *e)
+{
+    e->at_will = !lets_in(result->outcome) && !is_counted(result->outcome);
+    e->asker = a->peer->uid == 0 ? a->uid : a->peer->uid;
+}
+
 void factor_record(struct daemon *d, const struct factor_attempt *a, const struct mfa_result *result)
 {
     bool locking = is_locking(d, a->uid, result);
     bool spent = is_of_another(a) && is_counted(result->outcome) && result->failures >= others_share(d);
     struct audit_event e;
-    char sender[32] = "";
+    char what[140], sender[32] = "";
 
     begin_event(d, a->peer, a->uid, lets_in(result->outcome) ? AUDIT_MFA_VERIFIED : AUDIT_MFA_REFUSED, &e);
     e.alarm = locking || spent || result->outcome == MFA_ROLLBACK || result->outcome == MFA_UNAVAILABLE;
     audit_set(e.reason, sizeof(e.reason), mfa_outcome_name(result->outcome));
     if (is_of_another(a))
         (void)snprintf(sender, sizeof(sender), "; sent by user %u", a->peer->uid);
-    (void)snprintf(e.message, sizeof(e.message), "%s%s%.120s%s%s%s%s", a->purpose, a->about && *a->about ? ": " : "",
-                   a->about ? a->about : "", result->recovery ? "; by a recovery code" : "",
+    describe(a, result->outcome == MFA_ACCEPTED, what, sizeof(what));
+    (void)snprintf(e.message, sizeof(e.message), "%s%s%s%s%s", what, result->recovery ? "; by a recovery code" : "",
                    locking ? "; locked from now on" : "", sender,
                    spent ? "; no more from others before a right code" : "");
+    limit(a, result, &e);
     /* Others are folded when there are many. */
     recorder_add_with(d->recorder, &e, "mfa",
                       result->outcome == MFA_ACCEPTED || locking ? factor_turn(d) : json_null());

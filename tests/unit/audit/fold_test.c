@@ -279,13 +279,53 @@ static void test_requests_cannot_flood(void **state)
     fold_free(f);
 }
 
+/* Codes that are not looked at are sent at will, whatever is said of them and whosever they are; what counts is who sends them. */
+static void test_codes_cannot_flood(void **state)
+{
+    struct sink sink = {0};
+    struct fold_limits limits = {.requests = 20};
+    struct fold *f = fold_of(&limits, &sink);
+    unsigned int passed = 0;
+    struct audit_event e;
+
+    (void)state;
+    for (unsigned int i = 0; i < 1000; i++) {
+        audit_event_init(&e, AUDIT_MFA_REFUSED);
+        e.has_uid = e.at_will = true;
+        e.uid = 1000 + i % 7;
+        e.asker = 1000;
+        e.alarm = i % 2;
+        audit_set(e.reason, sizeof(e.reason), i % 2 ? "unavailable" : "locked");
+        (void)snprintf(e.message, sizeof(e.message), "export: %u", i);
+        passed += fold_offer(f, &e, S + i) == FOLD_PASS;
+    }
+    assert_int_equal(passed, 20);
+    e.asker = 1001; /* the same people's codes, sent by others */
+    assert_int_equal(fold_offer(f, &e, S + 1000), FOLD_PASS);
+    e.at_will = false; /* a wrong one, which counts */
+    e.asker = 0;
+    for (unsigned int i = 0; i < 100; i++) {
+        (void)snprintf(e.message, sizeof(e.message), "wrong: %u", i);
+        assert_int_equal(fold_offer(f, &e, S + 1001), FOLD_PASS);
+    }
+    assert_int_equal(fold_flush(f), 0);
+    assert_int_equal(sink.counted, 980);
+    assert_string_equal(sink.last.message, "more requests than are recorded one by one");
+    fold_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_burst_then_count),         cmocka_unit_test(test_what_differs_is_not_folded),
-        cmocka_unit_test(test_full_table_loses_nothing), cmocka_unit_test(test_failed_emit_keeps_the_count),
-        cmocka_unit_test(test_one_person_cannot_flood),  cmocka_unit_test(test_many_persons_cannot_flood),
-        cmocka_unit_test(test_requests_cannot_flood),    cmocka_unit_test(test_clock_going_back_ends_the_window),
+        cmocka_unit_test(test_burst_then_count),
+        cmocka_unit_test(test_what_differs_is_not_folded),
+        cmocka_unit_test(test_full_table_loses_nothing),
+        cmocka_unit_test(test_failed_emit_keeps_the_count),
+        cmocka_unit_test(test_one_person_cannot_flood),
+        cmocka_unit_test(test_many_persons_cannot_flood),
+        cmocka_unit_test(test_requests_cannot_flood),
+        cmocka_unit_test(test_codes_cannot_flood),
+        cmocka_unit_test(test_clock_going_back_ends_the_window),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
