@@ -230,11 +230,14 @@ static int follow_slaves(const struct exit_context *c, const char *name, struct 
 {
     _cleanup_free_ char *uuid = NULL;
     char file[BLOCK_NAME_SIZE + 64];
-    struct block_names slaves;
+    struct block_names slaves = {0};
     size_t n;
+    int r = block_list(c->sysfs, name, "slaves", &slaves);
 
-    if (block_list(c->sysfs, name, "slaves", &slaves) < 0)
-        return 0;
+    if (r < 0 && r != -ENOENT) {
+        info->is_exit = !c->listed_only; /* nobody can say what it lies on */
+        return 1;
+    }
     n = slaves.n;
     for (size_t i = 0; i < n; i++) {
         struct exit_info below = {0};
@@ -265,27 +268,22 @@ static bool loop_file_on_exit(const struct exit_context *c, const char *name, st
     _cleanup_free_ char *file = NULL;
     const struct mount_entry *covering;
     struct exit_info below = {0};
-    struct block_names all;
-    char path[BLOCK_NAME_SIZE + 64];
-    bool found = false;
+    char path[BLOCK_NAME_SIZE + 64], lies_on[BLOCK_NAME_SIZE];
+    int r;
 
     (void)snprintf(path, sizeof(path), "class/block/%s/loop/backing_file", name);
     if (!c->mounts || files_read_text_at(c->sysfs, path, 4096, &file) < 0 || file[0] != '/')
         return false;
     covering = mount_table_covering(c->mounts, file);
-    if (!covering || covering->major == 0 || block_list(c->sysfs, NULL, "", &all) < 0)
+    if (!covering || covering->major == 0)
         return false;
-    for (size_t i = 0; i < all.n && !found; i++) {
-        dev_t device;
-
-        if (block_read_device(c->sysfs, all.items[i], &device) >= 0 &&
-            device == makedev(covering->major, covering->minor))
-            found = classify(c, all.items[i], &below, depth + 1) >= 0 && below.is_exit;
-    }
-    block_names_done(&all);
-    if (found)
-        memcpy(info->usb, below.usb, sizeof(info->usb));
-    return found;
+    r = block_find(c->sysfs, makedev(covering->major, covering->minor), lies_on);
+    if (r == -ENOENT)
+        return false; /* a filesystem of several disks */
+    if (r < 0 || classify(c, lies_on, &below, depth + 1) < 0)
+        return true;
+    memcpy(info->usb, below.usb, sizeof(info->usb));
+    return below.is_exit;
 }
 
 int exit_classify(const struct exit_context *c, const char *name, struct exit_info *ret)

@@ -114,6 +114,24 @@ int block_read_device(int sysfs, const char *name, dev_t *ret)
     return 0;
 }
 
+int block_find(int sysfs, dev_t device, char ret[static BLOCK_NAME_SIZE])
+{
+    char path[64], target[4096];
+    const char *name;
+    ssize_t n;
+
+    (void)snprintf(path, sizeof(path), "dev/block/%u:%u", major(device), minor(device));
+    n = readlinkat(sysfs, path, target, sizeof(target) - 1);
+    if (n < 0)
+        return -errno;
+    target[n] = '\0';
+    name = strrchr(target, '/');
+    if (!name || !block_name_valid(name + 1))
+        return -EBADMSG;
+    memcpy(ret, name + 1, strlen(name + 1) + 1);
+    return 0;
+}
+
 int block_read_only(int sysfs, const char *name)
 {
     uint64_t v;
@@ -160,6 +178,24 @@ int block_diskseq(int sysfs, const char *name, uint64_t *ret)
     return r < 0 ? r : block_read_number(sysfs, disk, "diskseq", ret);
 }
 
+static int add_name(struct block_names *names, size_t *capacity, const char *name)
+{
+    size_t wanted = *capacity ? *capacity * 2 : 16;
+    void *items;
+
+    if (names->n >= BLOCK_NAMES_MAX)
+        return -E2BIG;
+    if (names->n == *capacity) {
+        items = reallocarray(names->items, wanted, sizeof(*names->items));
+        if (!items)
+            return -ENOMEM;
+        names->items = items;
+        *capacity = wanted;
+    }
+    memcpy(names->items[names->n++], name, strlen(name) + 1);
+    return 0;
+}
+
 int block_list(int sysfs, const char *name, const char *directory, struct block_names *ret)
 {
     _cleanup_closedir_ DIR *dir = NULL;
@@ -179,21 +215,13 @@ int block_list(int sysfs, const char *name, const char *directory, struct block_
     if (!dir)
         return -errno;
     (void)TAKE_FD(fd);
-    while ((d = readdir(dir))) {
-        if (!block_name_valid(d->d_name))
-            continue;
-        if (names.n == capacity) {
-            void *items;
-
-            capacity = capacity ? capacity * 2 : 16;
-            items = capacity > BLOCK_NAMES_MAX ? NULL : reallocarray(names.items, capacity, sizeof(*names.items));
-            if (!items) {
-                block_names_done(&names);
-                return -ENOMEM;
-            }
-            names.items = items;
-        }
-        memcpy(names.items[names.n++], d->d_name, strlen(d->d_name) + 1);
+    while (r >= 0 && (errno = 0, d = readdir(dir)))
+        r = block_name_valid(d->d_name) ? add_name(&names, &capacity, d->d_name) : 0;
+    if (r >= 0)
+        r = -errno; /* the end has none */
+    if (r < 0) {
+        block_names_done(&names);
+        return r;
     }
     *ret = names;
     return 0;

@@ -48,6 +48,8 @@ int block_sysfs_path(int sysfs, const char *name, char *ret, size_t size);
 /* Attribute of a block device as a number, or -errno. */
 int block_read_number(int sysfs, const char *name, const char *attribute, uint64_t *ret);
 int block_read_device(int sysfs, const char *name, dev_t *ret);
+/* The kernel name of the device with that number, by /sys/dev/block and without a list. -ENOENT: there is none. */
+int block_find(int sysfs, dev_t device, char ret[static BLOCK_NAME_SIZE]);
 /* 1 read-only, 0 writable, -errno. Of a partition the kernel counts the disk's flag as well (since 5.11). */
 int block_read_only(int sysfs, const char *name);
 bool block_is_partition(int sysfs, const char *name);
@@ -58,7 +60,8 @@ int block_diskseq(int sysfs, const char *name, uint64_t *ret);
 /* How many partitions the kernel has made on the disk; -errno. */
 int block_count_partitions(int sysfs, const char *disk);
 
-/* Names in a directory of the device ("slaves", "holders") or, with name NULL, all of class/block. Bounded. */
+/* Names in a directory of the device ("slaves", "holders") or, with name NULL, all of class/block. Anybody may have udisks set up loop
+ * devices, with up to 255 partitions each, so the list has an end. All or nothing: -E2BIG past it, -ENOMEM, or what the kernel said. */
 struct block_names {
     char (*items)[BLOCK_NAME_SIZE];
     size_t n;

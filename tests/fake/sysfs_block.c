@@ -3,6 +3,7 @@
 
 #include "test.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdlib.h>
@@ -144,6 +145,23 @@ static void link_class(struct fake_block *f, const char *devpath)
     assert_int_equal(symlink(target, path), 0);
 }
 
+static void number_path(struct fake_block *f, const char *number, char ret[static 1024])
+{
+    (void)snprintf(ret, 1024, "%s/sys/dev/block/%.*s", f->path, (int)strcspn(number, "\n"), number);
+}
+
+static void link_number(struct fake_block *f, const char *devpath, const char *number)
+{
+    char target[1024], path[1024];
+
+    (void)snprintf(target, sizeof(target), "../..%s", devpath);
+    (void)snprintf(path, sizeof(path), "%s/sys/dev/block", f->path);
+    make_directories(path);
+    number_path(f, number, path);
+    (void)unlink(path);
+    assert_int_equal(symlink(target, path), 0);
+}
+
 static void node(struct fake_block *f, const char *devpath, const char *number, uint64_t sectors)
 {
     char text[64];
@@ -154,6 +172,7 @@ static void node(struct fake_block *f, const char *devpath, const char *number, 
     set_at(f, devpath, "size", text);
     set_at(f, devpath, "ro", "0\n");
     link_class(f, devpath);
+    link_number(f, devpath, number);
 }
 
 void fake_block_disk(struct fake_block *f, const char *devpath, const char *number, uint64_t sectors,
@@ -203,10 +222,24 @@ void fake_block_slave(struct fake_block *f, const char *name, const char *slave)
 
 void fake_block_remove(struct fake_block *f, const char *name)
 {
-    char path[1024];
+    char path[1024], numbers[128], target[1024];
+    const struct dirent *d;
+    ssize_t n;
+    DIR *dir;
 
     (void)snprintf(path, sizeof(path), "%s/sys/class/block/%s", f->path, name);
     assert_int_equal(unlink(path), 0);
+    (void)snprintf(numbers, sizeof(numbers), "%s/sys/dev/block", f->path);
+    dir = opendir(numbers);
+    if (!dir)
+        return; /* a tree that was made by hand */
+    while ((d = readdir(dir))) {
+        n = readlinkat(dirfd(dir), d->d_name, target, sizeof(target) - 1);
+        target[n > 0 ? n : 0] = '\0';
+        if (n > 0 && strcmp(strrchr(target, '/') + 1, name) == 0)
+            assert_int_equal(unlinkat(dirfd(dir), d->d_name, 0), 0);
+    }
+    assert_int_equal(closedir(dir), 0);
 }
 
 struct block_properties *fake_block_properties(struct fake_block *f, const char *name)
