@@ -31,17 +31,17 @@ enum {
     ATTR_NOEXEC = 0x8,
 };
 
-/* What the kernel writes by itself, with options under which names are UTF-8. ext4 without barriers would make fsync a lie: the default
- * has them. */
+/* What the kernel writes by itself, with options under which names are UTF-8. What ext4's superblock may choose, whoever made the filesystem has
+ * chosen: a kernel that panics at its first error, and no barriers, without which fsync is a lie. */
 static const struct {
     const char *name;
     const char *options[4][2];
 } filesystems[] = {
     {"vfat", {{"utf8", "1"}, {"fmask", "0022"}, {"dmask", "0022"}, {"shortname", "mixed"}}},
     {"exfat", {{"iocharset", "utf8"}, {"fmask", "0022"}, {"dmask", "0022"}}},
-    {"ext4", {{NULL}}},
-    {"ext3", {{NULL}}},
-    {"ext2", {{NULL}}},
+    {"ext4", {{"errors", "remount-ro"}, {"barrier", "1"}}},
+    {"ext3", {{"errors", "remount-ro"}, {"barrier", "1"}}},
+    {"ext2", {{"errors", "remount-ro"}, {"barrier", "1"}}},
 };
 
 int medium_knows(const char *filesystem)

@@ -29,7 +29,6 @@
 enum {
     CHUNK = 1024 * 1024,
     ALIGNMENT = 4096, /* of buffer and length for O_DIRECT: no medium has larger sectors */
-    NAMES_TRIED = 1000,
 };
 
 struct writer {
@@ -43,12 +42,13 @@ static void part_name(const char *id, char ret[static 256])
     (void)snprintf(ret, 256, PART_PREFIX "%.64s" PART_SUFFIX, id);
 }
 
-/* Files in a directory that is ours. We made no directory in it: one that is there is somebody's. */
+/* Files in a directory that is ours. We made no directory in it, and no more files than one export has: one with those is somebody's. */
 static int remove_part(int root, const char *name)
 {
     _cleanup_closedir_ DIR *dir = NULL;
     int fd = openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     const struct dirent *d;
+    unsigned removed = 0;
 
     if (fd < 0)
         return -errno;
@@ -57,9 +57,14 @@ static int remove_part(int root, const char *name)
         close_fd(fd);
         return -ENOMEM;
     }
-    while ((d = readdir(dir)))
-        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 && unlinkat(dirfd(dir), d->d_name, 0) < 0)
+    while ((d = readdir(dir))) {
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
+            continue;
+        if (removed++ >= EXPORT_FILES_MAX)
+            return -E2BIG;
+        if (unlinkat(dirfd(dir), d->d_name, 0) < 0)
             return -errno;
+    }
     return unlinkat(root, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
@@ -233,7 +238,37 @@ static int make_directory(int root, const char *name, int *ret)
     return 0;
 }
 
-int put_write(const struct put_options *o)
+static int on_looking(void *context)
+{
+    return tell(context, false, 0);
+}
+
+/* The next free number from *number on. PUT_E_TAKEN: there is none. */
+static int next_name(const struct put_options *o, const struct place *place, unsigned *number,
+                     char ret[static EXPORT_NAME_MAX + 1])
+{
+    for (; *number <= PLACE_NAMES && export_name_number(o->final, *number, ret) == 0; (*number)++) {
+        int r = place_has(place, ret);
+
+        if (r <= 0)
+            return r;
+    }
+    return PUT_E_TAKEN;
+}
+
+/* Before anything is written, so that a medium without a free name has nothing of it. */
+static int look(struct writer *w, struct place *place)
+{
+    char name[EXPORT_NAME_MAX + 1];
+    unsigned number = 1;
+    int r = place_look(w->options->root, on_looking, w, place);
+
+    if (r == -E2BIG)
+        return PUT_E_TAKEN;
+    return r != 0 ? r : next_name(w->options, place, &number, name);
+}
+
+int put_write(const struct put_options *o, struct place *place)
 {
     struct writer w = {.options = o};
     _cleanup_close_ int directory = -1;
@@ -244,6 +279,8 @@ int put_write(const struct put_options *o)
     for (size_t i = 0; i < o->n; i++)
         w.total += o->items[i].size;
     r = check_room(o, w.total);
+    if (r == 0)
+        r = look(&w, place);
     if (r != 0)
         return r;
     if (posix_memalign(&chunk, ALIGNMENT, CHUNK) != 0)
@@ -269,81 +306,48 @@ void put_abort(const struct put_options *o)
     (void)syncfs(o->root);
 }
 
-/* Is there a name that others take for this one? This kernel's vfat has both, and Windows opens the first it finds. 1, 0 or -errno. */
-static int has_same(int root, const char *name)
+/* RENAME_NOREPLACE: nothing of anybody's is overwritten; a name that was not read may be there all the same, as vfat's short one of another file. */
+static int rename_free(int from, const char *name, const struct put_options *o, const struct place *place,
+                       char ret[static 256])
 {
-    _cleanup_closedir_ DIR *dir = NULL;
-    _cleanup_free_ char *wanted = NULL;
-    int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
-    const struct dirent *d;
+    char made[EXPORT_NAME_MAX + 1];
+    int r;
 
-    if (fd < 0)
-        return -errno;
-    dir = fdopendir(fd);
-    if (!dir) {
-        close_fd(fd);
-        return -ENOMEM;
-    }
-    r = export_name_fold(name, &wanted);
-    while (r == 0 && (d = readdir(dir))) {
-        _cleanup_free_ char *folded = NULL;
-
-        r = export_name_fold(d->d_name, &folded);
-        if (r == -EILSEQ)
-            r = 0; /* ours are UTF-8 */
-        else if (r == 0)
-            r = strcmp(folded, wanted) == 0;
-    }
-    return r;
-}
-
-/* RENAME_NOREPLACE: nothing of anybody's is overwritten, whoever else could write there. */
-static int rename_free(int from, const char *name, int root, const char *wanted, char ret[static 256])
-{
-    for (unsigned i = 1; i <= NAMES_TRIED; i++) {
-        char made[EXPORT_NAME_MAX + 1];
-        int r;
-
-        if (export_name_number(wanted, i, made) < 0)
-            return PUT_E_TAKEN;
-        r = has_same(root, made);
-        if (r < 0)
-            return r;
-        if (r > 0)
-            continue;
-        if (renameat2(from, name, root, made, RENAME_NOREPLACE) == 0) {
+    for (unsigned i = 1; (r = next_name(o, place, &i, made)) == 0; i++) {
+        if (renameat2(from, name, o->root, made, RENAME_NOREPLACE) == 0) {
             memcpy(ret, made, strlen(made) + 1);
             return 0;
         }
         if (errno != EEXIST)
             return from_errno(errno);
     }
-    return PUT_E_TAKEN;
+    return r;
 }
 
-static int put_in_place(const struct put_options *o, const char *part, char ret_name[static 256])
+static int put_in_place(const struct put_options *o, const struct place *place, const char *part,
+                        char ret_name[static 256])
 {
     _cleanup_close_ int directory = -1;
     int r;
 
     if (o->n != 1)
-        return rename_free(o->root, part, o->root, o->final, ret_name);
+        return rename_free(o->root, part, o, place, ret_name);
     directory = openat(o->root, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (directory < 0)
         return -errno;
-    r = rename_free(directory, o->items[0].name, o->root, o->final, ret_name);
+    r = rename_free(directory, o->items[0].name, o, place, ret_name);
     if (r == 0)
         (void)unlinkat(o->root, part, AT_REMOVEDIR);
     return r;
 }
 
-int put_commit(const struct put_options *o, char ret_name[static 256])
+int put_commit(const struct put_options *o, const struct place *place, char ret_name[static 256])
 {
     char part[256];
     int r;
 
     part_name(o->id, part);
-    r = put_in_place(o, part, ret_name);
+    r = put_in_place(o, place, part, ret_name);
     if (r != 0) {
         put_abort(o);
         return r;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/digest.h"
+#include "export/place.h"
 
 /*
  * Onto the medium, given the root of its mounted filesystem. Everything is written into a directory of its own with a name that says that
@@ -33,7 +34,7 @@ struct put_options {
 enum {
     PUT_E_FULL = 1, /* the medium has no room */
     PUT_E_DIFFERS,  /* what is read back is not what was written */
-    PUT_E_TAKEN,    /* no free name, or two that the filesystem takes for one */
+    PUT_E_TAKEN,    /* no free name, too many there to look for one, or two that the filesystem takes for one */
     PUT_E_STOPPED,  /* for progress() to say */
     PUT_E_LARGE,    /* its filesystem takes no file of that size; nothing was written */
 };
@@ -44,9 +45,10 @@ bool put_is_too_large(long filesystem, uint64_t size);
  * somebody's and stays, as does what does not let itself be removed. How many. */
 unsigned put_clean(int root, const char *const *ids, size_t n);
 /* 0: all is on the medium, the same as it was staged, under a name that nobody takes for whole; PUT_E_*; -errno. On failure what there was
- * of it is removed as far as the medium lets it. */
-int put_write(const struct put_options *o);
+ * of it is removed as far as the medium lets it. place comes
+ * empty and is for put_commit(); the caller releases it. */
+int put_write(const struct put_options *o, struct place *place);
 /* Gives it its name, durably. ret_name, of 256 bytes, is that name. After this returned 0 it is whole. */
-int put_commit(const struct put_options *o, char ret_name[static 256]);
+int put_commit(const struct put_options *o, const struct place *place, char ret_name[static 256]);
 /* Instead of put_commit(). */
 void put_abort(const struct put_options *o);

@@ -65,7 +65,7 @@ static int fail_put(struct worker *w, int r)
                               : worker_fail_outcome(w, outcomes, ELEMENTS(outcomes), r, "writing");
 }
 
-static int commit(struct worker *w, const struct put_options *o)
+static int commit(struct worker *w, const struct put_options *o, const struct place *place)
 {
     char hex[DIGEST_HEX_SIZE];
     struct digest digest;
@@ -83,7 +83,7 @@ static int commit(struct worker *w, const struct put_options *o)
         return r;
     }
     w->committed = w->delivery->committed = true;
-    r = put_commit(o, w->final);
+    r = put_commit(o, place, w->final);
     return r != 0 ? fail_put(w, r) : 0;
 }
 
@@ -96,14 +96,17 @@ static int write_to(struct worker *w, int root)
                                         .n = w->n_items,
                                         .progress = on_put,
                                         .context = w};
+    struct place place = {0};
     int r;
 
     if (link_send(EXPORT_FD_CONTROL, EXPORT_MOUNTED, "") < 0)
         return worker_fail_left(w);
     (void)put_clean(root, (const char *const *)w->leftovers, w->n_leftovers);
     child_pulse_beat(w->beats, 1);
-    r = put_write(&options);
-    return r != 0 ? fail_put(w, r) : commit(w, &options);
+    r = put_write(&options, &place);
+    r = r != 0 ? fail_put(w, r) : commit(w, &options, &place);
+    place_done(&place);
+    return r;
 }
 
 struct mounting {

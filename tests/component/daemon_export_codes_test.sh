@@ -34,6 +34,7 @@ for name in nobody daemon bin; do
 done
 stage_make
 large_stick
+tune2fs -e panic -o nobarrier "$loop" > /dev/null 2>&1 # whoever made it may wish that
 echo "zip me" > "$stage/outside/a.txt"
 chmod 0644 "$stage/outside/a.txt"
 rule 1 'factors: totp, approvals: 1, approvers: {users: [daemon]}'
@@ -106,11 +107,18 @@ note "codes"
 # While it writes: it is stopped in the middle, so that all is tried then and not after it.
 rule 2 'factors: none, approvals: 0'
 exits 0 kuraban reload
-head -c 100M /dev/urandom > "$stage/outside/large.bin"
+head -c 300M /dev/urandom > "$stage/outside/large.bin"
 chmod 0644 "$stage/outside/large.bin"
 disk=${loop#/dev/}
 mkdir -p "$stage/second"
 stop_while_it_writes "$stage/outside/large.bin"
+options=/proc/fs/ext4/$disk/options
+if [ -r "$options" ]; then
+    grep -qx errors=remount-ro "$options" || { cat "$options"; fail "the medium says what the kernel does at an error"; }
+    grep -qx barrier "$options" || { cat "$options"; fail "the medium says that nothing is made durable"; }
+else
+    note "not looked at: this kernel shows no options of ext4"
+fi
 for _ in 1 2 3; do
     raw=0 second=0 namespace=0
     dd if=/dev/zero of="$loop" bs=512 seek=2 count=1 conv=fsync,notrunc > /dev/null 2>&1 && raw=1

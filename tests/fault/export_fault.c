@@ -313,12 +313,16 @@ static void look_at_put(int r, const char *name, bool spoiled, size_t n_items)
 
 static int write_and_name(const struct put_options *o, char name[static 256])
 {
-    int r = put_write(o);
+    struct place place = {0};
+    int r = put_write(o, &place);
 
     fault_pause();
     export_insist(export_named(name) == 0, "it has a name before it may");
     fault_go_on();
-    return r == 0 ? put_commit(o, name) : r;
+    if (r == 0)
+        r = put_commit(o, &place, name);
+    place_done(&place);
+    return r;
 }
 
 static uint64_t put(void)

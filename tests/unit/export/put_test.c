@@ -18,6 +18,7 @@ struct fixture {
     int source;
     struct put_item items[3];
     struct put_options o;
+    struct place place;
     unsigned stop_after, told;
     bool spoil; /* change what was written before it is read back */
 };
@@ -74,6 +75,8 @@ static int teardown(void **state)
 {
     struct fixture *x = *state;
 
+    place_done(&x->place);
+
     scratch_remove(x->dir);
     close(x->o.root);
     close(x->source);
@@ -97,6 +100,12 @@ static bool exists(struct fixture *x, const char *name)
     return faccessat(x->o.root, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+static int write_it(struct fixture *x)
+{
+    place_done(&x->place);
+    return put_write(&x->o, &x->place);
+}
+
 static void is_whole(struct fixture *x, const char *path, size_t item)
 {
     int fd = openat(x->o.root, path, O_RDONLY);
@@ -113,10 +122,10 @@ static void test_several_become_a_directory(void **state)
     struct fixture *x = *state;
     char name[256];
 
-    assert_int_equal(put_write(&x->o), 0);
+    assert_int_equal(write_it(x), 0);
     assert_int_equal(count(x), 1);
     assert_true(exists(x, ".kuraban-test.part"));
-    assert_int_equal(put_commit(&x->o, name), 0);
+    assert_int_equal(put_commit(&x->o, &x->place, name), 0);
     assert_string_equal(name, "export.d");
     assert_int_equal(count(x), 1);
     is_whole(x, "export.d/a", 0);
@@ -133,8 +142,8 @@ static void test_one_is_a_file_and_overwrites_none(void **state)
     x->o.final = "list.csv";
     assert_int_equal(mknodat(x->o.root, "list.csv", S_IFREG | 0600, 0), 0);
     assert_int_equal(symlinkat("/etc/passwd", x->o.root, "list (2).csv"), 0);
-    assert_int_equal(put_write(&x->o), 0);
-    assert_int_equal(put_commit(&x->o, name), 0);
+    assert_int_equal(write_it(x), 0);
+    assert_int_equal(put_commit(&x->o, &x->place, name), 0);
     assert_string_equal(name, "list (3).csv");
     is_whole(x, "list (3).csv", 0);
     assert_int_equal(count(x), 3);
@@ -151,11 +160,55 @@ static void test_one_that_is_the_same_to_others(void **state)
     assert_int_equal(mknodat(x->o.root, "\u00c9.CSV", S_IFREG | 0600, 0), 0);
     assert_int_equal(mknodat(x->o.root, "E\u0301 (2).csv", S_IFREG | 0600, 0), 0);
     assert_int_equal(mknodat(x->o.root, "\x96\xbc" /* Shift_JIS */, S_IFREG | 0600, 0), 0);
-    assert_int_equal(put_write(&x->o), 0);
-    assert_int_equal(put_commit(&x->o, name), 0);
+    assert_int_equal(write_it(x), 0);
+    assert_int_equal(put_commit(&x->o, &x->place, name), 0);
     assert_string_equal(name, "\u00e9 (3).csv");
     is_whole(x, name, 0);
     assert_int_equal(count(x), 4);
+}
+
+static void make(struct fixture *x, const char *front, unsigned from, unsigned to, const char *end)
+{
+    for (unsigned i = from; i <= to; i++) {
+        char name[64];
+
+        (void)snprintf(name, sizeof(name), "%s%u%s", front, i, end);
+        assert_int_equal(mknodat(x->o.root, name, S_IFREG | 0600, 0), 0);
+    }
+}
+
+/* Whoever made the medium ready for it to take for ever: its names are read once, and nothing is written where none is free. */
+static void test_no_name_is_free(void **state)
+{
+    struct fixture *x = *state;
+    unsigned told;
+    char name[256];
+
+    x->o.n = 1;
+    x->o.final = "list.csv";
+    assert_int_equal(mknodat(x->o.root, "list.csv", S_IFREG | 0600, 0), 0);
+    make(x, "LIST (", 2, PLACE_NAMES - 1, ").csv");
+    assert_int_equal(write_it(x), 0);
+    assert_int_equal(put_commit(&x->o, &x->place, name), 0);
+    assert_string_equal(name, "list (1000).csv");
+    told = x->told;
+    assert_int_equal(write_it(x), PUT_E_TAKEN);
+    assert_int_equal(x->told, told);
+}
+
+static void test_too_many_names(void **state)
+{
+    struct fixture *x = *state;
+
+    x->o.n = 1;
+    x->o.final = "list.csv";
+    make(x, "n", 1, PLACE_ENTRIES_MAX + 1, "");
+    x->stop_after = 3;
+    assert_int_equal(write_it(x), PUT_E_STOPPED); /* while the names are read */
+    assert_int_equal(x->told, 4);
+    x->stop_after = 0;
+    assert_int_equal(write_it(x), PUT_E_TAKEN);
+    assert_int_equal(faccessat(x->o.root, ".kuraban-test.part", F_OK, 0), -1);
 }
 
 /* As with a long name on vfat, whose short one is another file's. */
@@ -164,7 +217,7 @@ static void test_two_of_one_name(void **state)
     struct fixture *x = *state;
 
     x->items[2].name = x->items[0].name;
-    assert_int_equal(put_write(&x->o), PUT_E_TAKEN);
+    assert_int_equal(write_it(x), PUT_E_TAKEN);
     assert_int_equal(count(x), 0);
 }
 
@@ -174,7 +227,7 @@ static void test_stopped_anywhere_leaves_nothing(void **state)
 
     for (x->stop_after = 1; x->stop_after <= 7; x->stop_after++) {
         x->told = 0;
-        assert_int_equal(put_write(&x->o), PUT_E_STOPPED);
+        assert_int_equal(write_it(x), PUT_E_STOPPED);
         assert_int_equal(count(x), 0);
     }
 }
@@ -183,7 +236,7 @@ static void test_aborted_before_its_name(void **state)
 {
     struct fixture *x = *state;
 
-    assert_int_equal(put_write(&x->o), 0);
+    assert_int_equal(write_it(x), 0);
     put_abort(&x->o);
     assert_int_equal(count(x), 0);
 }
@@ -193,7 +246,7 @@ static void test_what_is_read_back_differs(void **state)
     struct fixture *x = *state;
 
     x->spoil = true;
-    assert_int_equal(put_write(&x->o), PUT_E_DIFFERS);
+    assert_int_equal(write_it(x), PUT_E_DIFFERS);
     assert_int_equal(count(x), 0);
 }
 
@@ -202,7 +255,7 @@ static void test_what_was_staged_differs(void **state)
     struct fixture *x = *state;
 
     assert_int_equal(ftruncate(x->source, 1000), 0);
-    assert_int_equal(put_write(&x->o), PUT_E_DIFFERS);
+    assert_int_equal(write_it(x), PUT_E_DIFFERS);
     assert_int_equal(count(x), 0);
 }
 
@@ -211,7 +264,7 @@ static void test_no_room(void **state)
     struct fixture *x = *state;
 
     x->items[1].size = UINT64_C(1) << 60;
-    assert_int_equal(put_write(&x->o), PUT_E_FULL);
+    assert_int_equal(write_it(x), PUT_E_FULL);
     assert_int_equal(x->told, 0);
     assert_int_equal(count(x), 0);
 }
@@ -248,8 +301,8 @@ static void test_cleans_up_after_its_own(void **state)
     assert_true(exists(x, "keep/a"));
     assert_true(exists(x, ".kuraban-0014.part/b"));
     /* And none of it is in the way. */
-    assert_int_equal(put_write(&x->o), 0);
-    assert_int_equal(put_commit(&x->o, name), 0);
+    assert_int_equal(write_it(x), 0);
+    assert_int_equal(put_commit(&x->o, &x->place, name), 0);
     assert_int_equal(count(x), 7);
 }
 
@@ -261,6 +314,8 @@ int main(void)
         TEST(test_several_become_a_directory),
         TEST(test_one_is_a_file_and_overwrites_none),
         TEST(test_one_that_is_the_same_to_others),
+        TEST(test_no_name_is_free),
+        TEST(test_too_many_names),
         TEST(test_two_of_one_name),
         TEST(test_stopped_anywhere_leaves_nothing),
         TEST(test_aborted_before_its_name),
