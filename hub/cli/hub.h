@@ -18,6 +18,18 @@ enum cli_exit hub_cli_terminals_approve(struct cli *c, const struct cli_argument
 enum cli_exit hub_cli_terminals_revoke(struct cli *c, const struct cli_arguments *a);
 enum cli_exit hub_cli_root_add(struct cli *c, const struct cli_arguments *a);
 enum cli_exit hub_cli_root_list(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_policy_add(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_policy_list(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_policy_show(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_rollout_start(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_rollout_status(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_rollout_halt(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_rollout_resume(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_rollout_continue(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_terminals_move(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_order_report(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_order_end_grants(struct cli *c, const struct cli_arguments *a);
+enum cli_exit hub_cli_emergency(struct cli *c, const struct cli_arguments *a);
 enum cli_exit hub_cli_journal(struct cli *c, const struct cli_arguments *a);
 enum cli_exit hub_cli_serve(struct cli *c, const struct cli_arguments *a);
 enum cli_exit hub_cli_events(struct cli *c, const struct cli_arguments *a);
@@ -26,6 +38,9 @@ enum cli_exit hub_cli_alarm_close(struct cli *c, const struct cli_arguments *a);
 
 extern const struct cli_option hub_init_options[], hub_token_create_options[], hub_serve_options[],
     hub_events_options[], hub_alarms_options[];
+extern const struct cli_option hub_init_options[], hub_token_create_options[], hub_serve_options[];
+extern const struct cli_option hub_rollout_start_options[], hub_rollout_group_options[], hub_rollout_status_options[],
+    hub_emergency_options[], hub_terminals_move_options[];
 
 /* Where the centre is: --directory, or the usual place. */
 const char *hub_place(const struct cli *c);

@@ -4,6 +4,7 @@
 #include "hub/cli/hub.h"
 #include "hub/enrol/part.h"
 #include "hub/ingest/part.h"
+#include "hub/rollout/part.h"
 
 enum {
     OPTION_BROKER,
@@ -15,7 +16,7 @@ const struct cli_option hub_serve_options[] = {
     {0},
 };
 
-static const struct hub_part *const parts[] = {&hub_ingest_part, &enrol_part, NULL};
+static const struct hub_part *const parts[] = {&hub_ingest_part, &enrol_part, &rollout_part, NULL};
 
 static enum cli_exit served(struct cli *c, int r)
 {

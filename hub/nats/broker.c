@@ -17,12 +17,12 @@ static const char *const may_publish[] = {
     "evt.{{name()}}.>",
     "rep.{{name()}}",
     "$JS.API.DIRECT.GET.POL.pol.{{tag(group)}}",
-    "$JS.API.DIRECT.GET.CMD.cmd.{{name()}}",
+    "$JS.API.DIRECT.GET.CMD.cmd.{{name()}}.*",
     "$JS.API.DIRECT.GET.ACK.ack.{{name()}}",
     NULL,
 };
 static const char *const may_subscribe[] = {
-    "cmd.{{name()}}", "ack.{{name()}}", "pol.{{tag(group)}}", "_INBOX.{{name()}}.>", NULL,
+    "cmd.{{name()}}.*", "ack.{{name()}}", "pol.{{tag(group)}}", "_INBOX.{{name()}}.>", NULL,
 };
 
 struct jwts {

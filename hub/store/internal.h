@@ -64,6 +64,35 @@ enum hub_query {
     HUB_ASIDE_NEXT,
     HUB_ASIDE_WAITING,
     HUB_ASIDE_REMOVE,
+    HUB_HEAD_SELECTS,
+    HUB_HEAD_HIGHEST,
+    HUB_POLICY_VERSION,
+    HUB_ROLLOUT_ADD,
+    HUB_ROLLOUT_EACH,
+    HUB_ROLLOUT_HIGHEST,
+    HUB_ROLLOUT_TURN,
+    HUB_ROLLOUT_FORGIVE,
+    HUB_ROLLOUT_RESTAMP,
+    HUB_ROLLOUT_RESTAMP_TERMINALS,
+    HUB_ROLLOUT_HEAD_SET,
+    HUB_ROLLOUT_HEAD_GET,
+    HUB_ROLLOUT_HEAD_AGAIN,
+    HUB_ROLLOUT_BUNDLE_SET,
+    HUB_ROLLOUT_TERMINALS,
+    HUB_ROLLOUT_SENT,
+    HUB_ROLLOUT_ASKED,
+    HUB_REPORT_SET,
+    HUB_REPORT_GET,
+    HUB_CONTACT_SET,
+    HUB_CONTACT_GET,
+    HUB_ORDER_SET,
+    HUB_ORDER_EACH,
+    HUB_ORDER_SIGNED,
+    HUB_MOVE_ADD,
+    HUB_MOVE_EACH,
+    HUB_MOVE_DONE,
+    HUB_MEMBERSHIP_DUE,
+    HUB_MOVED_EACH,
     HUB_QUERY_COUNT_,
 };
 
@@ -80,6 +109,9 @@ int hub_change(struct hub_store *s, sqlite3_stmt *q, int r);
 /* Columns that may be NULL: then 0 or "". */
 int hub_get_time(sqlite3_stmt *q, int at, int64_t *ret);
 int hub_get_text(sqlite3_stmt *q, int at, char *ret, size_t size);
+/* A head's row: version, policy, expires, envelope. r: what the binding came to. 1, 0 there is none. */
+struct hub_head;
+int hub_get_head(sqlite3_stmt *q, int r, struct hub_head *ret, uint8_t **ret_envelope, size_t *ret_size);
 /* A copy of a column of bytes, at least one and at most maximum; the caller's to free(). */
 int hub_get_envelope(sqlite3_stmt *q, int at, size_t maximum, uint8_t **ret, size_t *ret_size);
 /* 0 or -errno of migrating an empty or older file; of a later one -EOPNOTSUPP, of a foreign one -EUCLEAN. */

@@ -76,6 +76,29 @@ static const char *const steps[HUB_STORE_VERSION] = {
     " first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, details TEXT NOT NULL, closed INTEGER,"
     " closed_by TEXT) STRICT;"
     "CREATE UNIQUE INDEX alarm_open ON alarm(kind, terminal) WHERE closed IS NULL;",
+
+    /* Rollouts: one alive in each group; whom each was sent to; what terminals say of themselves; what persons want of single ones. */
+    "CREATE TABLE rollout(number INTEGER PRIMARY KEY AUTOINCREMENT, group_name TEXT NOT NULL REFERENCES terminal_group,"
+    " policy BLOB NOT NULL REFERENCES policy, canary_group TEXT REFERENCES terminal_group, canaries INTEGER NOT NULL,"
+    " percents TEXT NOT NULL, halt_failed INTEGER NOT NULL, halt_silent INTEGER NOT NULL, wait INTEGER NOT NULL,"
+    " state INTEGER NOT NULL, stage INTEGER NOT NULL, reason INTEGER NOT NULL, since INTEGER NOT NULL,"
+    " go_on INTEGER NOT NULL, created INTEGER NOT NULL, ended INTEGER, head_version INTEGER, head_expires INTEGER,"
+    " head_envelope BLOB, bundle BLOB) STRICT;"
+    "CREATE UNIQUE INDEX rollout_alive ON rollout(group_name) WHERE state < 3;"
+    "CREATE TABLE rollout_terminal(rollout INTEGER NOT NULL REFERENCES rollout,"
+    " terminal TEXT NOT NULL REFERENCES terminal, stage INTEGER NOT NULL, sent INTEGER NOT NULL,"
+    " reachable INTEGER NOT NULL, asked INTEGER, forgiven INTEGER NOT NULL, PRIMARY KEY(rollout, terminal)) STRICT,"
+    " WITHOUT ROWID;"
+    "CREATE TABLE report(terminal TEXT PRIMARY KEY REFERENCES terminal, received INTEGER NOT NULL, policy BLOB,"
+    " policy_version INTEGER NOT NULL, policy_name TEXT NOT NULL, bundle BLOB, failed INTEGER NOT NULL,"
+    " reason TEXT NOT NULL, head_group TEXT NOT NULL, head_version INTEGER NOT NULL, journal_seq INTEGER NOT NULL,"
+    " journal_hash BLOB NOT NULL, membership INTEGER NOT NULL, agent TEXT NOT NULL, envelope BLOB NOT NULL) STRICT,"
+    " WITHOUT ROWID;"
+    "CREATE TABLE contact(terminal TEXT PRIMARY KEY REFERENCES terminal, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE terminal_order(terminal TEXT NOT NULL REFERENCES terminal, kind INTEGER NOT NULL,"
+    " id BLOB NOT NULL CHECK(length(id) = 16), asked INTEGER NOT NULL, expires INTEGER NOT NULL, envelope BLOB,"
+    " PRIMARY KEY(terminal, kind)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE move(terminal TEXT PRIMARY KEY REFERENCES terminal) STRICT, WITHOUT ROWID;",
 };
 
 static int add_version(struct hub_store *s, int version, int64_t now_us)

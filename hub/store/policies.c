@@ -193,31 +193,37 @@ int hub_head_set(struct hub_store *s, const struct hub_actor *actor, const char 
     return r < 0 ? r : hub_store_finish(s, set_head(s, actor, group, head, envelope, size));
 }
 
-int hub_head_get(struct hub_store *s, const char *group, struct hub_head *ret, uint8_t **ret_envelope, size_t *ret_size)
+int hub_get_head(sqlite3_stmt *q, int r, struct hub_head *ret, uint8_t **ret_envelope, size_t *ret_size)
 {
     struct hub_head h = {0};
     int64_t version = 0;
+
+    if (r >= 0)
+        r = sql_step(q);
+    if (r <= 0)
+        return r;
+    r = sql_get_number(q, 0, 0, INT64_MAX, &version);
+    if (r >= 0)
+        r = get_digest(q, 1, &h.policy);
+    if (r >= 0)
+        r = sql_get_number(q, 2, INT64_MIN, INT64_MAX, &h.expires_us);
+    if (r >= 0)
+        r = hub_get_envelope(q, 3, HUB_ENVELOPE_MAX, ret_envelope, ret_size);
+    h.version = (uint64_t)version;
+    if (r >= 0)
+        *ret = h;
+    return r < 0 ? r : 1;
+}
+
+int hub_head_get(struct hub_store *s, const char *group, struct hub_head *ret, uint8_t **ret_envelope, size_t *ret_size)
+{
     int r = 0;
     sqlite3_stmt *q = hub_query(s, HUB_HEAD_GET, &r);
 
     if (!q)
         return r;
     sql_bind_text(q, 1, group, &r);
-    if (r >= 0)
-        r = sql_step(q);
-    if (r > 0) {
-        r = sql_get_number(q, 0, 0, INT64_MAX, &version);
-        if (r >= 0)
-            r = get_digest(q, 1, &h.policy);
-        if (r >= 0)
-            r = sql_get_number(q, 2, INT64_MIN, INT64_MAX, &h.expires_us);
-        if (r >= 0)
-            r = hub_get_envelope(q, 3, HUB_ENVELOPE_MAX, ret_envelope, ret_size);
-        h.version = (uint64_t)version;
-        if (r >= 0)
-            *ret = h;
-        r = r < 0 ? r : 1;
-    }
+    r = hub_get_head(q, r, ret, ret_envelope, ret_size);
     (void)sqlite3_reset(q);
     return r;
 }

@@ -200,6 +200,75 @@ static const char *const queries[HUB_QUERY_COUNT_] = {
     [HUB_HEAD_SET] = "INSERT INTO head VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(group_name) DO UPDATE SET version = ?2,"
                      " policy = ?3, expires = ?4, envelope = ?5 WHERE ?2 > version",
     [HUB_HEAD_GET] = "SELECT version, policy, expires, envelope FROM head WHERE group_name = ?1",
+    [HUB_HEAD_SELECTS] = "SELECT 1 FROM head WHERE policy = ?1 AND group_name = ?2",
+    /* Over all groups: a terminal that changes its group takes no lower one. */
+    [HUB_HEAD_HIGHEST] = "SELECT max(coalesce((SELECT max(version) FROM head), 0),"
+                         " coalesce((SELECT max(head_version) FROM rollout), 0))",
+    [HUB_POLICY_VERSION] = "SELECT version FROM policy WHERE document = ?1",
+    [HUB_ROLLOUT_ADD] = "INSERT INTO rollout(policy, group_name, canary_group, canaries, percents, halt_failed,"
+                        " halt_silent, wait, state, stage, reason, since, go_on, created)"
+                        " VALUES(?2, ?1, ?3, ?4, ?5, ?6, ?7, ?8, 1, 0, 0, ?9, 0, ?9)",
+    [HUB_ROLLOUT_EACH] =
+        "SELECT number, group_name, rollout.policy, policy.version, policy.name, canary_group, canaries,"
+        " percents, halt_failed, halt_silent, wait, state, stage, reason, since, go_on, created, ended"
+        " FROM rollout JOIN policy ON policy.document = rollout.policy"
+        " WHERE (?1 IS NULL OR group_name = ?1) AND (NOT ?2 OR state < 3) ORDER BY number DESC",
+    /* Of other policies than this, what some of the group may hold. */
+    [HUB_ROLLOUT_HIGHEST] =
+        "SELECT coalesce(max(version), 0) FROM policy WHERE document <> ?1 AND document IN"
+        " (SELECT policy FROM head WHERE group_name = ?2 UNION SELECT policy FROM rollout WHERE group_name = ?2"
+        " AND EXISTS(SELECT 1 FROM rollout_terminal WHERE rollout = rollout.number))",
+    [HUB_ROLLOUT_TURN] = "UPDATE rollout SET state = ?2, stage = ?3, reason = ?4, since = ?5, go_on = ?6, ended = ?7"
+                         " WHERE number = ?1",
+    [HUB_ROLLOUT_FORGIVE] = "UPDATE rollout_terminal SET forgiven = 1 WHERE rollout = ?1 AND sent > ?2",
+    [HUB_ROLLOUT_RESTAMP] = "UPDATE rollout SET since = ?2 WHERE number = ?1 AND since > ?2",
+    [HUB_ROLLOUT_RESTAMP_TERMINALS] =
+        "UPDATE rollout_terminal SET sent = ?2, asked = NULL WHERE rollout = ?1 AND sent > ?2",
+    [HUB_ROLLOUT_HEAD_SET] =
+        "UPDATE rollout SET head_version = ?2, head_expires = ?3, head_envelope = ?4 WHERE number = ?1",
+    [HUB_ROLLOUT_HEAD_GET] = "SELECT head_version, policy, head_expires, head_envelope FROM rollout"
+                             " WHERE number = ?1 AND head_version IS NOT NULL",
+    [HUB_ROLLOUT_HEAD_AGAIN] = "UPDATE rollout SET head_expires = 0 WHERE number = ?1 AND head_expires > ?2",
+    [HUB_ROLLOUT_BUNDLE_SET] = "UPDATE rollout SET bundle = ?2 WHERE number = ?1 AND bundle IS NOT ?2",
+    [HUB_ROLLOUT_TERMINALS] =
+        "SELECT member.terminal, EXISTS(SELECT 1 FROM member AS other WHERE other.terminal = member.terminal"
+        " AND other.group_name = rollout.canary_group), contact.at, report.policy = rollout.policy,"
+        " report.failed AND (report.bundle = rollout.bundle OR rollout.state = 3), sent, rollout_terminal.stage, reachable, asked, forgiven"
+        " FROM rollout JOIN member ON member.group_name = rollout.group_name"
+        " JOIN terminal ON terminal.id = member.terminal"
+        " LEFT JOIN report ON report.terminal = terminal.id LEFT JOIN contact ON contact.terminal = terminal.id"
+        " LEFT JOIN rollout_terminal ON rollout_terminal.rollout = rollout.number"
+        " AND rollout_terminal.terminal = terminal.id"
+        " WHERE rollout.number = ?1 AND terminal.revoked IS NULL ORDER BY terminal.id",
+    [HUB_ROLLOUT_SENT] = "INSERT INTO rollout_terminal(rollout, terminal, stage, sent, reachable, forgiven)"
+                         " VALUES(?1, ?2, ?3, ?4, ?5, 0)",
+    [HUB_ROLLOUT_ASKED] = "UPDATE rollout_terminal SET asked = ?3 WHERE rollout = ?1 AND terminal = ?2",
+    [HUB_REPORT_SET] = "INSERT OR REPLACE INTO report"
+                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    [HUB_REPORT_GET] = "SELECT * FROM report WHERE terminal = ?1",
+    [HUB_CONTACT_SET] = "INSERT INTO contact VALUES(?1, ?2) ON CONFLICT(terminal) DO UPDATE SET at = ?2",
+    [HUB_CONTACT_GET] = "SELECT at FROM contact WHERE terminal = ?1",
+    [HUB_ORDER_SET] = "INSERT OR REPLACE INTO terminal_order(terminal, kind, id, asked, expires)"
+                      " VALUES(?1, ?2, ?3, ?4, ?5)",
+    [HUB_ORDER_EACH] = "SELECT terminal, kind, id, asked, expires, envelope FROM terminal_order WHERE expires > ?1"
+                       " ORDER BY terminal, kind",
+    [HUB_ORDER_SIGNED] = "UPDATE terminal_order SET envelope = ?3 WHERE terminal = ?1 AND id = ?2",
+    [HUB_MOVE_ADD] = "INSERT OR IGNORE INTO move VALUES(?1)",
+    [HUB_MOVE_EACH] = "SELECT terminal FROM move",
+    [HUB_MOVE_DONE] = "DELETE FROM move WHERE terminal = ?1",
+    [HUB_MEMBERSHIP_DUE] = "SELECT membership.terminal, membership.envelope FROM membership"
+                           " JOIN terminal ON terminal.id = membership.terminal"
+                           " JOIN report ON report.terminal = membership.terminal"
+                           " WHERE terminal.revoked IS NULL AND membership.serial > report.membership",
+    [HUB_MOVED_EACH] =
+        "SELECT report.terminal, min(member.group_name) FROM report JOIN terminal ON terminal.id = report.terminal"
+        " JOIN member ON member.terminal = report.terminal JOIN head ON head.group_name = member.group_name"
+        " WHERE terminal.revoked IS NULL AND report.head_group <> ''"
+        " AND NOT EXISTS(SELECT 1 FROM member AS held WHERE held.terminal = report.terminal"
+        " AND held.group_name = report.head_group)"
+        " AND NOT EXISTS(SELECT 1 FROM rollout_terminal JOIN rollout ON number = rollout WHERE state < 3"
+        " AND rollout_terminal.terminal = report.terminal AND rollout.group_name = member.group_name)"
+        " GROUP BY report.terminal",
     [HUB_MEMBER_EACH] = "SELECT group_name FROM member WHERE terminal = ?1 ORDER BY group_name",
     [HUB_MEMBER_CLEAR] = "DELETE FROM member WHERE terminal = ?1",
     [HUB_MEMBERSHIP_SET] = "INSERT INTO membership VALUES(?1, ?2, ?3) ON CONFLICT(terminal) DO UPDATE SET serial = ?2,"

@@ -16,7 +16,7 @@
 struct hub_store;
 
 enum {
-    HUB_STORE_VERSION = 4,
+    HUB_STORE_VERSION = 5,
     HUB_NAME_MAX = 64, /* bytes of a group's name, or a terminal's for people */
 };
 

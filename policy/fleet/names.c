@@ -31,6 +31,13 @@ static const char *const prefixes[] = {
     [FLEET_SUBJECT_REPORTS] = "rep.", [FLEET_SUBJECT_ACKS] = "ack.",
 };
 
+static const char *const commands[FLEET_COMMAND_COUNT_] = {
+    [FLEET_COMMAND_MEMBERSHIP] = "membership",
+    [FLEET_COMMAND_BUNDLE] = "bundle",
+    [FLEET_COMMAND_REPORT] = "report",
+    [FLEET_COMMAND_END_GRANTS] = "end-grants",
+};
+
 /* SHA-256 in lower-case base32. */
 static int hash_text(const void *bytes, size_t size, char ret[static HASH_LENGTH + 1])
 {
@@ -117,9 +124,24 @@ int fleet_subject_policy(const char *group, char ret[static FLEET_SUBJECT_SIZE])
     return 0;
 }
 
+const char *fleet_command_name(enum fleet_command command)
+{
+    return command > FLEET_COMMAND_NONE && command < FLEET_COMMAND_COUNT_ ? commands[command] : NULL;
+}
+
+int fleet_subject_command(const char *terminal, enum fleet_command command, char ret[static FLEET_SUBJECT_SIZE])
+{
+    const char *name = fleet_command_name(command);
+
+    if (!name || !fleet_is_terminal_id(terminal, strlen(terminal)))
+        return -EINVAL;
+    (void)snprintf(ret, FLEET_SUBJECT_SIZE, "%s%s.%s", prefixes[FLEET_SUBJECT_COMMANDS], terminal, name);
+    return 0;
+}
+
 int fleet_subject_terminal(enum fleet_subject subject, const char *terminal, char ret[static FLEET_SUBJECT_SIZE])
 {
-    if (subject != FLEET_SUBJECT_COMMANDS && subject != FLEET_SUBJECT_REPORTS && subject != FLEET_SUBJECT_ACKS)
+    if (subject != FLEET_SUBJECT_REPORTS && subject != FLEET_SUBJECT_ACKS)
         return -EINVAL;
     if (!fleet_is_terminal_id(terminal, strlen(terminal)))
         return -EINVAL;
@@ -163,6 +185,16 @@ static int read_first(const char *digits, size_t length, uint64_t *ret)
     return 0;
 }
 
+static int read_command(const char *name, size_t length, enum fleet_command *ret)
+{
+    for (enum fleet_command c = FLEET_COMMAND_MEMBERSHIP; c < FLEET_COMMAND_COUNT_; c++)
+        if (strlen(commands[c]) == length && memcmp(commands[c], name, length) == 0) {
+            *ret = c;
+            return 0;
+        }
+    return -EBADMSG;
+}
+
 /* What stands behind the prefix. */
 static int read_rest(const char *rest, size_t length, struct fleet_place *p)
 {
@@ -174,10 +206,13 @@ static int read_rest(const char *rest, size_t length, struct fleet_place *p)
         memcpy(p->token, rest, length);
         return 0;
     }
-    if (p->subject == FLEET_SUBJECT_EVENTS) {
+    if (p->subject == FLEET_SUBJECT_EVENTS || p->subject == FLEET_SUBJECT_COMMANDS) {
+        const char *behind = rest + FLEET_ID_SIZE;
+
         if (length <= FLEET_ID_SIZE || rest[ID_LENGTH] != '.')
             return -EBADMSG;
-        r = read_first(rest + FLEET_ID_SIZE, length - FLEET_ID_SIZE, &p->first);
+        r = p->subject == FLEET_SUBJECT_EVENTS ? read_first(behind, length - FLEET_ID_SIZE, &p->first)
+                                               : read_command(behind, length - FLEET_ID_SIZE, &p->command);
         length = ID_LENGTH;
     }
     if (r < 0 || !fleet_is_terminal_id(rest, length))

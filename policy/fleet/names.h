@@ -29,13 +29,25 @@ int fleet_group_token(const char *group, char ret[static FLEET_TOKEN_SIZE]);
 enum fleet_subject {
     FLEET_SUBJECT_NONE = 0,
     FLEET_SUBJECT_POLICY,   /* pol.GROUP: the bundle of the group */
-    FLEET_SUBJECT_COMMANDS, /* cmd.TERMINAL: memberships and orders */
+    FLEET_SUBJECT_COMMANDS, /* cmd.TERMINAL.KIND: what is for this terminal alone, the last one of each kind */
     FLEET_SUBJECT_EVENTS,   /* evt.TERMINAL.FIRST: journal lines from this sequence number on */
     FLEET_SUBJECT_REPORTS,  /* rep.TERMINAL */
     FLEET_SUBJECT_ACKS,     /* ack.TERMINAL */
 };
+/* The kinds of commands: the last one of each is kept, so that none takes another's place. */
+enum fleet_command {
+    FLEET_COMMAND_NONE = 0,
+    FLEET_COMMAND_MEMBERSHIP,
+    FLEET_COMMAND_BUNDLE, /* the bundle for one terminal, where a rollout has not come to all of its group */
+    FLEET_COMMAND_REPORT, /* an order */
+    FLEET_COMMAND_END_GRANTS,
+    FLEET_COMMAND_COUNT_,
+};
+const char *fleet_command_name(enum fleet_command command); /* "end-grants"; NULL: no such kind */
+
 int fleet_subject_policy(const char *group, char ret[static FLEET_SUBJECT_SIZE]);
-/* Of commands, reports and acks. */
+int fleet_subject_command(const char *terminal, enum fleet_command command, char ret[static FLEET_SUBJECT_SIZE]);
+/* Of reports and acks. */
 int fleet_subject_terminal(enum fleet_subject subject, const char *terminal, char ret[static FLEET_SUBJECT_SIZE]);
 int fleet_subject_events(const char *terminal, uint64_t first, char ret[static FLEET_SUBJECT_SIZE]);
 /* "TERMINAL-FIRST-LAST": by this the stream knows a batch it has. */
@@ -46,6 +58,7 @@ struct fleet_place {
     enum fleet_subject subject;
     char terminal[FLEET_ID_SIZE]; /* "" with POLICY */
     char token[FLEET_TOKEN_SIZE]; /* of POLICY, else "" */
+    enum fleet_command command;   /* of COMMANDS, else NONE */
     uint64_t first;               /* of EVENTS, else 0 */
 };
 /* 0, or -EBADMSG: none of the above, exactly as it is written. text need not end. */

@@ -12,7 +12,7 @@
 #include "hub/nats/server_conf.h"
 
 static const char *const may_publish[] = {"evt.{{name()}}.>", "rep.{{name()}}", NULL};
-static const char *const may_subscribe[] = {"cmd.{{name()}}", "ack.{{name()}}", "pol.{{tag(group)}}",
+static const char *const may_subscribe[] = {"cmd.{{name()}}.*", "ack.{{name()}}", "pol.{{tag(group)}}",
                                             "_INBOX.{{name()}}.>", NULL};
 
 struct broker {
@@ -172,15 +172,15 @@ static void test_scope(void **state)
     assert_false(reaches(&t1, "evt.t2.1", all));
     assert_false(reaches(&t1, "rep.t2", all));
     assert_false(reaches(&t1, "pol.kazei", all));
-    assert_false(reaches(&t1, "cmd.t1", all));
+    assert_false(reaches(&t1, "cmd.t1.membership", all));
     assert_false(reaches(&t1, "$JS.API.STREAM.DELETE.EVT", all));
 
-    assert_int_equal(natsConnection_SubscribeSync(&own, t1.c, "cmd.t1"), NATS_OK);
+    assert_int_equal(natsConnection_SubscribeSync(&own, t1.c, "cmd.t1.*"), NATS_OK);
     assert_int_equal(natsConnection_SubscribeSync(&policy, t1.c, "pol.kazei"), NATS_OK);
-    assert_int_equal(natsConnection_SubscribeSync(&others, t1.c, "cmd.t2"), NATS_OK);
+    assert_int_equal(natsConnection_SubscribeSync(&others, t1.c, "cmd.t2.*"), NATS_OK);
     assert_int_equal(natsConnection_SubscribeSync(&other_policy, t1.c, "pol.juki"), NATS_OK);
     assert_int_equal(natsConnection_Flush(t1.c), NATS_OK);
-    static const char *const subjects[] = {"cmd.t2", "pol.juki", "cmd.t1", "pol.kazei"};
+    static const char *const subjects[] = {"cmd.t2.bundle", "pol.juki", "cmd.t1.bundle", "pol.kazei"};
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(natsConnection_PublishString(hub.c, subjects[i], "x"), NATS_OK);
     assert_int_equal(natsSubscription_NextMsg(&m, policy, 10000), NATS_OK);

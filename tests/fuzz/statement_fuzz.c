@@ -95,6 +95,8 @@ static void as_subject(const uint8_t *data, size_t size)
         snprintf(text, sizeof(text), "pol.%s", p.token);
     else if (p.subject == FLEET_SUBJECT_EVENTS)
         signed_set_insist(fleet_subject_events(p.terminal, p.first, text) == 0);
+    else if (p.subject == FLEET_SUBJECT_COMMANDS)
+        signed_set_insist(fleet_subject_command(p.terminal, p.command, text) == 0);
     else
         signed_set_insist(fleet_subject_terminal(p.subject, p.terminal, text) == 0);
     signed_set_insist(strlen(text) == size && memcmp(text, data, size) == 0);

@@ -81,8 +81,10 @@ static void test_written(void **state)
     assert_string_equal(s, "pol.kazei");
     assert_int_equal(fleet_subject_policy("課税課", s), 0);
     assert_string_equal(s, "pol." HASH);
-    assert_int_equal(fleet_subject_terminal(FLEET_SUBJECT_COMMANDS, ID, s), 0);
-    assert_string_equal(s, "cmd." ID);
+    assert_int_equal(fleet_subject_command(ID, FLEET_COMMAND_MEMBERSHIP, s), 0);
+    assert_string_equal(s, "cmd." ID ".membership");
+    assert_int_equal(fleet_subject_command(ID, FLEET_COMMAND_END_GRANTS, s), 0);
+    assert_string_equal(s, "cmd." ID ".end-grants");
     assert_int_equal(fleet_subject_terminal(FLEET_SUBJECT_REPORTS, ID, s), 0);
     assert_string_equal(s, "rep." ID);
     assert_int_equal(fleet_subject_terminal(FLEET_SUBJECT_ACKS, ID, s), 0);
@@ -91,6 +93,10 @@ static void test_written(void **state)
     assert_string_equal(s, "evt." ID ".9007199254740991");
     assert_int_equal(fleet_message_id(ID, 1, TRUST_VERSION_MAX, m), 0);
     assert_string_equal(m, ID "-1-9007199254740991");
+    assert_int_equal(fleet_subject_command(ID, FLEET_COMMAND_NONE, s), -EINVAL);
+    assert_int_equal(fleet_subject_command(ID, FLEET_COMMAND_COUNT_, s), -EINVAL);
+    assert_int_equal(fleet_subject_command("*", FLEET_COMMAND_BUNDLE, s), -EINVAL);
+    assert_int_equal(fleet_subject_terminal(FLEET_SUBJECT_COMMANDS, ID, s), -EINVAL);
     assert_int_equal(fleet_subject_terminal(FLEET_SUBJECT_POLICY, ID, s), -EINVAL);
     assert_int_equal(fleet_subject_terminal(FLEET_SUBJECT_EVENTS, ID, s), -EINVAL);
     assert_int_equal(fleet_subject_terminal(FLEET_SUBJECT_NONE, ID, s), -EINVAL);
@@ -105,10 +111,10 @@ static void test_written(void **state)
     assert_int_equal(fleet_message_id("x", 1, 1, m), -EINVAL);
 }
 
-static void read_well(const char *subject, enum fleet_subject kind, const char *terminal, const char *token,
-                      uint64_t first)
+static struct fleet_place read_well(const char *subject, enum fleet_subject kind, const char *terminal,
+                                    const char *token, uint64_t first)
 {
-    struct fleet_place p;
+    struct fleet_place p = {0};
     char copy[FLEET_SUBJECT_SIZE];
 
     memset(copy, '.', sizeof(copy)); /* no end behind it */
@@ -118,6 +124,7 @@ static void read_well(const char *subject, enum fleet_subject kind, const char *
     assert_string_equal(p.terminal, terminal);
     assert_string_equal(p.token, token);
     assert_true(p.first == first);
+    return p;
 }
 
 static void test_read(void **state)
@@ -134,7 +141,13 @@ static void test_read(void **state)
                                         "pol.課税課",
                                         "pol." HASH "a",
                                         "POL.kazei",
+                                        "cmd." ID,
                                         "cmd." ID ".",
+                                        "cmd." ID ".*",
+                                        "cmd." ID ".order",
+                                        "cmd." ID ".bundles",
+                                        "cmd." ID ".bundle.1",
+                                        "cmd." ID "..bundle",
                                         "cmd." ID ".1",
                                         "cmd.kazei",
                                         "evt." ID,
@@ -156,7 +169,10 @@ static void test_read(void **state)
     (void)state;
     read_well("pol.kazei", FLEET_SUBJECT_POLICY, "", "kazei", 0);
     read_well("pol." HASH, FLEET_SUBJECT_POLICY, "", HASH, 0);
-    read_well("cmd." ID, FLEET_SUBJECT_COMMANDS, ID, "", 0);
+    p = read_well("cmd." ID ".bundle", FLEET_SUBJECT_COMMANDS, ID, "", 0);
+    assert_int_equal(p.command, FLEET_COMMAND_BUNDLE);
+    p = read_well("cmd." ID ".end-grants", FLEET_SUBJECT_COMMANDS, ID, "", 0);
+    assert_int_equal(p.command, FLEET_COMMAND_END_GRANTS);
     read_well("evt." ID ".9007199254740991", FLEET_SUBJECT_EVENTS, ID, "", TRUST_VERSION_MAX);
     read_well("evt." ID ".1", FLEET_SUBJECT_EVENTS, ID, "", 1);
     read_well("rep." ID, FLEET_SUBJECT_REPORTS, ID, "", 0);

@@ -85,6 +85,8 @@ static const char *const undo[HUB_STORE_VERSION + 1] = {
           "ALTER TABLE terminal DROP COLUMN approved; ALTER TABLE terminal DROP COLUMN successor;",
     [4] =
         "DROP TABLE chain; DROP TABLE batch; DROP TABLE term; DROP TABLE batch_term; DROP TABLE aside; DROP TABLE alarm;",
+    [5] = "DROP TABLE rollout_terminal; DROP TABLE rollout; DROP TABLE report; DROP TABLE contact;"
+          "DROP TABLE terminal_order; DROP TABLE move;",
 };
 
 /* Of version 1: brought up in one transaction, or left as it was. */
