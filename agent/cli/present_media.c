@@ -117,7 +117,8 @@ static int start(struct present_media *p, struct cli *c, struct policy *policy)
     config.n_exits = c->config->n_exits;
     if (c->config->media == CONFIG_MEDIA_LISTED)
         config.mode = EXIT_MODE_LISTED;
-    return block_manager_new(&config, policy, clock_wall_us(), &p->manager);
+    r = block_manager_new(&config, policy, clock_wall_us(), &p->manager);
+    return r < 0 ? r : block_manager_blind(p->manager);
 }
 
 enum cli_exit present_media_read(struct cli *c, struct policy *policy, struct present_media **ret)

@@ -132,6 +132,8 @@ static void look_at_devices(const struct daemon *d, json_t **array)
         add(array, "usb.hubs", usb_manager_guarded(d->usb), "error", "a root hub still authorizes by default");
     add(array, "media.on", d->block && block_manager_mode(d->block) == EXIT_MODE_ON, "warning",
         "media are not all guarded (configuration or monitor mode)");
+    add(array, "media.seen", !d->block || block_manager_blind(d->block) == 0, "error",
+        "which media there are cannot be read: all are refused");
     add(array, "media.reasserted", d->reasserted == 0, "warning",
         "somebody cleared a medium's read-only flag; it was set again");
     add(array, "emergency", !emergency_is_on(d), "warning", "input devices are permitted by the emergency");

@@ -41,21 +41,21 @@ static void tell_gate(struct daemon *d, const struct medium *m);
 static void on_block_report(void *context, enum block_report what, const struct medium *m, const char *message)
 {
     static const enum audit_action actions[] = {
-        [BLOCK_REPORT_DECIDED] = AUDIT_MEDIUM_DECIDED,
-        [BLOCK_REPORT_REMOVED] = AUDIT_MEDIUM_REMOVED,
-        [BLOCK_REPORT_REASSERTED] = AUDIT_MEDIUM_REASSERTED,
-        [BLOCK_REPORT_FAILED] = AUDIT_DEVICE_FAILED,
+        [BLOCK_REPORT_DECIDED] = AUDIT_MEDIUM_DECIDED,       [BLOCK_REPORT_REMOVED] = AUDIT_MEDIUM_REMOVED,
+        [BLOCK_REPORT_REASSERTED] = AUDIT_MEDIUM_REASSERTED, [BLOCK_REPORT_FAILED] = AUDIT_DEVICE_FAILED,
+        [BLOCK_REPORT_UNREAD] = AUDIT_DEVICE_FAILED,
     };
     struct daemon *d = context;
     struct audit_event e;
 
     audit_event_init(&e, (size_t)what < ELEMENTS(actions) ? actions[what] : AUDIT_DEVICE_FAILED);
-    wire_media_fill(&e, m);
+    if (m)
+        wire_media_fill(&e, m);
     if (what == BLOCK_REPORT_DECIDED) {
         event_set_verdict(&e, &m->verdict);
         tell_gate(d, m);
     }
-    e.alarm = what == BLOCK_REPORT_REASSERTED || what == BLOCK_REPORT_FAILED;
+    e.alarm = what == BLOCK_REPORT_REASSERTED || what == BLOCK_REPORT_FAILED || what == BLOCK_REPORT_UNREAD;
     d->reasserted += what == BLOCK_REPORT_REASSERTED;
     if (message)
         audit_set(e.message, sizeof(e.message), message);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
 #include "base/files.h"
@@ -182,34 +183,131 @@ static void settle(struct block_manager *b, bool force, int64_t wall_us)
     }
 }
 
-static int rescan(struct block_manager *b, bool force, int64_t wall_us)
+static void decide_all(struct block_manager *b, int64_t wall_us)
 {
-    _cleanup_(view_done) struct view v = {0};
-    struct block_names names;
+    for (size_t i = 0; i < b->n_media; i++)
+        medium_decide(b, b->media[i], wall_us);
+}
+
+/* error 0: it sees again. Deciding needs no list. */
+static void set_blind(struct block_manager *b, int error, int64_t wall_us)
+{
+    bool before = b->blind != 0;
+    char message[128];
+
+    b->blind = error;
+    if (before == (error != 0))
+        return;
+    if (error) {
+        (void)snprintf(message, sizeof(message),
+                       "which media there are cannot be read (error %d): all are refused until it can", -error);
+        b->config.report(b->config.context, BLOCK_REPORT_UNREAD, NULL, message);
+    }
+    decide_all(b, wall_us);
+}
+
+struct glance {
+    struct block_manager *b;
+    const struct view *view;
+    int64_t wall_us;
+};
+
+static bool keep_id(void *context, const char *id)
+{
+    const struct block_manager *b = context;
+
+    for (size_t i = 0; i < b->n_media; i++) {
+        if (strcmp(b->media[i]->id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* udev shows it for a permission of before. Kept here: what becomes a medium gives it back itself, and udev hears of it. */
+static bool take_in_permitted(void *context, const char *id)
+{
+    struct glance *g = context;
+    char name[BLOCK_NAME_SIZE];
+    const char *dash = strrchr(id, '-');
+
+    if (!dash || (size_t)(dash - id) >= sizeof(name) || keep_id(g->b, id))
+        return true;
+    (void)snprintf(name, sizeof(name), "%.*s", (int)(dash - id), id);
+    if (block_name_valid(name))
+        (void)update(g->b, g->view, name, g->wall_us);
+    return true;
+}
+
+/* Without a list: what is known, what was permitted, what is mounted. Errors are those of a manager that is blind already. */
+static void look_around(struct block_manager *b, const struct view *v, int64_t wall_us)
+{
+    struct glance g = {.b = b, .view = v, .wall_us = wall_us};
+    char name[BLOCK_NAME_SIZE];
+
+    for (size_t i = b->n_media; i-- > 0;) { /* one that leaves has its place taken by one that was looked at */
+        memcpy(name, b->media[i]->name, sizeof(name));
+        (void)update(b, v, name, wall_us);
+    }
+    (void)exit_run_sweep(b->config.run, take_in_permitted, &g);
+    (void)exit_run_sweep(b->config.run, keep_id, b);
+    for (size_t i = 0; i < v->mounts.n; i++) {
+        dev_t device = makedev(v->mounts.items[i].major, v->mounts.items[i].minor);
+
+        if (v->mounts.items[i].major != 0 && !block_manager_find(b, device) &&
+            block_find(b->config.sysfs, device, name) >= 0)
+            (void)update(b, v, name, wall_us);
+    }
+}
+
+/* Takes in every device there is. */
+static int look_at_all(struct block_manager *b, const struct view *v, const struct block_names *names, int64_t wall_us)
+{
     int r, first = 0;
 
-    b->patience_left_us = b->config.patience_us;
-    r = view_load(b, &v);
-    if (r >= 0)
-        r = block_list(b->config.sysfs, NULL, "", &names);
-    if (r < 0) {
-        settle(b, force, wall_us); /* what is known stays guarded */
-        return r;
-    }
     for (size_t i = 0; i < b->n_media; i++)
         b->media[i]->seen = false;
-    for (size_t i = 0; i < names.n; i++) {
-        r = update(b, &v, names.items[i], wall_us);
+    for (size_t i = 0; i < names->n; i++) {
+        r = update(b, v, names->items[i], wall_us);
         if (r < 0 && first == 0)
             first = r;
     }
-    block_names_done(&names);
     for (size_t i = b->n_media; i-- > 0;) {
         if (!b->media[i]->seen)
             drop(b, b->media[i]);
     }
-    settle(b, force, wall_us);
+    if (first == 0 && !b->swept) {
+        first = exit_run_sweep(b->config.run, keep_id, b);
+        b->swept = first >= 0;
+    }
     return first;
+}
+
+static int publish_rules(struct block_manager *b);
+
+static int rescan(struct block_manager *b, bool force, int64_t wall_us)
+{
+    _cleanup_(view_done) struct view v = {0};
+    struct block_names names = {0};
+    bool seeing;
+    int r;
+
+    b->patience_left_us = b->config.patience_us;
+    r = view_load(b, &v);
+    seeing = r >= 0;
+    if (r >= 0 && !b->published)
+        r = publish_rules(b);
+    if (r >= 0)
+        r = block_list(b->config.sysfs, NULL, "", &names);
+    if (r >= 0)
+        r = look_at_all(b, &v, &names, wall_us);
+    block_names_done(&names);
+    set_blind(b, r < 0 ? r : 0, wall_us);
+    if (r < 0)
+        decide_all(b, wall_us); /* another policy, other people, another time: reported as they are */
+    if (r < 0 && seeing)
+        look_around(b, &v, wall_us);
+    settle(b, force, wall_us);
+    return r < 0 ? r : 0;
 }
 
 static bool is_plain_node(const char *pattern)
@@ -241,6 +339,7 @@ static int build_list(struct block_manager *b)
     return 0;
 }
 
+/* What udev goes by. Tried again with each rescan while it has failed. */
 static int publish_rules(struct block_manager *b)
 {
     int r = build_list(b);
@@ -251,18 +350,8 @@ static int publish_rules(struct block_manager *b)
         r = exit_run_set_list(b->config.state, &b->list);
     if (r >= 0)
         r = exit_run_set_mode(b->config.run, block_manager_mode(b));
+    b->published = r >= 0;
     return r;
-}
-
-static bool keep_id(void *context, const char *id)
-{
-    const struct block_manager *b = context;
-
-    for (size_t i = 0; i < b->n_media; i++) {
-        if (strcmp(b->media[i]->id, id) == 0)
-            return true;
-    }
-    return false;
 }
 
 int block_manager_new(const struct block_manager_config *config, struct policy *policy, int64_t wall_us,
@@ -278,14 +367,11 @@ int block_manager_new(const struct block_manager_config *config, struct policy *
     b->policy = policy ? policy_ref(policy) : NULL;
     for (size_t i = 0; i < config->n_exits && r >= 0; i++)
         r = exit_list_add(&b->configured, config->exits[i]);
-    if (r >= 0)
+    /* The udev helper may have worked under another mode before, so every medium is looked at once more. */
+    if (r >= 0 && config->mode != EXIT_MODE_OFF)
+        (void)rescan(b, true, wall_us);
+    else if (r >= 0)
         r = publish_rules(b);
-    if (r >= 0 && config->mode != EXIT_MODE_OFF) {
-        /* The udev helper may have worked under another mode before, so every medium is looked at once more. */
-        r = rescan(b, true, wall_us);
-        if (r >= 0)
-            r = exit_run_sweep(config->run, keep_id, b);
-    }
     if (r < 0) {
         block_manager_free(b);
         return r;
@@ -349,6 +435,8 @@ int block_manager_event(struct block_manager *b, const char *action, const char 
         r = view_load(b, &v);
         if (r >= 0)
             r = update(b, &v, sysname, wall_us);
+        if (r < 0)
+            set_blind(b, r, wall_us);
     }
     settle(b, false, wall_us);
     return r;
@@ -362,9 +450,8 @@ int block_manager_set_policy(struct block_manager *b, struct policy *policy, int
 
     b->policy = policy ? policy_ref(policy) : NULL;
     b->dirty = true; /* what is mounted is decided by the policy as well */
-    r = publish_rules(b);
-    if (r >= 0 && b->config.mode != EXIT_MODE_OFF)
-        r = rescan(b, mode != block_manager_mode(b), wall_us);
+    b->published = false;
+    r = b->config.mode == EXIT_MODE_OFF ? publish_rules(b) : rescan(b, mode != block_manager_mode(b), wall_us);
     if (old)
         (void)policy_unref(old);
     return r;
@@ -379,8 +466,11 @@ int block_manager_set_persons(struct block_manager *b, const struct decide_perso
     for (size_t i = 0; i < n; i++)
         total += persons[i].n_gids;
     gids = calloc(total ? total : 1, sizeof(*gids));
-    if (!copies || !gids)
+    if (!copies || !gids) {
+        b->n_persons = 0;
+        (void)block_manager_tick(b, wall_us);
         return -ENOMEM;
+    }
     for (size_t i = 0; i < n; i++) {
         copies[i] = persons[i];
         copies[i].gids = gids + at;
@@ -393,6 +483,11 @@ int block_manager_set_persons(struct block_manager *b, const struct decide_perso
     b->gids = TAKE_PTR(gids);
     b->n_persons = n;
     return block_manager_tick(b, wall_us);
+}
+
+int block_manager_blind(const struct block_manager *b)
+{
+    return b->blind;
 }
 
 int block_manager_tick(struct block_manager *b, int64_t wall_us)

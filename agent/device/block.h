@@ -57,6 +57,7 @@ enum block_report {
     BLOCK_REPORT_REMOVED,    /* AUDIT_MEDIUM_REMOVED, once; a call that failed because of it is not told */
     BLOCK_REPORT_REASSERTED, /* AUDIT_MEDIUM_REASSERTED, alarm: somebody had cleared the read-only flag; it is set again */
     BLOCK_REPORT_FAILED,     /* AUDIT_DEVICE_FAILED, alarm: could not be made read-only; it is refused */
+    BLOCK_REPORT_UNREAD,     /* AUDIT_DEVICE_FAILED, alarm, m NULL, once while it lasts: block_manager_blind() */
 };
 
 struct block_manager_config {
@@ -83,7 +84,7 @@ struct block_manager_config {
 struct block_manager;
 
 /* Writes media.mode and exits.list into the run directory, then takes in what is present. policy may be NULL: everything is
- * refused. wall_us is the time now, for rules with hours and end dates. */
+ * refused. wall_us is the time now, for rules with hours and end dates. What cannot be read or written makes it blind, not absent. */
 int block_manager_new(const struct block_manager_config *config, struct policy *policy, int64_t wall_us,
                       struct block_manager **ret);
 /* Forgets; leaves read-only flags and hidden media as they are (H1). */
@@ -91,11 +92,16 @@ struct block_manager *block_manager_free(struct block_manager *b);
 /* For purge and demonstrations: makes what is known writable again and forgets it, removes the files in the run directory. */
 int block_manager_release(struct block_manager *b);
 
+/* 0, or the error for which it cannot be said which media there are (no list of block devices or mounts, too many of them, no memory,
+ * exits.list not written). Until it can again, which each tick tries, all media are refused but in monitor mode: those that are known,
+ * mounted, permitted before, or come meanwhile. */
+int block_manager_blind(const struct block_manager *b);
+
 /* A uevent of subsystem "block", after udevd or straight from the kernel. */
 int block_manager_event(struct block_manager *b, const char *action, const char *sysname, int64_t wall_us);
 /* Takes a reference; re-decides everything. */
 int block_manager_set_policy(struct block_manager *b, struct policy *policy, int64_t wall_us);
-/* People of the active sessions, copied; re-decides everything. */
+/* People of the active sessions, copied; re-decides everything. -ENOMEM: nobody is there, which refuses more. */
 int block_manager_set_persons(struct block_manager *b, const struct decide_person *persons, size_t n, int64_t wall_us);
 /* Every few seconds, after lost events and after the USB manager changed a verdict: rescans, re-decides, and checks every
  * read-only flag. */

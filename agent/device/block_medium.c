@@ -158,10 +158,10 @@ void medium_decide(struct block_manager *b, struct medium *m, int64_t wall_us)
         decide_time_not_before(&facts.now, b->policy->not_before_us);
         decide_with_grants(b, m, &facts, &v);
     }
-    if (m->failed && block_manager_mode(b) != EXIT_MODE_MONITOR) {
-        /* It could not be made read-only: whatever the rule says, nobody gets it. */
+    if ((m->failed || b->blind) && block_manager_mode(b) != EXIT_MODE_MONITOR) {
+        /* It could not be made read-only, or what there is cannot be seen: whatever the rule says, nobody gets it. */
         v.kind = v.ruled = VERDICT_DENY;
-        v.reason = REASON_WRITE;
+        v.reason = m->failed ? REASON_WRITE : REASON_UNKNOWN;
     }
     news = !m->decided || verdicts_differ(&m->verdict, &v);
     if (news) {

@@ -17,6 +17,8 @@ struct block_manager {
     void (*changed)(void *context, int64_t wall_us);
     void *changed_context;
     int64_t patience_left_us; /* of the present call */
+    int blind;                /* block_manager_blind() */
+    bool published, swept;    /* the files in the run directory are as they should be */
     bool dirty;               /* the listener has something to hear */
 };
 

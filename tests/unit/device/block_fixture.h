@@ -23,7 +23,7 @@ struct fixture {
     struct policy_medium_rule rule;
     struct policy_usb_rule stick;
     const char *usb_rule;
-    unsigned reports[4], changed;
+    unsigned reports[5], changed;
     char last[EXIT_ID_SIZE];
     struct verdict verdict;               /* of the last DECIDED */
     const char *usb_grant, *medium_grant; /* rules unlocked for 1001 and 1002; the medium is sdb1-5 */
@@ -37,7 +37,7 @@ static inline void fixture_on_report(void *context, enum block_report what, cons
 
     (void)message;
     x->reports[what]++;
-    (void)snprintf(x->last, sizeof(x->last), "%s", m->id);
+    (void)snprintf(x->last, sizeof(x->last), "%s", m ? m->id : "");
     if (what == BLOCK_REPORT_DECIDED) {
         x->verdict = m->verdict;
         (void)snprintf(x->rule_id, sizeof(x->rule_id), "%s", m->verdict.rule);
