@@ -25,7 +25,7 @@ enum {
     ROLLOUT_PERCENT_MAX = 100,
 };
 
-/* How long ago a terminal was heard that counts as switched on. Terminals report every few minutes (docs/FLEET.md). */
+/* How long ago a terminal was heard (a report, records) that counts as switched on. */
 #define ROLLOUT_CONTACT_US (INT64_C(15) * 60 * 1000000)
 
 struct rollout_plan {

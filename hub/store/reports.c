@@ -129,6 +129,7 @@ int hub_contact_set(struct hub_store *s, const char *terminal, int64_t now_us)
 
 int hub_contact_get(struct hub_store *s, const char *terminal, int64_t *ret_us)
 {
+    int64_t at = 0;
     int r = 0;
     sqlite3_stmt *q = hub_query(s, HUB_CONTACT_GET, &r);
 
@@ -138,8 +139,10 @@ int hub_contact_get(struct hub_store *s, const char *terminal, int64_t *ret_us)
     if (r >= 0)
         r = sql_step(q);
     if (r > 0) {
-        r = sql_get_number(q, 0, INT64_MIN, INT64_MAX, ret_us);
-        r = r < 0 ? r : 1;
+        r = sql_get_number(q, 0, 0, INT64_MAX, &at);
+        if (r >= 0 && at != 0)
+            *ret_us = at;
+        r = r < 0 ? r : at != 0;
     }
     (void)sqlite3_reset(q);
     return r;

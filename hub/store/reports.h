@@ -33,7 +33,7 @@ int hub_report_set(struct hub_store *s, const struct hub_report *report, const v
 /* 1, 0 there is none. The envelope, where it is wanted, is the caller's to free(). */
 int hub_report_get(struct hub_store *s, const char *terminal, struct hub_report *ret, uint8_t **ret_envelope,
                    size_t *ret_size);
-/* It was heard: a report, a batch of records. In the caller's transaction, or on its own. By the hub's clock. */
+/* A report came. In the caller's transaction, or on its own. By the hub's clock. */
 int hub_contact_set(struct hub_store *s, const char *terminal, int64_t now_us);
-/* 1, 0 never. */
+/* When it was heard last: a report, or records that went on where the centre has them. 1, 0 never. */
 int hub_contact_get(struct hub_store *s, const char *terminal, int64_t *ret_us);

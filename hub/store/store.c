@@ -232,11 +232,13 @@ static const char *const queries[HUB_QUERY_COUNT_] = {
     [HUB_ROLLOUT_BUNDLE_SET] = "UPDATE rollout SET bundle = ?2 WHERE number = ?1 AND bundle IS NOT ?2",
     [HUB_ROLLOUT_TERMINALS] =
         "SELECT member.terminal, EXISTS(SELECT 1 FROM member AS other WHERE other.terminal = member.terminal"
-        " AND other.group_name = rollout.canary_group), contact.at, report.policy = rollout.policy,"
+        " AND other.group_name = rollout.canary_group), nullif(max(coalesce(contact.at, 0), coalesce(chain.stored, 0)), 0),"
+        " report.policy = rollout.policy,"
         " report.failed AND (report.bundle = rollout.bundle OR rollout.state = 3), sent, rollout_terminal.stage, reachable, asked, forgiven"
         " FROM rollout JOIN member ON member.group_name = rollout.group_name"
         " JOIN terminal ON terminal.id = member.terminal"
         " LEFT JOIN report ON report.terminal = terminal.id LEFT JOIN contact ON contact.terminal = terminal.id"
+        " LEFT JOIN chain ON chain.terminal = terminal.id"
         " LEFT JOIN rollout_terminal ON rollout_terminal.rollout = rollout.number"
         " AND rollout_terminal.terminal = terminal.id"
         " WHERE rollout.number = ?1 AND terminal.revoked IS NULL ORDER BY terminal.id",
@@ -247,7 +249,8 @@ static const char *const queries[HUB_QUERY_COUNT_] = {
                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     [HUB_REPORT_GET] = "SELECT * FROM report WHERE terminal = ?1",
     [HUB_CONTACT_SET] = "INSERT INTO contact VALUES(?1, ?2) ON CONFLICT(terminal) DO UPDATE SET at = ?2",
-    [HUB_CONTACT_GET] = "SELECT at FROM contact WHERE terminal = ?1",
+    [HUB_CONTACT_GET] = "SELECT max(coalesce((SELECT at FROM contact WHERE terminal = ?1), 0),"
+                        " coalesce((SELECT stored FROM chain WHERE terminal = ?1), 0))",
     [HUB_ORDER_SET] = "INSERT OR REPLACE INTO terminal_order(terminal, kind, id, asked, expires)"
                       " VALUES(?1, ?2, ?3, ?4, ?5)",
     [HUB_ORDER_EACH] = "SELECT terminal, kind, id, asked, expires, envelope FROM terminal_order WHERE expires > ?1"

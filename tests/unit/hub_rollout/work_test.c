@@ -383,6 +383,24 @@ static void test_intake(void **state)
     free(fork);
 }
 
+/* Records are a sign of life as well as reports are. */
+static void test_heard_by_records(void **state)
+{
+    struct centre *c = *state;
+    int64_t contact = 0;
+    char sql[256];
+
+    settle(c, 2);
+    assert_int_equal(hub_contact_get(c->f->store, "taaaaaaaaaaaaaaaaaaaa", &contact), 0);
+    (void)snprintf(sql, sizeof(sql), "INSERT INTO chain VALUES('%s', 1, zeroblob(32), 0, %lld)", c->terminals[0].id,
+                   (long long)c->now_us + 7);
+    fixture_change(c->f, sql);
+    assert_int_equal(hub_contact_get(c->f->store, c->terminals[0].id, &contact), 1);
+    assert_int_equal(contact, c->now_us + 7);
+    assert_int_equal(hub_contact_get(c->f->store, c->terminals[1].id, &contact), 1);
+    assert_true(contact < c->now_us);
+}
+
 /* Everything a person and the hub did stands in the journal, and that is whole. */
 static void test_journal(void **state)
 {
@@ -407,7 +425,7 @@ int main(void)
         CASE(test_no_root),      CASE(test_all_good),   CASE(test_canary_fails),     CASE(test_restarted),
         CASE(test_wire_down),    CASE(test_comes_back), CASE(test_halted_for_weeks), CASE(test_policy_ends),
         CASE(test_older),        CASE(test_moves),      CASE(test_orders),           CASE(test_replaced),
-        CASE(test_root_rotates), CASE(test_intake),     CASE(test_journal),
+        CASE(test_root_rotates), CASE(test_intake),     CASE(test_journal),          CASE(test_heard_by_records),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
