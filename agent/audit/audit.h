@@ -86,8 +86,8 @@ struct audit_event {
     bool has_uid, has_login_uid;
     uid_t uid, login_uid;
     uint32_t session;
-    bool
-        at_will; /* asker can cause as many as they like: limited (flood.h), also where uid is another one. Both are not recorded */
+    /* The asker can cause as many as they like: limited by them (flood.h), whoever uid is. Neither is recorded. */
+    bool at_will;
     uid_t asker;
     char program[AUDIT_PATH_MAX];
     uint64_t program_device, program_inode;

@@ -94,8 +94,6 @@ static int open_peer(int fd, const struct ucred *credentials)
     socklen_t size = sizeof(int);
     int pidfd = -1;
 
-    if (credentials->uid != 0)
-        return -1;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0)
         return pidfd;
     return errno == ENOPROTOOPT ? pidfd_open(credentials->pid, 0) : -1;

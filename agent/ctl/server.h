@@ -15,7 +15,7 @@ struct ctl_peer {
     pid_t pid;
     uid_t uid;
     gid_t gid;
-    int pidfd; /* root's only, borrowed: of the process that connected (SO_PEERPIDFD, before 6.5 pidfd_open(2)); else -1 */
+    int pidfd; /* borrowed, of the process that connected (SO_PEERPIDFD, before 6.5 pidfd_open(2)); -1: it had gone */
 };
 
 struct connection; /* server.c */

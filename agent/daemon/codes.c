@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "ctl/server.h"
 #include "daemon/answers.h"
+#include "daemon/daemon.h"
 #include "daemon/factor.h"
 #include "daemon/peer.h"
 #include "daemon/sessions.h"
@@ -86,10 +87,10 @@ bool codes_are_of_other_logins(const struct codes *c, const struct daemon *d, co
 
     if (c->n == 0)
         return true;
-    if (peer_login_uid(d, peer->pid, &login) < 0)
+    if (peer_login_uid(d->proc_fd, peer, &login) < 0 || login == UINT32_MAX)
         return false;
     for (size_t i = 0; i < c->n; i++)
-        if (login != UINT32_MAX && c->approvers[i] == login)
+        if (c->approvers[i] == login)
             return false;
     return true;
 }

@@ -26,7 +26,8 @@ int codes_get(struct buf_reader *in, struct codes *ret);
 void codes_done(struct codes *c); /* wipes them */
 /* Nobody twice, and not who asks. */
 bool codes_are_of_others(const struct codes *c, uid_t uid);
-/* Nor whoever is logged in where it is asked and has become another person (su, sudo). Also false when approvers are named and that is not known. */
+/* Nor whoever is logged in where it is asked and has become another person (su, sudo). Also false when approvers are
+ * named and that is not known: the process that connected has gone, or is part of no login. */
 bool codes_are_of_other_logins(const struct codes *c, const struct daemon *d, const struct ctl_peer *peer);
 
 /* The approvers as rules know them. */

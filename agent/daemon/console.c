@@ -1,14 +1,11 @@
-/*
- * Owns: whether somebody asks from the console. The peer's process is held by the pidfd that was taken when it connected: a number
- * that another process has got since never counts.
- */
+/* Owns: whether somebody asks from the console. */
 #include "daemon/console.h"
 
-#include <poll.h>
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
 #include "ctl/server.h"
+#include "daemon/peer.h"
 #include "kern/proc.h"
 
 static const struct {
@@ -29,21 +26,13 @@ bool console_is(dev_t tty)
     return false;
 }
 
-/* A pidfd is readable once its process has ended. */
-static bool is_alive(int pidfd)
-{
-    struct pollfd p = {.fd = pidfd, .events = POLLIN};
-
-    return pidfd >= 0 && poll(&p, 1, 0) == 0;
-}
-
 int console_check(int proc_fd, const struct ctl_peer *peer)
 {
     _cleanup_close_ int directory = -1;
     dev_t tty = 0;
     int r;
 
-    if (!is_alive(peer->pidfd))
+    if (!peer_is_alive(peer))
         return CONSOLE_E_GONE;
     directory = proc_open(proc_fd, peer->pid);
     if (directory < 0)
@@ -52,7 +41,7 @@ int console_check(int proc_fd, const struct ctl_peer *peer)
     if (r < 0)
         return r;
     /* Alive before and after: all the while the number was its own. */
-    if (!is_alive(peer->pidfd))
+    if (!peer_is_alive(peer))
         return CONSOLE_E_GONE;
     return console_is(tty) ? 0 : CONSOLE_E_ELSEWHERE;
 }

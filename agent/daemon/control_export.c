@@ -269,6 +269,7 @@ static enum ctl_code begin(struct inquiry *q)
                                 .uid = q->call->peer->uid,
                                 .gid = q->call->peer->gid,
                                 .pid = q->call->peer->pid,
+                                .peer = q->call->peer,
                                 .reason = q->fields.reason,
                                 .list = q->fields.list,
                                 .factors = q->wanted.own ? POLICY_FACTOR_TOTP : 0,

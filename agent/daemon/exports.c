@@ -208,7 +208,7 @@ static int copy_person(struct exporting *x, const struct exports_request *r)
     x->gids[0] = r->gid;
     if (r->n_gids > 0)
         memcpy(x->gids + 1, r->gids, r->n_gids * sizeof(*x->gids));
-    (void)peer_login_uid(x->daemon, r->pid, &login);
+    (void)peer_login_uid(x->daemon->proc_fd, r->peer, &login);
     x->person = (struct decide_person){.uid = r->uid, .login_uid = login, .gids = x->gids, .n_gids = r->n_gids + 1};
     return 0;
 }

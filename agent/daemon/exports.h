@@ -8,6 +8,7 @@
 #include "decide/decide.h"
 #include "grant/grant.h"
 
+struct ctl_peer;
 struct daemon;
 struct decide_person;
 struct decide_time;
@@ -63,7 +64,8 @@ struct exports_request {
     gid_t gid;
     gid_t *gids; /* supplementary; taken over, also on failure */
     size_t n_gids;
-    pid_t pid; /* who sent it */
+    pid_t pid;                   /* who sent it */
+    const struct ctl_peer *peer; /* the same */
     const char *reason;
     uint8_t factors;
     const char *list; /* digest of the files that the codes are for, in hex */

@@ -19,9 +19,8 @@ struct factor_attempt {
     uid_t uid;                   /* whose code it is */
     const char *purpose;         /* stable: "login" "check" "reissue" "unlock" "export" "approve" */
     const char *about;           /* the service, device or grant; NULL: nothing to add. May be foreign text */
-    const char
-        *details;     /* recorded behind it when the code was right: a refusal would differ from the next by it; NULL: none */
-    const char *code; /* the caller's, who wipes it */
+    const char *details;         /* recorded behind it of a right code only: refusals would differ by it; NULL: none */
+    const char *code;            /* the caller's, who wipes it */
 };
 /* Would the code be looked at? false: ret says why not. Nothing is recorded, and no code is needed. */
 bool factor_is_looked_at(struct daemon *d, const struct factor_attempt *a, struct mfa_result *ret);

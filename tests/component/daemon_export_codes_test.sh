@@ -5,9 +5,9 @@ set -euo pipefail
 . "${0%/*}/daemon/stage.sh"
 . "${0%/*}/daemon/writing.sh"
 
-typing() { # CODE… -- words…: nobody's kuraban export on a terminal; login: who logged in there
+typing() { # CODE… -- words…: nobody's kuraban export on a terminal; login: who logged in there, or none
     local -a codes=() logged_in=()
-    [ -z "${login-}" ] || logged_in=(sh -c 'echo "$0" > /proc/self/loginuid && exec "$@"' "$(id -u "$login")")
+    [ -z "${login-}" ] || logged_in=(sh -c 'echo "$0" > /proc/self/loginuid && exec "$@"' "$(login_uid)")
     while [ "$1" != -- ]; do
         codes+=("$1")
         shift
@@ -16,6 +16,7 @@ typing() { # CODE… -- words…: nobody's kuraban export on a terminal; login: 
     factor type "${codes[@]}" -- "${logged_in[@]}" setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups --bounding-set=-all --no-new-privs -- \
         env LC_ALL=C.UTF-8 LANGUAGE="${language-}" "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" export --to "$loop" --reason "district 3" "$@"
 }
+login_uid() { if [ "$login" = none ]; then echo 4294967295; else id -u "$login"; fi; }
 take_out() { typing -- "$1"; }
 said() { grep -q -- "$1" "$stage/out" || { cat "$stage/out"; fail "not said: $1"; }; }
 last() { # ACTION jq-filter
@@ -33,6 +34,7 @@ for name in nobody daemon bin; do
     id -u "$name" > /dev/null || skip "no user $name"
 done
 stage_make
+log_in nobody
 large_stick
 tune2fs -e panic -o nobarrier "$loop" > /dev/null 2>&1 # whoever made it may wish that
 echo "zip me" > "$stage/outside/a.txt"
@@ -60,7 +62,6 @@ said 'may not approve'
 said 'not asked for: 2 codes'
 same "who may not approve" '"approval"' "$(last export-failed .event.reason)"
 # Who became another person (su, sudo) and has that one's code approves nothing by their own.
-[ -w /proc/self/loginuid ] || skip "a kernel without audit"
 login=daemon exits 4 typing 111111 222222 -- --approver daemon "$stage/outside/a.txt"
 said 'logged in here cannot approve'
 said 'not asked for: 2 codes'
@@ -71,8 +72,8 @@ login=nobody exits 0 typing "$(code nobody)" "$(code daemon)" -- --approver daem
 plug
 # Nor when it is not known who is logged in: who connected is gone before it asks.
 gone() {
-    /usr/bin/python3 - "$stage/run" "$loop" "$(id -u daemon)" << 'EOF'
-import os, socket, struct, sys, time
+    /usr/bin/python3 - "$stage/run" "$loop" "$(id -u daemon)" "$@" << 'EOF'
+import os, signal, socket, struct, sys, time
 def text(s):
     return struct.pack("<I", len(s)) + s.encode()
 s = socket.socket(socket.AF_UNIX)
@@ -83,12 +84,42 @@ if os.fork():
 end = time.monotonic() + 20
 while os.path.exists(f"/proc/{asker}") and time.monotonic() < end:
     time.sleep(0.05)
+# Another process that gets its number is not it, of whosever login.
+last = 0
+if len(sys.argv) > 4:
+    while last != asker and time.monotonic() < end:
+        with open("/proc/sys/kernel/ns_last_pid", "w") as number:
+            number.write(str(asker - 1))
+        last = os.fork()
+        if last == 0:
+            if os.getpid() == asker:
+                with open("/proc/self/loginuid", "w") as login:
+                    login.write(sys.argv[4])
+                while True:
+                    signal.pause()
+            os._exit(0)
+        if last != asker:
+            os.waitpid(last, 0)
+    if last != asker:
+        sys.exit("nobody gets the number again")
+    while open(f"/proc/{asker}/loginuid").read() != sys.argv[4]:
+        time.sleep(0.05)
 fields = text(sys.argv[2]) + text("district 3") + text("0" * 64) + text("") + struct.pack("<BI", 1, int(sys.argv[3])) + text("")
 s.sendall(struct.pack("<IHH", len(fields), 27, 0) + fields)
 print(s.recv(4096)[12:].decode())
+if last:
+    os.kill(last, signal.SIGKILL)
 EOF
 }
 same "asked by who is gone" self "$(gone | jq -r .reason)"
+if [ -w /proc/sys/kernel/ns_last_pid ]; then
+    same "and whose number another process has" self "$(gone "$(id -u bin)" | jq -r .reason)"
+else
+    note "not tried: another process with the number of who is gone"
+fi
+# Nor where nobody logged in.
+login=none exits 4 typing 111111 222222 -- --approver daemon "$stage/outside/a.txt"
+said 'logged in here cannot approve'
 note "who is logged in does not approve"
 enrol nobody
 enrol daemon

@@ -67,6 +67,7 @@ for name in nobody daemon bin; do
     id -u "$name" > /dev/null || skip "no user $name"
 done
 stage_make
+log_in nobody
 mkdir "$stage/look"
 a=$stage/outside/a.txt b=$stage/outside/b.txt
 echo "take me" > "$a"

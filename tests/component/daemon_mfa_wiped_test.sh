@@ -11,6 +11,7 @@ export PYTHONPATH=${0%/*}/daemon PYTHONDONTWRITEBYTECODE=1
 export ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 # it needs ptrace itself
 
 stage_make
+log_in nobody
 stick_further=", unlock: {approvals: 1}" write_policy 1 read "" "mfa: {login: {}, enrol: root, throttle: {failures: 50, delay: none}}"
 daemon_start
 

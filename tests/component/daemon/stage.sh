@@ -56,6 +56,13 @@ kuraban() { "$KURABAN_BUILD/bin/kuraban" --config "$stage/kuraban.yaml" "$@"; }
 person=65534
 as_user() { exec setpriv --reuid "$person" --regid "$person" --clear-groups --bounding-set=-all --no-new-privs -- "$@"; }
 
+# The test and what it starts from now on is part of NAME's login, whoever it becomes: approvals want one.
+log_in() { # NAME
+    [ -w /proc/self/loginuid ] || skip "a kernel without audit"
+    id -u "$1" > "$stage/login"
+    echo "$(< "$stage/login")" > /proc/self/loginuid
+}
+
 # Second factors of the test's own (factor.py).
 factor() { "${0%/*}/daemon/factor.py" "$@"; }
 enrol() { factor enrol "$1" "$stage" "$stage/run"; }
