@@ -97,7 +97,9 @@ int wire_usb_start(struct daemon *d)
     r = usb_manager_start(d->usb, clock_wall_us());
     if (r == USB_MANAGER_E_NO_BUS)
         log_notice("usb.no-bus", "devices=0");
-    return r < 0 ? r : 0;
+    if (r < 0)
+        log_error("usb.bus", "error=%d", -r); /* an alarm by now; the rest has to be guarded all the same */
+    return 0;
 }
 
 void wire_usb_stop(struct daemon *d)

@@ -48,7 +48,8 @@ struct mount_manager {
     size_t n_guarded;
     struct mount_namespaces namespaces;
     bool refreshing;
-    int64_t wall_us; /* of the present call */
+    bool lost_others; /* told: other namespaces cannot be gone through */
+    int64_t wall_us;  /* of the present call */
 };
 
 static const char *const network_types[] = {
@@ -377,17 +378,23 @@ static int handle(struct mount_manager *mm, const struct mount_entry *e, pid_t p
 
 /* Nobody can say what is mounted there: refused as far as that goes, and an alarm. Told once while it lasts; no mount has a
  * negative id. */
-static void cannot_read(struct mount_manager *mm, pid_t pid)
+static void tell_unread(struct mount_manager *mm, pid_t pid)
 {
     const struct mount_entry nothing = {
         .root = "", .point = "", .options = "", .type = "", .source = "", .super_options = ""};
     const struct verdict v = {.kind = VERDICT_DENY, .ruled = VERDICT_DENY, .reason = REASON_UNKNOWN, .rule = "default"};
+
+    mm->config.report(mm->config.context, MOUNT_REPORT_UNREAD, &nothing, pid, NULL, &v,
+                      "the mounts of a namespace cannot be read (too many?): what is mounted there is not guarded");
+}
+
+static void cannot_read(struct mount_manager *mm, pid_t pid)
+{
     struct known *k = know(mm, -1 - (int)pid, pid == 0);
 
     k->seen = true;
     if (!k->failed)
-        mm->config.report(mm->config.context, MOUNT_REPORT_UNREAD, &nothing, pid, NULL, &v,
-                          "the mounts of a namespace cannot be read (too many?): what is mounted there is not guarded");
+        tell_unread(mm, pid);
     k->failed = true;
 }
 
@@ -404,7 +411,7 @@ static int look(struct mount_manager *mm, pid_t pid)
 
         r = mount_table_read(mm->config.proc, name, &t);
         if (r < 0) {
-            if (r != -ENOMEM && (pid == 0 || !mount_process_gone(r)))
+            if (pid == 0 || !mount_process_gone(r))
                 cannot_read(mm, pid);
             return r;
         }
@@ -480,17 +487,20 @@ static int visit(void *context, pid_t pid, const struct mount_table *table)
 
 int mount_manager_tick(struct mount_manager *mm, int64_t wall_us)
 {
-    int r = mount_manager_refresh(mm, wall_us);
+    int r, own = mount_manager_refresh(mm, wall_us);
 
-    if (r < 0 || block_manager_mode(mm->config.block) == EXIT_MODE_OFF)
-        return r;
+    if (block_manager_mode(mm->config.block) == EXIT_MODE_OFF)
+        return own;
     mm->wall_us = wall_us;
     if (mm->namespaces.cursor == 0)
         begin(mm, false);
     r = mount_namespaces_scan(&mm->namespaces, mm->config.proc, PROCESSES_PER_TICK, visit, mm);
     if (r >= 0 && mm->namespaces.cursor == 0)
         forget(mm, false);
-    return r;
+    if (r < 0 && !mm->lost_others)
+        tell_unread(mm, 0);
+    mm->lost_others = r < 0;
+    return own < 0 ? own : r;
 }
 
 static void block_changed(void *context, int64_t wall_us)
@@ -507,11 +517,12 @@ int mount_manager_new(const struct mount_manager_config *config, int64_t wall_us
         return -ENOMEM;
     mm->config = *config;
     mm->watch = mount_watch_open(config->proc);
-    r = mm->watch < 0 ? mm->watch : mount_manager_refresh(mm, wall_us);
-    if (r < 0) {
+    if (mm->watch < 0) {
+        r = mm->watch;
         mount_manager_free(mm);
         return r;
     }
+    (void)mount_manager_refresh(mm, wall_us); /* it tells; what cannot be read now is tried again at each tick */
     block_manager_listen(config->block, block_changed, mm);
     *ret = mm;
     return 0;

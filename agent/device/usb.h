@@ -67,7 +67,8 @@ struct usb_manager *usb_manager_free(struct usb_manager *m);
 /* Every call that may decide takes the wall clock (microseconds since 1970 UTC). */
 
 /* Guards the root hubs and decides every device that is present. Open the udev source first, so that nothing falls between.
- * 0, USB_MANAGER_E_NO_BUS, or -errno when the bus could not be listed. Failures of single devices are reported, not returned. */
+ * 0, USB_MANAGER_E_NO_BUS, or -errno when the bus could not be listed or there was no memory for a device of it (FAILED, once while
+ * it lasts; each tick tries again). Failures of single devices are reported, not returned. */
 int usb_manager_start(struct usb_manager *m, int64_t now_us);
 
 /* A uevent of subsystem usb, any action: sysname "1-2", "usb1" or "1-2:1.0". What happened is read from sysfs, so late,
@@ -86,7 +87,7 @@ int usb_manager_set_persons(struct usb_manager *m, const struct decide_person *p
 void usb_manager_set_emergency(struct usb_manager *m, bool on, int64_t now_us);
 /* A grant of the device at this port began or ended: it is decided again. Nothing when it is not there. */
 void usb_manager_reconsider(struct usb_manager *m, const char *port, int64_t now_us);
-/* Hours and end dates: call it each minute. */
+/* Hours and end dates, and a bus that could not be read: call it each minute. */
 void usb_manager_tick(struct usb_manager *m, int64_t now_us);
 
 /* Uninstallation only: puts back the saved defaults of the root hubs (a hub that was never saved: 1, the kernel's default) and

@@ -66,6 +66,7 @@ struct usb_manager {
     uint64_t sequence;
     struct decide_time now;
     bool starting;
+    bool unread; /* the bus, or a device on it, could not be looked at: told, and tried again at each tick */
 };
 
 /* --- usb_device.c --- */

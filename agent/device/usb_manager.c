@@ -346,6 +346,15 @@ static void drop_vanished(struct usb_manager *m, const struct usb_names *names)
     }
 }
 
+/* A device that nobody looked at stays as it was: so somebody has to look again. */
+static void note_unread(struct usb_manager *m)
+{
+    if (!m->unread)
+        usb_report(m, AUDIT_DEVICE_FAILED, NULL,
+                   "the USB bus could not be read, or not all of it; tried again each minute");
+    m->unread = true;
+}
+
 int usb_manager_rescan(struct usb_manager *m, int64_t now_us)
 {
     _cleanup_(usb_names_done) struct usb_names names = {0};
@@ -354,7 +363,7 @@ int usb_manager_rescan(struct usb_manager *m, int64_t now_us)
     set_now(m, now_us);
     outcome = m->kern->list(m->kern->context, &names);
     if (outcome < 0) {
-        usb_report(m, AUDIT_DEVICE_FAILED, NULL, "the USB bus could not be listed");
+        note_unread(m);
         return outcome;
     }
     drop_vanished(m, &names);
@@ -367,6 +376,10 @@ int usb_manager_rescan(struct usb_manager *m, int64_t now_us)
         if (r < 0)
             outcome = r;
     }
+    if (outcome < 0)
+        note_unread(m);
+    else
+        m->unread = false;
     return outcome == USB_E_ABSENT ? USB_MANAGER_E_NO_BUS : outcome;
 }
 
@@ -377,6 +390,15 @@ int usb_manager_start(struct usb_manager *m, int64_t now_us)
     m->starting = true;
     r = usb_manager_rescan(m, now_us);
     m->starting = false;
+    return r;
+}
+
+static int sync_noting(struct usb_manager *m, const char *name)
+{
+    int r = sync_one(m, name);
+
+    if (r < 0)
+        note_unread(m);
     return r;
 }
 
@@ -395,7 +417,7 @@ int usb_manager_event(struct usb_manager *m, const char *sysname, int64_t now_us
             usb_hubs_sync(m, name);
             return 0;
         }
-        return find(m, name) ? sync_one(m, name) : 0;
+        return find(m, name) ? sync_noting(m, name) : 0;
     }
     if (!usb_name_is_device(sysname))
         return 0;
@@ -403,7 +425,7 @@ int usb_manager_event(struct usb_manager *m, const char *sysname, int64_t now_us
         usb_hubs_sync(m, sysname);
         return 0;
     }
-    return sync_one(m, sysname);
+    return sync_noting(m, sysname);
 }
 
 int usb_manager_events_lost(struct usb_manager *m, int64_t now_us)
@@ -460,6 +482,8 @@ void usb_manager_tick(struct usb_manager *m, int64_t now_us)
 {
     set_now(m, now_us);
     decide_all(m);
+    if (m->unread)
+        (void)usb_manager_rescan(m, now_us);
 }
 
 static void persons_free(struct decide_person *persons, size_t n)

@@ -426,12 +426,27 @@ static void test_unreadable_namespace_is_an_alarm(void **state)
     fake_block_proc(&x->f, "60/ns/mnt", "");
     assert_int_equal(mount_manager_tick(x->mm, 7), 0);
     assert_int_equal(x->reports[MOUNT_REPORT_UNREAD], 2);
-    /* Our own. */
+    /* Our own; the others are looked at all the same. */
     too_long(x, "self/mountinfo");
+    fake_block_proc(&x->f, "50/mountinfo", ROOT SSHFS);
     assert_int_equal(mount_manager_tick(x->mm, 8), -EFBIG);
+    assert_int_equal(x->detached, 1);
+    assert_int_equal(x->last_pid, 50);
     assert_int_equal(mount_manager_refresh(x->mm, 9), -EFBIG);
     assert_int_equal(x->reports[MOUNT_REPORT_UNREAD], 3);
-    assert_int_equal(x->last_pid, 0);
+}
+
+/* Started like that it is there, says so, and goes on when it can. */
+static void test_started_without_mounts(void **state)
+{
+    struct fixture *x = *state;
+
+    too_long(x, "self/mountinfo");
+    start(x, EXIT_MODE_ON);
+    assert_int_equal(x->reports[MOUNT_REPORT_UNREAD], 1);
+    mounts(x, ROOT SSHFS);
+    assert_int_equal(mount_manager_tick(x->mm, 2), 0);
+    assert_int_equal(x->detached, 1);
 }
 
 static void test_more_mounts_than_are_remembered(void **state)
@@ -513,6 +528,7 @@ int main(void)
         TEST(test_dead_server),
         TEST(test_other_namespaces),
         TEST(test_unreadable_namespace_is_an_alarm),
+        TEST(test_started_without_mounts),
         TEST(test_more_mounts_than_are_remembered),
         cmocka_unit_test(test_classes),
     };

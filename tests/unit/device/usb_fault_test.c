@@ -91,10 +91,14 @@ static bool run_start(unsigned call, int error)
     r = usb_manager_start(x->m, FIXTURE_NOW);
     if (x->bus.calls < call)
         return false;
-    if (fixture_authorized(x, "1-3") && r >= 0 && fixture_count(x, AUDIT_DEVICE_FAILED, NULL) == 0)
+    if (fixture_authorized(x, "1-3") && fixture_count(x, AUDIT_DEVICE_FAILED, NULL) == 0)
         fail_msg("call %u: the stranger stays open in silence", call);
     x->bus.fail_from = 0;
-    assert_int_equal(usb_manager_rescan(x->m, FIXTURE_NOW), 0);
+    /* What it could not read as a whole it reads again by itself. */
+    if (r < 0)
+        usb_manager_tick(x->m, FIXTURE_NOW);
+    else
+        assert_int_equal(usb_manager_rescan(x->m, FIXTURE_NOW), 0);
     assert_false(fixture_authorized(x, "1-3"));
     assert_true(usb_manager_guarded(x->m));
     usb_manager_set_policy(x->m, &p.policy, FIXTURE_NOW);
