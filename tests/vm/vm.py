@@ -264,6 +264,10 @@ class VM:
             raise Timeout(f"{command}: not within {seconds} s; last: {result.err.strip().splitlines()[-1:]}")
         return result.out
 
+    def unmount(self, node):
+        """By tanaka. kuraband may have a file of it open for the moment in which it records who opened it."""
+        self.wait_run(f"udisksctl unmount --no-user-interaction -b {node}", user="tanaka")
+
     def put(self, path, data, mode=0o644):
         self.agent.put(path, data.encode() if isinstance(data, str) else data, mode)
 

@@ -60,7 +60,7 @@ def check_exported(t, guard, kind, node):
     directory = guard.mount(node)
     result = vm.run(["cat", f"{directory}/名簿.csv"], user="tanaka")
     t.check(f"{kind} on {node}: the file is there under its name", result.out == "住民\n", result)
-    vm.check_run(["udisksctl", "unmount", "-b", node], user="tanaka")
+    vm.unmount(node)
 
 
 def check_filesystems(t, guard):

@@ -54,7 +54,7 @@ def read_in_guest(t, guard, node, *names):
         "print(json.dumps(found))\n"
     )
     result = t.vm.run(["python3", "-c", program, directory, *names], user="tanaka")
-    t.vm.check_run(["udisksctl", "unmount", "-b", node], user="tanaka")
+    t.vm.unmount(node)
     return json.loads(result.out) if result.rc == 0 else result
 
 

@@ -90,12 +90,12 @@ def check_udisks(t, node, directory):
     for options in (["-o", "rw"], ["-o", "remount,rw"], []):
         result = vm.run([*again, *options], user="tanaka")
         t.check(f"udisks makes no second or writable mount {options}", result.rc != 0, result)
-    vm.check_run(["udisksctl", "unmount", "-b", node], user="tanaka")
+    vm.unmount(node)
     result = vm.run([*again, "-o", "rw"], user="tanaka")
     found = vm.run(["findmnt", "-n", "-o", "OPTIONS", directory])
     t.check("mounted again with rw asked for, it is read-only or not mounted", result.rc != 0 or "ro," in found.out, found)
     if result.rc == 0:
-        vm.check_run(["udisksctl", "unmount", "-b", node], user="tanaka")
+        vm.unmount(node)
     vm.check_run(again, user="tanaka")
 
 
@@ -180,7 +180,7 @@ def check_permitted(t, guard, kind):
         check_node_access(t, guard, node)
         check_mounts(t, guard, node, directory)
         check_udisks(t, node, directory)
-    vm.check_run(["udisksctl", "unmount", "-b", node], user="tanaka")
+    vm.unmount(node)
     vm.reset_devices()
     t.check(f"{kind}: not one bit of the stick has changed", digest(image) == before)
     # Writing and running are refused by the kernel, because device and mount say so, before the gate is asked: in no journal.
