@@ -8,10 +8,10 @@
 #include <string.h>
 
 /* Refusals of what somebody asked kuraband for. Of codes those that were not looked at: how many wrong ones there can be is the verifier's to
- * limit. */
+ * limit. The end of an export that had begun, which has no verdict, is none: bytes of it may be on a medium, and it is found by its id. */
 static bool is_request(const struct audit_event *e)
 {
-    return e->at_will || e->action == AUDIT_GRANT_REFUSED || e->action == AUDIT_EXPORT_FAILED;
+    return e->at_will || e->action == AUDIT_GRANT_REFUSED || (e->action == AUDIT_EXPORT_FAILED && e->has_verdict);
 }
 
 static bool is_limited(const struct audit_event *e)

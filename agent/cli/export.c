@@ -266,12 +266,13 @@ static enum cli_exit talk(struct cli *c, struct wish *w)
     r = export_talk(&w->talk);
     end_progress(w);
     if (r < 0)
-        return export_tell_end(c, r == -ENODATA || r == -ECONNRESET ? "stopped" : "failed", strerror(-r));
+        return export_tell_end(c, r == -ENODATA || r == -ECONNRESET ? "stopped" : "failed", strerror(-r),
+                               w->talk.written);
     if (w->talk.outcome == EXPORT_E_FINISHED)
         return finished(c, w);
     if (w->talk.outcome == EXPORT_E_REFUSED)
         return export_tell_files(c, w->talk.files, w->talk.n);
-    return export_tell_end(c, w->talk.name, w->talk.detail);
+    return export_tell_end(c, w->talk.name, w->talk.detail, w->talk.written);
 }
 
 static enum cli_exit take_out(struct cli *c, struct wish *w)

@@ -66,6 +66,7 @@ static int take_progress(struct export_talk *t, struct buf_reader *in)
     if (buf_get_u8(in, &phase) < 0 || buf_get_u64(in, &done) < 0 || buf_get_u64(in, &total) < 0 ||
         phase > EXPORT_PHASE_CHECK)
         return -EBADMSG;
+    t->written = t->written || (phase >= EXPORT_PHASE_WRITE && done > 0);
     if (t->progress)
         t->progress(t->context, (enum export_phase)phase, done, total);
     return 0;
@@ -76,9 +77,10 @@ static int take_result(struct export_talk *t, struct buf_reader *in)
     uint8_t outcome = 0;
 
     if (buf_get_u8(in, &outcome) < 0 || buf_get_string(in, EXPORT_TEXT_MAX, &t->name) < 0 ||
-        buf_get_string(in, EXPORT_TEXT_MAX, &t->detail) < 0 || outcome > EXPORT_E_REFUSED)
+        buf_get_string(in, EXPORT_TEXT_MAX, &t->detail) < 0 || outcome >= EXPORT_E_COUNT_)
         return -EBADMSG;
     t->outcome = (enum export_outcome)outcome;
+    t->written = outcome == EXPORT_E_LEFT;
     return 1;
 }
 

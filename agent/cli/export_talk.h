@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ struct export_talk {
     struct export_file *files;
     size_t n;
     enum export_outcome outcome;
+    bool written;   /* something of it, as far as was heard */
     char *password; /* "" when the container has none. export_talk_done() wipes it */
     char *name;     /* on the medium, or why it failed */
     char *detail;

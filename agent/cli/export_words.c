@@ -106,9 +106,15 @@ enum cli_exit export_tell_not_begun(struct cli *c, const json_t *answer)
     return tell(c, text_equal(reason, "locked") ? "taken" : reason, value_string(answer, "message"));
 }
 
-enum cli_exit export_tell_end(struct cli *c, const char *reason, const char *detail)
+enum cli_exit export_tell_end(struct cli *c, const char *reason, const char *detail, bool written)
 {
-    return tell(c, reason, detail);
+    enum cli_exit code = tell(c, reason, detail);
+
+    if (written) {
+        cli_error(c, "%s", _("parts of the files may be on the medium, also if it shows none; they count for today"));
+        cli_next(c, N_("Do not hand the medium on before the information policy section has seen it."));
+    }
+    return code;
 }
 
 /* --- files --- */

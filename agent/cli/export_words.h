@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "cli/cli.h"
@@ -12,7 +13,7 @@ struct json_t;
 
 /* It did not begin: the answer says why. */
 enum cli_exit export_tell_not_begun(struct cli *c, const struct json_t *answer);
-/* It had begun; detail is told when the reason is not known here. */
-enum cli_exit export_tell_end(struct cli *c, const char *reason, const char *detail);
+/* It had begun; detail is told when the reason is not known here. written: bytes of it may be on the medium, whatever names are there. */
+enum cli_exit export_tell_end(struct cli *c, const char *reason, const char *detail, bool written);
 /* Nothing went because of some of these files, each with its reason. */
 enum cli_exit export_tell_files(struct cli *c, const struct export_file *files, size_t n);

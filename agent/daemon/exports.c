@@ -2,7 +2,7 @@
  * The life of an export in the daemon. Owns: the one that runs, its records in the journal, the ledger. Must not: touch a byte of what
  * is exported, or leave the medium to others before it is certain that it is closed.
  *
- * The journal is ahead of the medium: begun, each file, and that it may have its name now are durable before it happens. What has begun
+ * The journal is ahead of the medium: begun, and each file with its digest and the day's count, are durable before the first byte. What has begun
  * and not ended when kuraband starts is recorded as failed then, with what is known.
  */
 #include "daemon/exports.h"
@@ -91,16 +91,40 @@ void exports_add_record(struct exporting *x, struct audit_event *e, json_t *extr
     recorder_add_with(x->daemon->recorder, &whole, "export", extra);
 }
 
-static void record(struct exporting *x, enum audit_action action, const char *reason, const char *message)
+/* What may be on the medium of one that failed: in "on_medium", and in words. */
+struct left {
+    const char *name, *words;
+};
+static const struct left left_nothing = {"nothing", "nothing of it is on the medium"},
+                         left_bytes = {"bytes", "its bytes may be on the medium"},
+                         left_whole = {"whole", "it may be whole on the medium"};
+
+static const struct left *left_by(const struct exporting *x)
 {
+    return x->phase < EXPORTS_DATA ? &left_nothing : x->phase < EXPORTS_NAME ? &left_bytes : &left_whole;
+}
+
+static void set_message(struct audit_event *e, const char *detail, const struct left *left)
+{
+    char message[2 * AUDIT_TEXT_MAX];
+
+    (void)snprintf(message, sizeof(message), "%.180s; %s", detail, left->words);
+    audit_set(e->message, sizeof(e->message), message);
+}
+
+static void record_failed(struct exporting *x, const char *reason, const char *detail)
+{
+    const struct left *left = left_by(x);
+    json_t *extra = exports_record(x);
     struct audit_event e;
 
-    audit_event_init(&e, action);
-    e.alarm = action == AUDIT_EXPORT_FAILED && x->phase >= EXPORTS_NAME;
-    if (reason)
-        audit_set(e.reason, sizeof(e.reason), reason);
-    audit_set(e.message, sizeof(e.message), message);
-    exports_add_record(x, &e, exports_record(x));
+    audit_event_init(&e, AUDIT_EXPORT_FAILED);
+    e.alarm = left == &left_whole;
+    audit_set(e.reason, sizeof(e.reason), reason);
+    set_message(&e, detail, left);
+    if (extra)
+        whole_set(&extra, "on_medium", json_string(left->name));
+    exports_add_record(x, &e, extra);
 }
 
 /* --- the end --- */
@@ -142,10 +166,10 @@ void exports_end(struct exporting *x, const char *reason, const char *detail)
     gate_clear_exporter(d->gate);
     if (reason) {
         answer_failed(x, reason, detail);
-        record(x, AUDIT_EXPORT_FAILED, reason, detail);
+        record_failed(x, reason, detail);
     }
     if (recorder_sync(d->recorder) == 0 && d->exports->ledger) {
-        /* From here on there may be something of it on the medium. */
+        /* From here on its worker may have the medium. */
         if (reason && x->phase >= EXPORTS_MOUNT)
             (void)ledger_set_leaving(d->exports->ledger, x->id);
         else
@@ -280,9 +304,12 @@ static int record_begun(struct exporting *x)
 {
     const struct ledger_export e = {
         .id = x->id, .device = x->medium_id, .text = x->subject->device_node, .uid = x->person.uid};
+    struct audit_event begun;
     int r;
 
-    record(x, AUDIT_EXPORT_STARTED, NULL, x->reason);
+    audit_event_init(&begun, AUDIT_EXPORT_STARTED);
+    audit_set(begun.message, sizeof(begun.message), x->reason);
+    exports_add_record(x, &begun, exports_record(x));
     r = recorder_sync(x->daemon->recorder);
     if (r < 0)
         return EXPORTS_E_JOURNAL;
@@ -352,6 +379,8 @@ int exports_begin(struct daemon *d, struct exports_request *r)
 
 static void record_unfinished(void *context, const struct ledger_export *e)
 {
+    /* In what phase it was is not known. */
+    const struct left *left = e->phase == LEDGER_COMMITTED ? &left_whole : &left_nothing;
     struct daemon *d = context;
     struct audit_event event;
 
@@ -360,14 +389,12 @@ static void record_unfinished(void *context, const struct ledger_export *e)
     audit_event_init(&event, AUDIT_EXPORT_FAILED);
     event.has_uid = true;
     event.uid = e->uid;
-    event.alarm = e->phase == LEDGER_COMMITTED;
+    event.alarm = left == &left_whole;
     audit_set(event.device_id, sizeof(event.device_id), e->device);
     audit_set(event.device_node, sizeof(event.device_node), e->text);
     audit_set(event.reason, sizeof(event.reason), "interrupted");
-    audit_set(event.message, sizeof(event.message),
-              e->phase == LEDGER_COMMITTED ? "kuraband ended while it was being named: it may be whole on the medium"
-                                           : "kuraband ended before it was finished: nothing whole is on the medium");
-    recorder_add_with(d->recorder, &event, "export", json_pack("{s:s}", "id", e->id));
+    set_message(&event, "kuraband ended before it was finished", left);
+    recorder_add_with(d->recorder, &event, "export", json_pack("{s:s, s:s}", "id", e->id, "on_medium", left->name));
 }
 
 static void add_held(struct exports *x, const char *id, const char *device)
@@ -487,7 +514,7 @@ void exports_note_mount(struct daemon *d, dev_t device)
 {
     struct exporting *x = d->exports ? d->exports->now : NULL;
 
-    if (x && x->device == device && x->phase == EXPORTS_DATA)
+    if (x && x->device == device && (x->phase == EXPORTS_ROOM || x->phase == EXPORTS_DATA))
         x->intruded = true;
 }
 
@@ -498,10 +525,7 @@ void exports_stop(struct daemon *d)
     if (d->exports->now && d->exports->now->phase == EXPORTS_ENDED)
         exports_end(d->exports->now, NULL, "");
     else if (d->exports->now)
-        exports_stop_by(d->exports->now, "stopped",
-                        d->exports->now->phase < EXPORTS_NAME
-                            ? "kuraband ends"
-                            : "kuraband ends while it was being named: it may be whole on the medium");
+        exports_stop_by(d->exports->now, "stopped", "kuraband ends");
     exports_leave_stop(d);
     exports_behind_stop(d);
     d->exports->ledger = ledger_free(d->exports->ledger);

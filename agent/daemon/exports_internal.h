@@ -24,7 +24,8 @@ enum exports_phase { /* what the worker is expected to say next */
     EXPORTS_CONTAINER, /* READY */
     EXPORTS_HIDING,    /* nothing: we wait for udev */
     EXPORTS_MOUNT,     /* MOUNTED */
-    EXPORTS_DATA,      /* WRITTEN */
+    EXPORTS_ROOM,      /* ROOM */
+    EXPORTS_DATA,      /* WRITTEN; recorded and counted: its bytes may be on the medium */
     EXPORTS_NAME,      /* DONE; it may be whole on the medium */
     EXPORTS_ENDED,     /* nothing */
 };

@@ -388,7 +388,7 @@ static int on_hide_timer(sd_event_source *source, uint64_t usec, void *userdata)
     }
     x->phase = EXPORTS_MOUNT;
     if (exports_send(x, EXPORT_OPEN, "") < 0)
-        exports_stop_by(x, "killed", "the exporting process ended; nothing whole is on the medium");
+        exports_stop_by(x, "killed", "the exporting process ended");
     return 0;
 }
 
@@ -414,7 +414,7 @@ static int on_mounted(struct exporting *x, struct buf_reader *in)
 {
     if (buf_get_end(in) < 0)
         return -EBADMSG;
-    x->phase = EXPORTS_DATA;
+    x->phase = EXPORTS_ROOM;
     (void)block_manager_set_export(x->daemon->block, x->device, MEDIUM_EXPORT_CLOSED, clock_wall_us());
     return 0;
 }
@@ -441,7 +441,7 @@ static int count_files(struct exporting *x)
     return ledger_commit(x->daemon->exports->ledger, x->id, x->person.uid, ledger_day(clock_wall_us()), counts, n);
 }
 
-static int get_written(struct exporting *x, struct buf_reader *in)
+static int get_contents(struct exporting *x, struct buf_reader *in)
 {
     _cleanup_free_ char *name = NULL, *hex = NULL;
     struct digest digest;
@@ -460,19 +460,26 @@ static int get_written(struct exporting *x, struct buf_reader *in)
     return 0;
 }
 
-/* Written, but without a name. Each file and its digest are in the journal before it gets one. */
-static int on_written(struct exporting *x, struct buf_reader *in)
+static int stop_when_disturbed(struct exporting *x)
 {
-    int r = get_written(x, in);
+    if (exports_stop_when_refused(x))
+        return 1;
+    if (!x->intruded)
+        return 0;
+    exports_stop_by(x, "busy", "somebody else mounted the medium while it was written to");
+    return 1;
+}
+
+/* Nothing is written yet. Each file and its digest are in the journal, and counted, before its first byte: from there on who goes away, pulls the
+ * medium out or cuts the power may have it, under whatever name. */
+static int on_room(struct exporting *x, struct buf_reader *in)
+{
+    int r = get_contents(x, in);
 
     if (r < 0)
         return r;
-    if (exports_stop_when_refused(x))
+    if (stop_when_disturbed(x))
         return 1;
-    if (x->intruded) {
-        exports_stop_by(x, "busy", "somebody else mounted the medium while it was written");
-        return 1;
-    }
     for (size_t i = 0; i < x->n_files; i++)
         record_file(x, &x->files[i], NULL);
     if (recorder_sync(x->daemon->recorder) < 0) {
@@ -483,6 +490,17 @@ static int on_written(struct exporting *x, struct buf_reader *in)
         exports_stop_by(x, "ledger", "it could not be counted, so it was not given");
         return 1;
     }
+    x->phase = EXPORTS_DATA;
+    return exports_send(x, EXPORT_WRITE, "") < 0 ? -EPIPE : 0;
+}
+
+/* All of it, read back, but without a name. */
+static int on_written(struct exporting *x, struct buf_reader *in)
+{
+    if (buf_get_end(in) < 0)
+        return -EBADMSG;
+    if (stop_when_disturbed(x))
+        return 1;
     x->phase = EXPORTS_NAME;
     return exports_send(x, EXPORT_COMMIT, "") < 0 ? -EPIPE : 0;
 }
@@ -530,11 +548,17 @@ int exports_on_frame(struct exporting *x, uint16_t type, struct buf_reader *in)
         enum exports_phase phase;
         int (*handler)(struct exporting *x, struct buf_reader *in);
     } steps[] = {
-        {EXPORT_STAGER, EXPORTS_STAGER, on_stager},        {EXPORT_OPENED, EXPORTS_FILES, on_opened},
-        {EXPORT_OPENED_END, EXPORTS_FILES, on_opened_end}, {EXPORT_STAGED, EXPORTS_COPIES, on_staged},
-        {EXPORT_AGAIN, EXPORTS_COPIES, on_again},          {EXPORT_STAGED_END, EXPORTS_COPIES, on_staged_end},
-        {EXPORT_READY, EXPORTS_CONTAINER, on_ready},       {EXPORT_MOUNTED, EXPORTS_MOUNT, on_mounted},
-        {EXPORT_WRITTEN, EXPORTS_DATA, on_written},        {EXPORT_DONE, EXPORTS_NAME, on_done},
+        {EXPORT_STAGER, EXPORTS_STAGER, on_stager},
+        {EXPORT_OPENED, EXPORTS_FILES, on_opened},
+        {EXPORT_OPENED_END, EXPORTS_FILES, on_opened_end},
+        {EXPORT_STAGED, EXPORTS_COPIES, on_staged},
+        {EXPORT_AGAIN, EXPORTS_COPIES, on_again},
+        {EXPORT_STAGED_END, EXPORTS_COPIES, on_staged_end},
+        {EXPORT_READY, EXPORTS_CONTAINER, on_ready},
+        {EXPORT_MOUNTED, EXPORTS_MOUNT, on_mounted},
+        {EXPORT_ROOM, EXPORTS_ROOM, on_room},
+        {EXPORT_WRITTEN, EXPORTS_DATA, on_written},
+        {EXPORT_DONE, EXPORTS_NAME, on_done},
     };
 
     if (type == EXPORT_FAILED)

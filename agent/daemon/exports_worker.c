@@ -200,9 +200,7 @@ static void worker_ended(struct exporting *x)
     if (x->phase == EXPORTS_ENDED)
         exports_end(x, NULL, "");
     else
-        exports_end(x, "killed",
-                    x->phase < EXPORTS_NAME ? "the exporting process ended; nothing whole is on the medium"
-                                            : "the exporting process ended; it may be whole on the medium");
+        exports_end(x, "killed", "the exporting process ended");
 }
 
 /* 1: x is gone. */

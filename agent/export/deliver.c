@@ -27,6 +27,7 @@ static _Noreturn void writer_main(struct worker *w)
     close_fd(EXPORT_FD_STATE);
     close_fd(EXPORT_FD_LIFE);
     w->beats = &d->pulse;
+    explicit_bzero(w->password, sizeof(w->password));
     r = worker_write(w);
     if (r != 0) {
         (void)snprintf(d->reason, sizeof(d->reason), "%s", w->reason);
@@ -53,9 +54,7 @@ static int fail_writer(struct worker *w, int r)
         return worker_fail(w, d->reason, d->detail);
     (void)medium_protect(&w->medium);
     if (r == -ETIMEDOUT)
-        return worker_fail(w, "hangs",
-                           d->committed ? "the medium does not answer any more; it may be whole there"
-                                        : "the medium does not answer any more; nothing whole is there");
+        return worker_fail(w, "hangs", "the medium does not answer any more");
     return worker_fail_errno(w, "writing", r < 0 ? r : -EIO);
 }
 
@@ -80,6 +79,7 @@ int worker_deliver(struct worker *w)
         writer_main(w);
     r = child_wait(&writer);
     w->committed = w->delivery->committed;
+    w->writes = w->delivery->writes;
     if (r != EXIT_SUCCESS)
         return fail_writer(w, r);
     memcpy(w->final, w->delivery->final, sizeof(w->final));

@@ -25,7 +25,7 @@ int ledger_used(struct ledger *l, uid_t uid, const char *rule, int64_t day, stru
 
 enum {
     LEDGER_BEGUN = 0,
-    LEDGER_COMMITTED = 1, /* it may have its name on the medium */
+    LEDGER_COMMITTED = 1, /* counted; its bytes may be on the medium, and all of it */
     LEDGER_LEAVING = 2,   /* its end is recorded; its worker may still have the medium */
     LEDGER_LEFT = 3,      /* it is over; what it had not finished may still be on the medium */
 };
@@ -38,7 +38,7 @@ struct ledger_export {
     int phase;
 };
 int ledger_begin(struct ledger *l, const struct ledger_export *e);
-/* One transaction: the export may be named now, and this much more counts for the day. */
+/* One transaction: the export may be written now, and this much more counts for the day. */
 struct ledger_count {
     const char *rule;
     uint64_t files, bytes;

@@ -155,13 +155,11 @@ static int enter_cage(void *context)
     return sandbox_enter(SANDBOX_NOTHING, w->size_max + w->size_max / 8 + CONTAINER_BYTES);
 }
 
-/* The password is made here and goes to the client from here: neither the conductor nor kuraband ever has it. */
 static _Noreturn void packer_main(struct worker *w, const struct container *container)
 {
-    char password[PACK_PASSWORD_SIZE];
     const struct pack_options options = {.staged = w->staged,
                                          .members = &w->members,
-                                         .password = password,
+                                         .password = w->password,
                                          .out = w->packed,
                                          .wall_us = clock_wall_us(),
                                          .enter = enter_cage,
@@ -175,15 +173,13 @@ static _Noreturn void packer_main(struct worker *w, const struct container *cont
     (void)setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive takes no name otherwise that is not ASCII */
     tzset();                              /* and writes local time; nothing can be opened later */
     if (r >= 0)
-        r = pack_password(password);
-    if (r >= 0)
         r = container->pack(&options);
-    if (r == 0 && link_send(EXPORT_FD_CLIENT, EXPORT_PASSWORD, "s", password) < 0)
-        r = PACK_E_STOPPED;
-    explicit_bzero(password, sizeof(password));
+    explicit_bzero(w->password, sizeof(w->password));
     child_exit(r);
 }
 
+/* The password is made before the packer begins, and told by the conductor when the container has its name: so nobody can open what was left under none.
+ * kuraband never has it. */
 static int pack(struct worker *w, const struct container *container)
 {
     static const struct worker_outcome outcomes[] = {
@@ -197,6 +193,9 @@ static int pack(struct worker *w, const struct container *container)
     w->packed = open_unnamed();
     if (w->packed < 0)
         return worker_fail_errno(w, "packing", w->packed);
+    r = pack_password(w->password);
+    if (r < 0)
+        return worker_fail_errno(w, "packing", r);
     child = fork();
     if (child < 0)
         return worker_fail_errno(w, "packing", -errno);

@@ -12,8 +12,9 @@ enum export_client_frame { /* client to worker */
     /* worker to client */
     EXPORT_REFUSED = 0x101,  /* u32 index, string reason, string rule */
     EXPORT_PROGRESS = 0x102, /* u8 enum export_phase, u64 bytes done, u64 bytes in all */
-    EXPORT_PASSWORD = 0x103, /* string: of the container; said once, before anything is written to the medium */
-    EXPORT_RESULT = 0x104,   /* u8 enum export_outcome, string name on the medium, string detail; the last frame */
+    EXPORT_PASSWORD =
+        0x103, /* string: of the container; said once, when it has its name on the medium and that is recorded */
+    EXPORT_RESULT = 0x104, /* u8 enum export_outcome, string name on the medium, string detail; the last frame */
 };
 
 enum export_control_frame {
@@ -29,6 +30,7 @@ enum export_control_frame {
     EXPORT_RECORDED = 0x207, /* nothing: recorded as finished */
     EXPORT_STOP = 0x208,     /* string reason, string detail: it ends here */
     EXPORT_PACK = 0x209,     /* u8 enum export_container: what is staged may go into it */
+    EXPORT_WRITE = 0x20a,    /* nothing: recorded and counted; from here on its bytes may be on the medium */
 
     /* worker to kuraband */
     EXPORT_STAGER = 0x301, /* u32 pid: waits for EXPORT_STAGE */
@@ -40,10 +42,11 @@ enum export_control_frame {
         0x30a, /* u64 bytes: nobody can change them any more; waits for EXPORT_PACK. Here contents will be looked at */
     EXPORT_READY = 0x305,   /* u64 bytes to write; waits for EXPORT_OPEN */
     EXPORT_MOUNTED = 0x306, /* nothing: the read-only flag is set again */
-    EXPORT_WRITTEN =
-        0x307, /* string name, u64 size, string sha256: on the medium, read back, not named yet; waits for EXPORT_COMMIT */
-    EXPORT_DONE = 0x308,   /* string name on the medium: named, unmounted, read-only; waits for EXPORT_RECORDED */
-    EXPORT_FAILED = 0x309, /* string reason, string detail; the last frame */
+    EXPORT_ROOM =
+        0x30c, /* string name, u64 size, string sha256: the medium has room for this; waits for EXPORT_WRITE */
+    EXPORT_WRITTEN = 0x307, /* nothing: on the medium, read back, not named yet; waits for EXPORT_COMMIT */
+    EXPORT_DONE = 0x308,    /* string name on the medium: named, unmounted, read-only; waits for EXPORT_RECORDED */
+    EXPORT_FAILED = 0x309,  /* string reason, string detail; the last frame */
 };
 
 enum export_phase {
@@ -63,6 +66,8 @@ enum export_outcome {
     EXPORT_E_FAILED = 0, /* zero is no success */
     EXPORT_E_FINISHED,
     EXPORT_E_REFUSED, /* one file or more; nothing was written */
+    EXPORT_E_LEFT,    /* failed, and its bytes may be on the medium */
+    EXPORT_E_COUNT_,
 };
 
 enum {

@@ -268,21 +268,31 @@ static int look(struct writer *w, struct place *place)
     return r != 0 ? r : next_name(w->options, place, &number, name);
 }
 
-int put_write(const struct put_options *o, struct place *place)
+static struct writer writer_of(const struct put_options *o)
 {
     struct writer w = {.options = o};
+
+    for (size_t i = 0; i < o->n; i++)
+        w.total += o->items[i].size;
+    return w;
+}
+
+int put_check(const struct put_options *o, struct place *place)
+{
+    struct writer w = writer_of(o);
+    int r = check_room(o, w.total);
+
+    return r != 0 ? r : look(&w, place);
+}
+
+int put_write(const struct put_options *o)
+{
+    struct writer w = writer_of(o);
     _cleanup_close_ int directory = -1;
     void *chunk = NULL;
     char part[256];
     int r;
 
-    for (size_t i = 0; i < o->n; i++)
-        w.total += o->items[i].size;
-    r = check_room(o, w.total);
-    if (r == 0)
-        r = look(&w, place);
-    if (r != 0)
-        return r;
     if (posix_memalign(&chunk, ALIGNMENT, CHUNK) != 0)
         return -ENOMEM;
     w.chunk = chunk;

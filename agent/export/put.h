@@ -44,10 +44,12 @@ bool put_is_too_large(long filesystem, uint64_t size);
 /* Removes what exports of these ids, which did not end, left behind: their directories and the files in them. What else is called like that is
  * somebody's and stays, as does what does not let itself be removed. How many. */
 unsigned put_clean(int root, const char *const *ids, size_t n);
+/* Is there room for it, a free name, and does the filesystem take files of that size? 0, PUT_E_FULL, PUT_E_TAKEN, PUT_E_LARGE, PUT_E_STOPPED, -errno. Writes nothing.
+ * place comes empty and is for put_commit(); the caller releases it. */
+int put_check(const struct put_options *o, struct place *place);
 /* 0: all is on the medium, the same as it was staged, under a name that nobody takes for whole; PUT_E_*; -errno. On failure what there was
- * of it is removed as far as the medium lets it. place comes
- * empty and is for put_commit(); the caller releases it. */
-int put_write(const struct put_options *o, struct place *place);
+ * of it is removed as far as the medium lets it. */
+int put_write(const struct put_options *o);
 /* Gives it its name, durably. ret_name, of 256 bytes, is that name. After this returned 0 it is whole. */
 int put_commit(const struct put_options *o, const struct place *place, char ret_name[static 256]);
 /* Instead of put_commit(). */

@@ -234,17 +234,25 @@ static int begin(struct worker *w)
 
 /* --- the whole --- */
 
+static enum export_outcome outcome_of(const struct worker *w)
+{
+    if (strcmp(w->reason, "refused") == 0)
+        return EXPORT_E_REFUSED;
+    return w->writes ? EXPORT_E_LEFT : EXPORT_E_FAILED;
+}
+
 static int tell_end(struct worker *w, int r)
 {
     if (r != 0) {
         (void)link_send(EXPORT_FD_CONTROL, EXPORT_FAILED, "ss", w->reason, w->detail);
-        (void)link_send(EXPORT_FD_CLIENT, EXPORT_RESULT, "1ss",
-                        (unsigned)(strcmp(w->reason, "refused") == 0 ? EXPORT_E_REFUSED : EXPORT_E_FAILED), w->reason,
-                        w->detail);
+        (void)link_send(EXPORT_FD_CLIENT, EXPORT_RESULT, "1ss", (unsigned)outcome_of(w), w->reason, w->detail);
         return 1;
     }
     if (link_send(EXPORT_FD_CONTROL, EXPORT_DONE, "s", w->final) < 0 || worker_await(w, EXPORT_RECORDED, NULL) != 0)
         (void)worker_fail(w, "unrecorded", "it is on the medium; kuraband was gone before it was recorded as finished");
+    /* Of what is complete, under its name, and recorded; who cannot be told it is not told of an end without it. */
+    else if (w->password[0] != '\0' && link_send(EXPORT_FD_CLIENT, EXPORT_PASSWORD, "s", w->password) < 0)
+        return 1;
     (void)link_send(EXPORT_FD_CLIENT, EXPORT_RESULT, "1ss", (unsigned)(w->reason ? EXPORT_E_FAILED : EXPORT_E_FINISHED),
                     w->reason ? w->reason : w->final, w->detail);
     return w->reason ? 1 : 0;
@@ -252,6 +260,7 @@ static int tell_end(struct worker *w, int r)
 
 static void worker_done(struct worker *w)
 {
+    explicit_bzero(w->password, sizeof(w->password));
     export_members_done(&w->members);
     free(w->items);
     free(w->id.gids);

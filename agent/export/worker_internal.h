@@ -7,6 +7,7 @@
 #include "export/identity.h"
 #include "export/medium.h"
 #include "export/members.h"
+#include "export/pack.h"
 #include "export/protocol.h"
 #include "export/put.h"
 
@@ -28,11 +29,13 @@ struct worker {
     struct put_item *items;
     size_t n_items;
     char final[EXPORT_NAME_MAX + 1];
-    bool control_is_closed; /* in a child that has nothing to tell kuraband */
-    bool committed;         /* it may be whole on the medium: going away does not end it any more */
-    uint64_t told_us;       /* when progress was told last */
-    uint64_t waited_us;     /* for the client, which reads slowly */
-    const char *reason;     /* of the end */
+    bool control_is_closed;            /* in a child that has nothing to tell kuraband */
+    char password[PACK_PASSWORD_SIZE]; /* of the container; "": none */
+    bool writes;                       /* its bytes may be on the medium */
+    bool committed;                    /* it may be whole on the medium: going away does not end it any more */
+    uint64_t told_us;                  /* when progress was told last */
+    uint64_t waited_us;                /* for the client, which reads slowly */
+    const char *reason;                /* of the end */
     char detail[EXPORT_TEXT_MAX];
     char *stop_reason;
 };
@@ -64,7 +67,7 @@ uint64_t worker_items_size(const struct worker *w); /* what worker_prepare() mad
 /* What the writer leaves to who waits for it. */
 struct delivery {
     uint64_t pulse;
-    bool committed;
+    bool writes, committed;
     char reason[32], detail[EXPORT_TEXT_MAX], final[EXPORT_NAME_MAX + 1];
 };
 /* Mounted, written, named, closed; by a process of its own. 0, or 1 and it is known why not. */

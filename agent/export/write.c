@@ -65,19 +65,32 @@ static int fail_put(struct worker *w, int r)
                               : worker_fail_outcome(w, outcomes, ELEMENTS(outcomes), r, "writing");
 }
 
-static int commit(struct worker *w, const struct put_options *o, const struct place *place)
+/* What will be on the medium is in the journal, and counted, before the first byte of it: whoever ends this from then on has it there. */
+static int ask_to_write(struct worker *w, const struct put_options *o, struct place *place)
 {
     char hex[DIGEST_HEX_SIZE];
     struct digest digest;
-    int r = items_digest(w, &digest);
+    int r = put_check(o, place);
 
+    if (r != 0)
+        return fail_put(w, r);
+    r = items_digest(w, &digest);
     if (r < 0)
         return worker_fail_errno(w, "writing", r);
     digest_to_hex(&digest, hex);
-    if (link_send(EXPORT_FD_CONTROL, EXPORT_WRITTEN, "s8s", w->final, worker_items_size(w), hex) < 0)
-        r = worker_fail_left(w);
-    else
-        r = worker_await(w, EXPORT_COMMIT, NULL);
+    if (link_send(EXPORT_FD_CONTROL, EXPORT_ROOM, "s8s", w->final, worker_items_size(w), hex) < 0)
+        return worker_fail_left(w);
+    r = worker_await(w, EXPORT_WRITE, NULL);
+    if (r == 0)
+        w->writes = w->delivery->writes = true;
+    return r;
+}
+
+static int commit(struct worker *w, const struct put_options *o, const struct place *place)
+{
+    int r = link_send(EXPORT_FD_CONTROL, EXPORT_WRITTEN, "") < 0 ? worker_fail_left(w)
+                                                                 : worker_await(w, EXPORT_COMMIT, NULL);
+
     if (r != 0) {
         put_abort(o);
         return r;
@@ -103,8 +116,12 @@ static int write_to(struct worker *w, int root)
         return worker_fail_left(w);
     (void)put_clean(root, (const char *const *)w->leftovers, w->n_leftovers);
     child_pulse_beat(w->beats, 1);
-    r = put_write(&options, &place);
-    r = r != 0 ? fail_put(w, r) : commit(w, &options, &place);
+    r = ask_to_write(w, &options, &place);
+    if (r == 0) {
+        child_pulse_beat(w->beats, 1);
+        r = put_write(&options);
+        r = r != 0 ? fail_put(w, r) : commit(w, &options, &place);
+    }
     place_done(&place);
     return r;
 }
@@ -175,7 +192,6 @@ int worker_write(struct worker *w)
         return fail_mount(w, m.result);
     r = write_to(w, m.root);
     if (!close_medium(w, m.root))
-        r = r != 0 ? r
-                   : worker_fail(w, "medium", "it is not certain that the medium is closed; it may hold the export");
+        r = r != 0 ? r : worker_fail(w, "medium", "it is not certain that the medium is closed");
     return r;
 }

@@ -157,7 +157,7 @@ static void test_export_table(void **state)
         FRAME(BEGIN),    FRAME(STAGE),      FRAME(VERDICT), FRAME(COPY),     FRAME(OPEN),     FRAME(COMMIT),
         FRAME(RECORDED), FRAME(STOP),       FRAME(PACK),    FRAME(STAGER),   FRAME(OPENED),   FRAME(OPENED_END),
         FRAME(STAGED),   FRAME(STAGED_END), FRAME(READY),   FRAME(MOUNTED),  FRAME(WRITTEN),  FRAME(DONE),
-        FRAME(FAILED),   FRAME(AGAIN),
+        FRAME(FAILED),   FRAME(AGAIN),      FRAME(WRITE),   FRAME(ROOM),
     };
     _cleanup_free_ char *page = read_page("PROTOCOL.export.md");
     char *at = page, *line;

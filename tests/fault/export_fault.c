@@ -314,8 +314,10 @@ static void look_at_put(int r, const char *name, bool spoiled, size_t n_items)
 static int write_and_name(const struct put_options *o, char name[static 256])
 {
     struct place place = {0};
-    int r = put_write(o, &place);
+    int r = put_check(o, &place);
 
+    if (r == 0)
+        r = put_write(o);
     fault_pause();
     export_insist(export_named(name) == 0, "it has a name before it may");
     fault_go_on();

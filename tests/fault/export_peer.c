@@ -56,12 +56,16 @@ static void on_result(struct export_peer *p, struct buf_reader *in)
     p->finished = outcome == EXPORT_E_FINISHED;
     if (p->finished && !p->recorded)
         p->failed("the person is told that it is finished, and it is not recorded");
+    if (outcome == EXPORT_E_LEFT && !p->permitted)
+        p->failed("the person is told of what was never written");
     if (!p->finished && (reason[0] == '\0' || detail[0] == '\0'))
         p->failed("the person is not told why");
 }
 
 static void on_client_frame(struct export_peer *p, uint16_t type, struct buf_reader *in)
 {
+    if (type == EXPORT_PASSWORD && !p->recorded)
+        p->failed("a password before it is complete");
     if (type == EXPORT_PASSWORD)
         take_text(p, in, sizeof(p->password), p->password);
     else if (type == EXPORT_RESULT)
@@ -100,8 +104,17 @@ static void on_staged(struct export_peer *p, struct buf_reader *in)
         p->failed("what is staged is not what was to be");
 }
 
+static void on_room(struct export_peer *p)
+{
+    p->check(p->context, NULL, NULL);
+    p->permitted = true;
+    (void)link_send(p->control, EXPORT_WRITE, "");
+}
+
 static void on_written(struct export_peer *p)
 {
+    if (!p->permitted)
+        p->failed("written before it was permitted");
     p->check(p->context, NULL, NULL);
     p->committed = true;
     (void)link_send(p->control, EXPORT_COMMIT, "");
@@ -113,7 +126,7 @@ static void on_done(struct export_peer *p, struct buf_reader *in)
     if (!p->committed)
         p->failed("done before it was permitted");
     p->done = true;
-    p->check(p->context, p->name, p->password);
+    p->check(p->context, p->name, NULL);
     p->recorded = true; /* the word may not arrive */
     (void)link_send(p->control, EXPORT_RECORDED, "");
 }
@@ -156,6 +169,9 @@ static void on_control_frame(struct export_peer *p, uint16_t type, struct buf_re
         (void)link_send(p->control, EXPORT_OPEN, "");
         break;
     case EXPORT_MOUNTED:
+        break;
+    case EXPORT_ROOM:
+        on_room(p);
         break;
     case EXPORT_WRITTEN:
         on_written(p);
@@ -209,7 +225,6 @@ void export_peer_serve(struct export_peer *p)
     while (fds[0].fd >= 0 || fds[1].fd >= 0) {
         if (poll(fds, 2, PATIENCE_MS) <= 0)
             p->failed("it hangs");
-        /* The person's word first: a password comes before anything that needs it. */
         if (fds[0].revents && !take(p, p->client, &p->from_client, on_client_frame))
             fds[0].fd = -1;
         if (fds[1].revents && !take(p, p->control, &p->from_control, on_control_frame))

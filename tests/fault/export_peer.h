@@ -13,15 +13,16 @@ struct export_peer {
     const int *files;    /* descriptors, as many as members */
     const struct export_members *members;
     enum export_container container;
-    /* What is on the medium under that name is whole; does not return otherwise. NULL name: nothing has a name there. */
+    /* What is on the medium under that name is whole, and opens with the password; does not return otherwise. NULL name: nothing has a name there;
+     * NULL password: it is not known yet. */
     void (*check)(void *context, const char *name, const char *password);
     void *context;
     void (*failed)(const char *what) __attribute__((noreturn));
 
     struct buf from_client, from_control;
     char password[EXPORT_TEXT_MAX + 1], name[EXPORT_NAME_MAX + 1];
-    bool committed, done, recorded, told; /* told: why not */
-    bool finished;                        /* the person knows */
+    bool permitted, committed, done, recorded, told; /* told: why not */
+    bool finished;                                   /* the person knows */
 };
 
 /* Until both ends are closed. */

@@ -38,7 +38,7 @@ static void check_medium(void *context, const char *name, const char *password)
     export_insist(!name || (n == 1 && strcmp(found, name) == 0), "it has not the name that it is said to have");
     if (name && container == EXPORT_PLAIN)
         export_insist_plain(name, EXPORT_ROUND_FILES);
-    if (!name || container == EXPORT_PLAIN)
+    if (!name || container == EXPORT_PLAIN || !password)
         return;
     (void)snprintf(path, sizeof(path), "%s/%s", now.around->medium, name);
     fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -152,7 +152,8 @@ static void look_at_end(const struct export_peer *p, int status, uint64_t faults
     if (export_named(found) == 0)
         return;
     export_insist(p->committed, "it has a name that nobody permitted");
-    check_medium(p->context, found, p->password);
+    export_insist(!p->finished || p->password[0] != '\0' || p->container == EXPORT_PLAIN, "nobody can open it");
+    check_medium(p->context, found, p->password[0] != '\0' ? p->password : NULL);
 }
 
 uint64_t export_run(void)

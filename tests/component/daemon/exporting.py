@@ -4,8 +4,9 @@
 exporting.py RUN-DIRECTORY DEVICE [CODE] [--list FILE…] --pass FILE…
 
 Says "begun" when the exporting process is there and passes the files after a line on its input; without --list they are those that the request
-was for. With STOP_AT=N in its environment it stops itself at the first word of phase N. Says "copying" at the first word of progress and reads on after another line. The result is its last line; exit status 0, 1 not
-finished, 2 not begun. CODE is that of who asks.
+was for. With STOP_AT=N in its environment it stops itself at the first word of phase N. Says "copying" at the first word of progress and reads on after another line. With HANG_UP=N it hangs up at the last word of phase N and
+says so; it says a password in the moment it comes. The result is its last line; exit status 0, 1 not finished, 2 not begun, 3 hung up. CODE is that
+of who asks.
 """
 import hashlib, json, os, signal, socket, struct, sys
 
@@ -79,6 +80,11 @@ def main():
         if kind == PROGRESS and str(body[0]) == os.environ.get("STOP_AT"):
             del os.environ["STOP_AT"]
             os.kill(os.getpid(), signal.SIGSTOP)
+        if kind == PASSWORD:
+            say(f"password {body[4:].decode()}")
+        if kind == PROGRESS and str(body[0]) == os.environ.get("HANG_UP") and len(set(struct.unpack_from("<QQ", body, 1))) == 1:
+            say("hung up")
+            sys.exit(3)
         if kind == PROGRESS and not copying:
             copying = True
             say("copying")

@@ -352,7 +352,7 @@ static char *ended(void)
     assert_non_null(c.err);
     for (size_t i = 0; i < ELEMENTS(reasons); i++) {
         (void)fprintf(c.err, "%s: ", reasons[i]);
-        (void)fprintf(c.err, "[exit %d]\n", (int)export_tell_end(&c, reasons[i], "said by kuraban-export"));
+        (void)fprintf(c.err, "[exit %d]\n", (int)export_tell_end(&c, reasons[i], "said by kuraban-export", i % 5 == 2));
     }
     assert_int_equal(export_tell_files(&c, files, ELEMENTS(files)), CLI_NOT_PERMITTED);
     cli_done(&c);

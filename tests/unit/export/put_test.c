@@ -102,8 +102,11 @@ static bool exists(struct fixture *x, const char *name)
 
 static int write_it(struct fixture *x)
 {
+    int r;
+
     place_done(&x->place);
-    return put_write(&x->o, &x->place);
+    r = put_check(&x->o, &x->place);
+    return r != 0 ? r : put_write(&x->o);
 }
 
 static void is_whole(struct fixture *x, const char *path, size_t item)
