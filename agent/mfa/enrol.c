@@ -323,7 +323,7 @@ int mfa_remove(struct mfa *m, uid_t uid)
         return r;
     r = store_remove(m->store, record.record);
     if (r >= 0)
-        r = store_grace_forget(m->store, uid);
+        r = store_grace_save(m->store, uid, 0, INT64_MAX); /* none is left, whatever a clock says: they have had it */
     return end_change(m, r);
 }
 

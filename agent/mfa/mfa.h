@@ -185,6 +185,7 @@ int mfa_import(struct mfa *m, uid_t uid, const char *name, const char *base32, c
                uint64_t step, const struct mfa_now *now, struct mfa_recovery *recovery);
 /* Ten new codes; the old ones are void. */
 int mfa_reissue(struct mfa *m, uid_t uid, struct mfa_recovery *ret);
+/* Their grace is over as well: who was enrolled needs a code until somebody enrols them anew. */
 int mfa_remove(struct mfa *m, uid_t uid);
 /* Ends a lock, a wait and a rollback, that of somebody's grace too: failures are 0, the clock's reading now is believed. Used steps stay used, unless the clock had been
  * far ahead: a last step that no window reaches becomes now's. */

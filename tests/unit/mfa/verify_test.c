@@ -398,9 +398,21 @@ static void test_grace(void **state)
     bring(f, TANAKA, "tanaka");
     mfa_grace(f->mfa, TANAKA, week, &f->now, &r);
     assert_int_equal(r.outcome, MFA_NEEDED);
+    /* Who was enrolled has had theirs: no days with the password alone after a removal, whatever the clock says. */
     assert_int_equal(mfa_remove(f->mfa, TANAKA), 0);
     mfa_grace(f->mfa, TANAKA, week, &f->now, &r);
-    assert_int_equal(r.number, 7);
+    assert_int_equal(r.outcome, MFA_NOT_ENROLLED);
+    assert_int_equal(mfa_lift(f->mfa, TANAKA, &f->now), MFA_E_UNKNOWN);
+    f->now.wall_us = 0;
+    mfa_grace(f->mfa, TANAKA, 100 * 52 * week, &f->now, &r);
+    assert_int_equal(r.outcome, MFA_NOT_ENROLLED);
+    f->now.wall_us = INT64_MAX;
+    mfa_grace(f->mfa, TANAKA, week, &f->now, &r);
+    assert_int_equal(r.outcome, MFA_NOT_ENROLLED);
+    bring(f, SUZUKI, "suzuki"); /* who never logged in before it */
+    assert_int_equal(mfa_remove(f->mfa, SUZUKI), 0);
+    mfa_grace(f->mfa, SUZUKI, week, &f->now, &r);
+    assert_int_equal(r.outcome, MFA_NOT_ENROLLED);
 }
 
 /* The first login stood under a clock that was years ahead: without an end that clock was to bring, the grace has none. */
