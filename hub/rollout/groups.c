@@ -162,7 +162,7 @@ int rollout_put_groups(struct rollout_work *w)
 
         r = rollout_group_bundle(w, groups.ids[i], &bundle, &size);
         if (r > 0 && (r = fleet_subject_policy(groups.ids[i], subject)) == 0)
-            rollout_put(w, subject, bundle, size);
+            rollout_put(w, subject, bundle, size, NULL);
     }
     rollout_names_done(&groups);
     return r < 0 ? r : 0;

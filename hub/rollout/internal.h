@@ -12,7 +12,8 @@ DEFINE_CLEANUP(struct trust_envelope *, trust_envelope_free);
 struct hub_actor rollout_actor(const struct rollout_work *w);
 struct rollout_signer rollout_signer(const struct rollout_work *w);
 /* Tells the wire; what it refuses is counted. */
-void rollout_put(struct rollout_work *w, const char *subject, const void *bytes, size_t size);
+void rollout_put(struct rollout_work *w, const char *subject, const void *bytes, size_t size,
+                 const struct digest *digest);
 
 /* A list of ids that a walk over the store fills, to be worked on when the walk is over. */
 struct rollout_names {

@@ -30,6 +30,7 @@ enum {
 };
 
 #define PASS_US INT64_C(1000000)       /* waits end, heads are renewed: looked at so often */
+#define REPORTS_US INT64_C(250000)     /* reports of thousands come one after the other: not looked at more often */
 #define CLOCK_JUMP_US INT64_C(5000000) /* the wall clock against that since the start */
 
 struct rollout_thread {
@@ -47,6 +48,7 @@ struct rollout_thread {
     struct rollout_wire wire;
     struct rollout_work work;
     int64_t passed_us; /* since the start; when the last pass was */
+    bool heard;        /* reports since then */
     int64_t clock_us;  /* wall clock less that since the start */
     int told;          /* result of the last pass, told once */
 };
@@ -203,11 +205,17 @@ static int pass(struct rollout_thread *t)
     }
     t->clock_us = offset;
     t->passed_us = (int64_t)clock_boottime_us();
+    t->heard = false;
     r = rollout_work_pass(&t->work, clock_wall_us());
     tell(t, r);
     if (r >= 0 && publisher_finish(t->publisher) < 0)
         r = -ECOMM;
     return r < 0 ? r : t->work.refused > 0 ? -ECOMM : 0;
+}
+
+static bool is_time(const struct rollout_thread *t)
+{
+    return (int64_t)clock_boottime_us() - t->passed_us >= (t->heard ? REPORTS_US : PASS_US);
 }
 
 static int turn(struct rollout_thread *t, bool again)
@@ -223,9 +231,8 @@ static int turn(struct rollout_thread *t, bool again)
         unsubscribe(t);
         return n == -EIO ? -ECOMM : n;
     }
-    if (take_store_changed(t) || again || n > 0 || (int64_t)clock_boottime_us() - t->passed_us >= PASS_US)
-        return pass(t);
-    return 0;
+    t->heard = t->heard || n > 0;
+    return take_store_changed(t) || again || is_time(t) ? pass(t) : 0;
 }
 
 static void *run(void *context)

@@ -130,21 +130,22 @@ static int stands(struct publisher *p, const char *subject, const void *bytes, s
     return r;
 }
 
-int publisher_put(void *publisher, const char *subject, const void *bytes, size_t size)
+int publisher_put(void *publisher, const char *subject, const void *bytes, size_t size, const struct digest *digest)
 {
     struct publisher *p = publisher;
     const struct said *said = find(p, subject);
-    struct digest digest;
-    int r;
+    struct digest own;
+    int r = digest ? 0 : digest_bytes(bytes, size, &own);
 
-    if (strlen(subject) >= FLEET_SUBJECT_SIZE || size > INT32_MAX || digest_bytes(bytes, size, &digest) < 0)
+    if (r < 0 || strlen(subject) >= FLEET_SUBJECT_SIZE || size > INT32_MAX)
         return -EIO;
-    if (said && digest_equal(&said->digest, &digest))
+    digest = digest ? digest : &own;
+    if (said && digest_equal(&said->digest, digest))
         return 0;
     r = said ? 0 : stands(p, subject, bytes, size);
     if (r == 0)
         r = js_PublishAsync(p->js, subject, bytes, (int)size, NULL) == NATS_OK ? 1 : -EIO;
-    return r > 0 ? remember(p, subject, &digest) : r;
+    return r > 0 ? remember(p, subject, digest) : r;
 }
 
 int publisher_finish(struct publisher *p)

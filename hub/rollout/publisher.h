@@ -15,7 +15,7 @@ struct publisher;
 int publisher_new(natsConnection *connection, struct publisher **ret);
 struct publisher *publisher_free(struct publisher *p);
 /* As rollout_wire wants it; context: the publisher. 0, or -EIO: not now. */
-int publisher_put(void *publisher, const char *subject, const void *bytes, size_t size);
+int publisher_put(void *publisher, const char *subject, const void *bytes, size_t size, const struct digest *digest);
 /* Waits until the broker has stored what was put. 0, or -EIO: what it has is not known any more, and is asked again. */
 int publisher_finish(struct publisher *p);
 /* The broker may be another one, or its streams were put back. */

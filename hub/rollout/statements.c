@@ -125,7 +125,7 @@ static int put(struct rollout_work *w, const char *terminal, enum fleet_command 
     int r = fleet_subject_command(terminal, command, subject);
 
     if (r == 0)
-        rollout_put(w, subject, bytes, size);
+        rollout_put(w, subject, bytes, size, NULL);
     return r;
 }
 

@@ -240,7 +240,7 @@ static int put_bundle(struct rollout_work *w, const struct scene *s)
             continue;
         r = fleet_subject_command(s->terminals[i].id, FLEET_COMMAND_BUNDLE, subject);
         if (r >= 0)
-            rollout_put(w, subject, bundle, bundle_size);
+            rollout_put(w, subject, bundle, bundle_size, &digest);
     }
     return r;
 }

@@ -20,9 +20,10 @@ struct rollout_signer rollout_signer(const struct rollout_work *w)
     return (struct rollout_signer){.root = w->roots.newest, .key = w->key};
 }
 
-void rollout_put(struct rollout_work *w, const char *subject, const void *bytes, size_t size)
+void rollout_put(struct rollout_work *w, const char *subject, const void *bytes, size_t size,
+                 const struct digest *digest)
 {
-    w->refused += w->wire->put(w->wire->context, subject, bytes, size) < 0;
+    w->refused += w->wire->put(w->wire->context, subject, bytes, size, digest) < 0;
 }
 
 int rollout_names_add(struct rollout_names *names, const char *id)

@@ -48,11 +48,15 @@ struct centre {
     int64_t now_us;
 };
 
-static inline int centre_put(void *context, const char *subject, const void *bytes, size_t size)
+static inline int centre_put(void *context, const char *subject, const void *bytes, size_t size,
+                             const struct digest *digest)
 {
     struct centre *c = context;
+    struct digest own;
     size_t i = 0;
 
+    assert_int_equal(digest_bytes(bytes, size, &own), 0);
+    assert_true(!digest || digest_equal(digest, &own));
     if (c->cut)
         return -EIO;
     while (i < c->n_messages && strcmp(c->messages[i].subject, subject) != 0)
