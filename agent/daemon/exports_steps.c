@@ -381,7 +381,9 @@ static int on_hide_timer(sd_event_source *source, uint64_t usec, void *userdata)
         (void)sd_event_source_set_time(source, clock_boottime_us() + HIDE_POLL_US);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
     }
-    wire_media_tick(d); /* what is mounted in other namespaces goes as well */
+    wire_media_tick(d);               /* what is mounted in other namespaces goes as well */
+    if (exports_stop_when_refused(x)) /* what is there, and what is decided of it, is known anew */
+        return 0;
     if (block_manager_set_export(d->block, x->device, MEDIUM_EXPORT_OPENING, clock_wall_us()) < 0) {
         exports_stop_by(x, "removed", "the medium is gone");
         return 0;

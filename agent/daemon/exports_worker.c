@@ -19,6 +19,7 @@
 #include "base/files.h"
 #include "base/frame.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "config/config.h"
 #include "ctl/server.h"
 #include "daemon/daemon.h"
@@ -137,6 +138,17 @@ static int add_leftovers(const struct exporting *x, struct buf *b)
     return r;
 }
 
+/* Of "sdb1-12". Where there is none it is 0, which no disk has: then nothing is mounted. */
+static uint64_t medium_diskseq(const struct exporting *x)
+{
+    const char *dash = strrchr(x->medium_id, '-');
+    uint64_t diskseq = 0;
+
+    if (dash)
+        (void)text_to_u64(dash + 1, UINT64_MAX, &diskseq);
+    return diskseq;
+}
+
 static int send_begin(struct exporting *x, gid_t gid, const char *filesystem, const char *name)
 {
     size_t n = x->person.n_gids - 1; /* the first is the primary one */
@@ -159,6 +171,8 @@ static int send_begin(struct exporting *x, gid_t gid, const char *filesystem, co
         r = buf_add_string(&b, name);
     if (r >= 0)
         r = buf_add_string(&b, x->id);
+    if (r >= 0)
+        r = buf_add_u64(&b, medium_diskseq(x));
     if (r >= 0)
         r = buf_add_u32(&b, x->daemon->config->medium_patience_seconds);
     if (r >= 0)

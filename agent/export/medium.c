@@ -140,6 +140,20 @@ static int is_listed(int node)
     return r;
 }
 
+/* The kernel mounts by the device's number, and the next stick, or the next card in the reader, has the same: so it is opened anew as well. */
+static int check_same(const struct medium_nodes *m)
+{
+    _cleanup_close_ int fd = -1;
+    uint64_t diskseq = 0;
+    char path[32];
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", m->node);
+    fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || ioctl(fd, BLKGETDISKSEQ, &diskseq) < 0)
+        return -errno;
+    return diskseq == m->diskseq ? 0 : -ENODEV;
+}
+
 int medium_mount(const struct medium_nodes *m, int *ret_root)
 {
     _cleanup_close_ int context = -1, mount = -1, root = -1;
@@ -151,6 +165,8 @@ int medium_mount(const struct medium_nodes *m, int *ret_root)
     if (context < 0)
         return errno == ENODEV ? MEDIUM_E_FILESYSTEM : -errno;
     r = set_options(context, m);
+    if (r >= 0)
+        r = check_same(m);
     if (r < 0)
         return r;
     r = unprotect(m);
@@ -160,6 +176,9 @@ int medium_mount(const struct medium_nodes *m, int *ret_root)
         return r < 0 ? r : s;
     if (error != 0)
         return from_errno(error);
+    r = check_same(m); /* what is mounted stays what it is from here on */
+    if (r < 0)
+        return r;
     mount = fsmount(context, FS_CLOEXEC, ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC);
     if (mount < 0)
         return -errno;

@@ -9,6 +9,7 @@
 struct medium_nodes {
     int node, disk;         /* block devices, open for reading; the same device for a whole disk. Borrowed */
     const char *filesystem; /* the kernel's name of it: vfat exfat ext4 … */
+    uint64_t diskseq;       /* of the medium that was decided about */
 };
 
 enum {
@@ -19,7 +20,8 @@ enum {
 
 /* Is this a filesystem that exports are written to? */
 int medium_knows(const char *filesystem);
-/* Clears the read-only flags, mounts, sets them again before anything else. The kernel asks the flag when something is opened or mounted, not
+/* Sees that the device still is that medium (-ENODEV), clears the read-only flags, mounts, sets them again before anything else.
+ * The kernel asks the flag when something is opened or mounted, not
  * when a mounted filesystem writes (6.1 to 6.18; tests/vm/facts/export-reach.py), so from here on only the holder of the descriptor
  * writes. Returns 0 and the root of the filesystem, MEDIUM_E_*, -errno; the flags are set in any case. */
 int medium_mount(const struct medium_nodes *m, int *ret_root);

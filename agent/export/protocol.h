@@ -19,9 +19,8 @@ enum export_client_frame { /* client to worker */
 
 enum export_control_frame {
     /* kuraband to worker */
-    EXPORT_BEGIN =
-        0x201, /* u32 uid, u32 gid, u32 n, n×u32 gid, string filesystem, string name, string id, u32 seconds, u32 n,
-                                n×string id of an export that did not end */
+    EXPORT_BEGIN = 0x201,    /* u32 uid, u32 gid, u32 n, n×u32 gid, string filesystem, string name, string id,
+                                u64 disk sequence number, u32 seconds, u32 n, n×string id of an export that did not end */
     EXPORT_STAGE = 0x202,    /* nothing: the gate knows the stager */
     EXPORT_VERDICT = 0x203,  /* u8 allowed, string reason, string rule */
     EXPORT_COPY = 0x204,     /* nothing: every file may go; copy them */

@@ -198,6 +198,7 @@ static int begin(struct worker *w)
 {
     struct buf_reader in;
     struct statvfs fs;
+    uint64_t diskseq;
     struct frame f;
     int r;
 
@@ -215,6 +216,8 @@ static int begin(struct worker *w)
     if (r >= 0)
         r = buf_get_string(&in, 64, &w->export_id);
     if (r >= 0)
+        r = buf_get_u64(&in, &diskseq);
+    if (r >= 0)
         r = buf_get_u32(&in, &w->patience_s);
     if (r >= 0)
         r = get_leftovers(&in, w);
@@ -223,7 +226,7 @@ static int begin(struct worker *w)
     frame_done(&f);
     if (r < 0)
         return r;
-    w->medium = (struct medium_nodes){EXPORT_FD_NODE, EXPORT_FD_DISK, w->filesystem};
+    w->medium = (struct medium_nodes){EXPORT_FD_NODE, EXPORT_FD_DISK, w->filesystem, diskseq};
     if (fstatvfs(EXPORT_FD_STATE, &fs) < 0)
         return -errno;
     w->size_max = (uint64_t)fs.f_bavail * fs.f_frsize;

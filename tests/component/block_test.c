@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "device/mount.h"
+#include "export/medium.h"
 #include "fake/sysfs_block.h"
 
 enum {
@@ -532,15 +533,44 @@ static void test_other_namespace(void **state)
         skip_because("user namespaces are not available");
 }
 
+/* The next medium in the same place has the same device number: what was decided of the one is not written to the other. */
+static void test_exports_go_to_that_medium_alone(void **state)
+{
+    struct fixture *x = *state;
+    struct medium_nodes nodes = {.filesystem = "ext4"};
+    int root = -1, on = 1;
+
+    command("mkfs.ext4 -q -F", x->image);
+    attach(x, 0);
+    nodes.node = nodes.disk = x->loop;
+    assert_int_equal(ioctl(x->loop, BLKROSET, &on), 0);
+    assert_int_equal(ioctl(x->loop, BLKGETDISKSEQ, &nodes.diskseq), 0);
+    nodes.diskseq--; /* as if it had been another when it was decided */
+    assert_int_equal(medium_mount(&nodes, &root), -ENODEV);
+    assert_int_equal(root, -1);
+    assert_int_equal(block_read_only(x->sysfs, x->name), 1);
+    assert_int_equal(medium_check_closed(&nodes), 0);
+    nodes.diskseq++;
+    assert_int_equal(medium_mount(&nodes, &root), 0);
+    assert_int_equal(block_read_only(x->sysfs, x->name), 1);
+    assert_int_equal(close(root), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_nothing_is_written),         TEST(test_cleared_flag_comes_back),
-        TEST(test_writable_mount_from_before), TEST(test_writable_mount_in_use_is_detached),
-        TEST(test_refused_medium_is_detached), TEST(test_later_partition),
-        TEST(test_hung_fuse_is_detached),      TEST(test_path_through_hung_fuse_times_out),
-        TEST(test_exactly_that_mount),         TEST(test_other_namespace),
+        TEST(test_nothing_is_written),
+        TEST(test_cleared_flag_comes_back),
+        TEST(test_writable_mount_from_before),
+        TEST(test_writable_mount_in_use_is_detached),
+        TEST(test_refused_medium_is_detached),
+        TEST(test_later_partition),
+        TEST(test_hung_fuse_is_detached),
+        TEST(test_path_through_hung_fuse_times_out),
+        TEST(test_exactly_that_mount),
+        TEST(test_other_namespace),
+        TEST(test_exports_go_to_that_medium_alone),
     };
 
     if (geteuid() != 0 || access("/dev/loop-control", R_OK | W_OK) < 0) {

@@ -57,8 +57,9 @@ static void begin_worker(int control)
     buf_init(&b, FRAME_BODY_MAX);
     export_insist(buf_add_u32(&b, 65534) == 0 && buf_add_u32(&b, 65534) == 0 && buf_add_u32(&b, 0) == 0 &&
                       buf_add_string(&b, "vfat") == 0 && buf_add_string(&b, NAME) == 0 &&
-                      buf_add_string(&b, "4567") == 0 && buf_add_u32(&b, 100) == 0 && buf_add_u32(&b, 1) == 0 &&
-                      buf_add_string(&b, "0123") == 0 && frame_send(control, EXPORT_BEGIN, 0, &b, -1, 1000) == 0,
+                      buf_add_string(&b, "4567") == 0 && buf_add_u64(&b, 1) == 0 && buf_add_u32(&b, 100) == 0 &&
+                      buf_add_u32(&b, 1) == 0 && buf_add_string(&b, "0123") == 0 &&
+                      frame_send(control, EXPORT_BEGIN, 0, &b, -1, 1000) == 0,
                   "not begun");
     buf_done(&b);
 }
