@@ -60,7 +60,10 @@ enum audit_action { /* event.action, with event.category/type in the table in re
     AUDIT_MFA_VERIFIED,  /* a code was right; or somebody got in without one, by grace */
     AUDIT_MFA_REFUSED,
     AUDIT_MFA_ENROLLED,
-    AUDIT_MFA_CHANGED, /* a second factor was changed or removed; alarm: their store cannot be used */
+    AUDIT_MFA_CHANGED,      /* a second factor was changed or removed; alarm: their store cannot be used */
+    AUDIT_FLEET_MEMBERSHIP, /* the centre's: groups and serial number of this terminal */
+    AUDIT_FLEET_ORDER,      /* the centre's: what was carried out */
+    AUDIT_FLEET_REFUSED,    /* alarm: something of the centre that is not taken */
     AUDIT_ACTION_COUNT_,
 };
 

@@ -261,6 +261,11 @@ struct journal *journal_free(struct journal *j)
     return NULL;
 }
 
+const struct journal_key *journal_signer(const struct journal *j)
+{
+    return j->key;
+}
+
 enum journal_state journal_state(const struct journal *j)
 {
     return j->state;
@@ -273,6 +278,12 @@ uint64_t journal_sequence(const struct journal *j)
 
 uint64_t journal_durable_sequence(const struct journal *j)
 {
+    return j->durable_seq;
+}
+
+uint64_t journal_durable(const struct journal *j, struct digest *ret)
+{
+    *ret = j->durable_hash;
     return j->durable_seq;
 }
 

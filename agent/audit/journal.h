@@ -3,6 +3,8 @@
 #include "audit/audit.h"
 #include "audit/fold.h"
 
+struct digest;
+struct journal_key;
 struct json_t;
 
 /*
@@ -34,7 +36,9 @@ struct journal_limits {
     uint64_t total_size;   /* bytes of all segments; 0 = the disk is the limit */
     int64_t keep_days;     /* a segment whose last record is older may go; 0 = keep all */
     enum journal_when_full when_full;
-    uint64_t hold_from_seq; /* records from here on are not yet at the centre and are never released; 0 = no centre */
+    uint64_t
+        hold_from_seq; /* records from here on are not yet at the centre: kept over keep_days, and with drop-oldest as long as there is
+                               room; 0 = no centre */
     uint32_t checkpoint_records; /* default 1024 */
     uint64_t checkpoint_us;      /* default 60 s */
     size_t queue_size;           /* bytes not yet written, default 4 MiB */
@@ -97,8 +101,11 @@ int journal_close(struct journal *j, int64_t wall_us, uint64_t boottime_us);
 /* Frees without writing: for tests and for a fork's child. Returns NULL. */
 struct journal *journal_free(struct journal *j);
 
+const struct journal_key *journal_signer(const struct journal *j); /* the terminal's key, borrowed */
 enum journal_state journal_state(const struct journal *j);
 uint64_t journal_sequence(const struct journal *j); /* last record in the chain, queued ones included; 0 = none */
 uint64_t journal_durable_sequence(const struct journal *j); /* last record on disk */
+/* The last record on disk and its hash; 0: none yet. */
+uint64_t journal_durable(const struct journal *j, struct digest *ret);
 uint64_t journal_unrecorded(const struct journal *j); /* events refused with JOURNAL_E_FULL since the last recovery */
 uint64_t journal_bytes(const struct journal *j);      /* of all segments, at the last maintain */

@@ -1,6 +1,6 @@
 /*
  * Owns: the terminal's signing key on disk, and what exactly is signed.
- * Must not: let the private key leave this file, or call a signature good on any path but the one that checked it.
+ * Must not: let the private key leave the process, or call a signature good on any path but the one that checked it.
  */
 #include "audit/key.h"
 
@@ -24,7 +24,6 @@ DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free);
 enum {
     PEM_MAX = 4096,
     MESSAGE_MAX = 256,
-    RAW_PUBLIC_SIZE = 32
 };
 
 struct journal_key {
@@ -47,11 +46,23 @@ void journal_key_id(const struct journal_key *k, char ret[static DIGEST_HEX_SIZE
     memcpy(ret, k->id, sizeof(k->id));
 }
 
+int journal_key_public(const struct journal_key *k, uint8_t ret[static JOURNAL_PUBLIC_SIZE])
+{
+    size_t size = JOURNAL_PUBLIC_SIZE;
+
+    return EVP_PKEY_get_raw_public_key(k->pkey, ret, &size) == 1 && size == JOURNAL_PUBLIC_SIZE ? 0 : -EIO;
+}
+
+EVP_PKEY *journal_key_signer(const struct journal_key *k)
+{
+    return k->pkey;
+}
+
 /* Takes the reference. */
 static int key_wrap(EVP_PKEY *pkey, bool is_private, struct journal_key **ret)
 {
     _cleanup_(EVP_PKEY_freep) EVP_PKEY *owned = pkey;
-    uint8_t raw[RAW_PUBLIC_SIZE];
+    uint8_t raw[JOURNAL_PUBLIC_SIZE];
     size_t size = sizeof(raw);
     struct journal_key *k;
     struct digest d;

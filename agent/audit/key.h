@@ -1,5 +1,6 @@
 #pragma once
 
+#include <openssl/types.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,7 @@ struct journal_key;
 enum {
     JOURNAL_SIGNATURE_SIZE = 64,
     JOURNAL_SIGNATURE_TEXT = 89, /* base64 with NUL */
+    JOURNAL_PUBLIC_SIZE = 32,
 };
 
 #define JOURNAL_KEY_PRIVATE "journal.pem"    /* PKCS#8, 0600 */
@@ -35,6 +37,12 @@ struct journal_key *journal_key_free(struct journal_key *k);
 
 /* SHA-256 of the 32 raw bytes of the public key: names the key in records. */
 void journal_key_id(const struct journal_key *k, char ret[static DIGEST_HEX_SIZE]);
+
+/* The 32 bytes of the public half. 0 or -EIO. */
+int journal_key_public(const struct journal_key *k, uint8_t ret[static JOURNAL_PUBLIC_SIZE]);
+/* Borrowed, for what the terminal says of itself (policy/fleet): what is signed there begins with "DSSEv1", here with "kuraban-journal-". Never to
+ * be written anywhere. */
+EVP_PKEY *journal_key_signer(const struct journal_key *k);
 
 /* Signs domain LF seq LF hash LF timestamp LF. ret is base64. 0, -EPERM (public key only), -EIO. */
 int journal_key_sign(const struct journal_key *k, const char *domain, uint64_t seq, const char *hash,

@@ -71,6 +71,9 @@ static const struct action_shape shapes[AUDIT_ACTION_COUNT_] = {
     [AUDIT_MFA_REFUSED] = {"mfa-refused", "authentication", "start", true, true},
     [AUDIT_MFA_ENROLLED] = {"mfa-enrolled", "iam", "creation", true, false},
     [AUDIT_MFA_CHANGED] = {"mfa-changed", "iam", "change", true, false},
+    [AUDIT_FLEET_MEMBERSHIP] = {"fleet-membership", "configuration", "change", true, false},
+    [AUDIT_FLEET_ORDER] = {"fleet-order", "configuration", "change", true, false},
+    [AUDIT_FLEET_REFUSED] = {"fleet-refused", "configuration", "error", true, true},
 };
 
 static const struct action_shape *shape_of(enum audit_action action)

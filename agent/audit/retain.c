@@ -81,6 +81,12 @@ static int end_before(struct journal *j, const struct segment *next, struct segm
     return 0;
 }
 
+/* Is there anything in it that the centre has not acknowledged? */
+static bool is_held(const struct journal *j, const struct segment_end *end)
+{
+    return j->limits.hold_from_seq > 0 && end->last_seq >= j->limits.hold_from_seq;
+}
+
 /* How many of the oldest segments go, and how the last of them ended. */
 static size_t choose(struct journal *j, const struct segment_list *list, uint64_t total, bool need_room,
                      struct segment_end *ret)
@@ -90,15 +96,13 @@ static size_t choose(struct journal *j, const struct segment_list *list, uint64_
 
     /* The segment being written, and what lies behind it in the queue, always stay. */
     while (n + 1 < list->n && list->items[n].first != j->fd_segment && list->items[n + 1].first <= j->durable_seq) {
-        bool over = drop && j->limits.total_size > 0 && total > j->limits.total_size;
+        bool over = drop && ((j->limits.total_size > 0 && total > j->limits.total_size) || need_room), held;
         struct segment_end end;
 
         if (end_before(j, &list->items[n + 1], &end) < 0)
             break;
-        if (j->limits.hold_from_seq > 0 && end.last_seq >= j->limits.hold_from_seq)
-            break;
-        if (!over && !(drop && need_room) &&
-            !(j->limits.keep_days > 0 && end.until_us < j->wall_us - j->limits.keep_days * DAY_US))
+        held = is_held(j, &end);
+        if (!over && (held || j->limits.keep_days <= 0 || end.until_us >= j->wall_us - j->limits.keep_days * DAY_US))
             break;
         total -= list->items[n].size < total ? list->items[n].size : total;
         need_room = false; /* one at a time: the next call takes another when that was not enough */
@@ -120,7 +124,10 @@ static int record_release(struct journal *j, uint64_t first, const struct segmen
                       "segments", (json_int_t)n);
     if (!value)
         return -ENOMEM;
-    chain_event(j, &e, AUDIT_JOURNAL_RELEASED, false);
+    /* By drop-oldest, for want of room: nobody else has these. */
+    chain_event(j, &e, AUDIT_JOURNAL_RELEASED, is_held(j, end));
+    if (is_held(j, end))
+        audit_set(e.message, sizeof(e.message), "released before the centre had all of it");
     r = chain_add(j, &e, &(struct record_extra){.name = "released", .value = value});
     if (r >= 0)
         r = chain_checkpoint(j, NULL);

@@ -94,6 +94,34 @@ int files_read_text_at(int dirfd, const char *name, size_t maximum, char **ret)
     return 0;
 }
 
+int files_read_private_at(int dirfd, const char *name, size_t maximum, char **ret)
+{
+    _cleanup_close_ int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct stat st;
+    uint8_t *data = NULL;
+    size_t size = 0;
+    int r;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EBADMSG;
+    if (st.st_uid != geteuid() || (st.st_mode & 077) != 0)
+        return -EPERM;
+    r = files_read_fd(fd, maximum, &data, &size);
+    if (r < 0)
+        return r == -EFBIG ? -EBADMSG : r;
+    if (strlen((const char *)data) != size) {
+        explicit_bzero(data, size);
+        free(data);
+        return -EBADMSG;
+    }
+    if (size > 0 && data[size - 1] == '\n')
+        data[size - 1] = '\0';
+    *ret = (char *)data;
+    return 0;
+}
+
 int files_write_all(int fd, const void *data, size_t size)
 {
     const uint8_t *at = data;

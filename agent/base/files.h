@@ -12,6 +12,9 @@ int files_read_at(int dirfd, const char *name, size_t maximum, uint8_t **ret_dat
 int files_read_fd(int fd, size_t maximum, uint8_t **ret_data, size_t *ret_size);
 /* The same as text: one trailing newline removed, an embedded NUL is -EBADMSG. */
 int files_read_text_at(int dirfd, const char *name, size_t maximum, char **ret);
+/* The same of a regular file that is the caller's alone, for secrets: -EPERM when others own it or may read it, -EBADMSG when it is longer or holds
+ * a NUL. The text is the caller's to wipe. */
+int files_read_private_at(int dirfd, const char *name, size_t maximum, char **ret);
 /* All of it, however many calls it takes; a signal does not end it. 0 or -errno. */
 int files_write_all(int fd, const void *data, size_t size);
 /* Temp file in the same directory, fsync, rename, fsync of the directory. On any error the old file is untouched. */

@@ -27,6 +27,7 @@ enum {
 #define DEFAULT_RUN_DIRECTORY "/run/kuraban"
 #define DEFAULT_STATE_DIRECTORY "/var/lib/kuraban"
 #define DEFAULT_POLICY KURABAN_CONFIG_DIR "/policy.yaml"
+#define DEFAULT_COURIER "_kuraban"
 
 static const struct doc_choice switches[] = {{"on", CONFIG_ON}, {"off", CONFIG_OFF}, {0}};
 static const struct doc_choice keepers[] = {{"auto", CONFIG_AUTO}, {"on", CONFIG_ON}, {"off", CONFIG_OFF}, {0}};
@@ -120,6 +121,11 @@ static const struct doc_field fields[] = {
      .maximum = 3600,
      DOC_AT(struct config, medium_patience_seconds),
      .text = N_("how long a medium that files are exported to may do nothing")},
+    {.key = "courier-user",
+     .type = DOC_STRING,
+     .maximum = CONFIG_NAME_MAX,
+     DOC_AT(struct config, courier_user),
+     .text = N_("who carries between this terminal and its centre")},
     {.key = "terminal",
      .type = DOC_MAP,
      .schema = &terminal_schema,
@@ -210,7 +216,8 @@ static int set_default(char **field, const char *value)
 static int fill_paths(struct config *c)
 {
     if (set_default(&c->run_directory, DEFAULT_RUN_DIRECTORY) < 0 ||
-        set_default(&c->state_directory, DEFAULT_STATE_DIRECTORY) < 0 || set_default(&c->policy, DEFAULT_POLICY) < 0)
+        set_default(&c->state_directory, DEFAULT_STATE_DIRECTORY) < 0 || set_default(&c->policy, DEFAULT_POLICY) < 0 ||
+        set_default(&c->courier_user, DEFAULT_COURIER) < 0)
         return -ENOMEM;
     if (asprintf(&c->journal_directory, "%s/journal", c->state_directory) < 0) {
         c->journal_directory = NULL;

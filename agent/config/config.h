@@ -37,6 +37,7 @@ struct config {
     char *terminal_id;                /* its name in the organization's policies; NULL: none was given */
     char **terminal_groups;           /* what it belongs to there */
     size_t n_terminal_groups;
+    char *courier_user; /* whom kuraban-courier runs as */
 };
 
 enum {

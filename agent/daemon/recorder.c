@@ -28,6 +28,7 @@ struct recorder {
     sd_event_source *commit, *maintain;
     char policy_name[AUDIT_ID_MAX];
     uint64_t policy_version;
+    struct journal_limits limits; /* as set last */
     bool low, failing, full;
     int lost; /* -errno: why something that was added since the last sync is not in the journal, or not all of it */
 };
@@ -182,21 +183,40 @@ struct recorder *recorder_free(struct recorder *r)
     return NULL;
 }
 
+static void set_limits(struct recorder *r, const struct journal_limits *limits)
+{
+    r->limits = *limits;
+    journal_set_limits(r->journal, limits);
+}
+
 void recorder_set_policy(struct recorder *r, struct policy *p)
 {
-    struct journal_limits limits = {
+    const struct journal_limits limits = {
         .segment_size = p->audit.segment_size,
         .total_size = p->audit.total_size,
         .keep_days = p->audit.keep_days,
         .when_full = p->audit.when_full == POLICY_FULL_REFUSE_ALL    ? JOURNAL_FULL_REFUSE_ALL
                      : p->audit.when_full == POLICY_FULL_DROP_OLDEST ? JOURNAL_FULL_DROP_OLDEST
                                                                      : JOURNAL_FULL_REFUSE_EXPORT,
+        .hold_from_seq = r->limits.hold_from_seq,
     };
 
     audit_set(r->policy_name, sizeof(r->policy_name), p->name);
     r->policy_version = p->version;
-    journal_set_limits(r->journal, &limits);
+    set_limits(r, &limits);
     plan_maintain(r, 0);
+}
+
+void recorder_hold(struct recorder *r, uint64_t from)
+{
+    struct journal_limits limits = r->limits;
+
+    if (limits.hold_from_seq == from)
+        return;
+    limits.hold_from_seq = from;
+    set_limits(r, &limits);
+    if (r->full)
+        plan_maintain(r, 0);
 }
 
 void recorder_add(struct recorder *r, struct audit_event *e)
@@ -255,9 +275,19 @@ int recorder_sync(struct recorder *r)
     return result == JOURNAL_E_FULL ? -ENOSPC : result;
 }
 
+const struct journal_key *recorder_signer(const struct recorder *r)
+{
+    return journal_signer(r->journal);
+}
+
 uint64_t recorder_sequence(const struct recorder *r)
 {
     return journal_durable_sequence(r->journal);
+}
+
+uint64_t recorder_durable(const struct recorder *r, struct digest *ret)
+{
+    return journal_durable(r->journal, ret);
 }
 
 uint64_t recorder_pending(const struct recorder *r)

@@ -67,6 +67,7 @@ enum grant_end {
     GRANT_END_POLICY,     /* the rule is gone, or asks for more than was shown, or decides about this device no more */
     GRANT_END_PERSON,     /* the rule does not mean this person any more, or not at this time */
     GRANT_END_STOPPED,    /* kuraband ends */
+    GRANT_END_CENTRE,     /* the centre has ordered it */
     GRANT_END_COUNT_,
 };
 const char *grant_end_name(enum grant_end end);

@@ -22,7 +22,7 @@ const char *grant_end_name(enum grant_end end)
     static const char *const names[GRANT_END_COUNT_] = {
         [GRANT_END_NONE] = "none",       [GRANT_END_EXPIRED] = "expired", [GRANT_END_GIVEN_BACK] = "given-back",
         [GRANT_END_RENEWED] = "renewed", [GRANT_END_DEVICE] = "device",   [GRANT_END_POLICY] = "policy",
-        [GRANT_END_PERSON] = "person",   [GRANT_END_STOPPED] = "stopped",
+        [GRANT_END_PERSON] = "person",   [GRANT_END_STOPPED] = "stopped", [GRANT_END_CENTRE] = "centre",
     };
 
     return (unsigned)end < ELEMENTS(names) ? names[end] : "none";

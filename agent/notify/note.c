@@ -129,6 +129,7 @@ static const char *end_words(const char *why, bool mine)
          N_("The policy has changed. If you still need it, run “kuraban unlock” again: it says what is needed now.")},
         {"person",
          N_("It is not permitted to you any more, or not at this hour. If your work needs it, apply to your section head.")},
+        {"centre", N_("The administrators have ended it from the centre. Ask them why.")},
         {"stopped", N_("kuraban was stopped or started anew. To go on, run “kuraban unlock” again with a new code.")},
     };
 

@@ -5,17 +5,16 @@
 #include "hub/keys/keys.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/base32.h"
 #include "base/files.h"
+#include "policy/fleet/wire_file.h"
 #include "policy/trust/write.h"
 
 #define HEAD "head.key"
@@ -63,60 +62,16 @@ static int write_line(int directory, const char *name, const char *line)
     return r;
 }
 
-/* A regular file of ours alone. The text is the caller's to wipe. */
-static int read_private(int directory, const char *name, size_t maximum, char **ret)
-{
-    _cleanup_close_ int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    struct stat st;
-    uint8_t *data = NULL;
-    size_t size = 0;
-    int r;
-
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode))
-        return -EBADMSG;
-    if (st.st_uid != geteuid() || (st.st_mode & 077) != 0)
-        return -EPERM;
-    r = files_read_fd(fd, maximum, &data, &size);
-    if (r < 0)
-        return r == -EFBIG ? -EBADMSG : r;
-    if (strlen((const char *)data) != size) {
-        OPENSSL_cleanse(data, size);
-        free(data);
-        return -EBADMSG;
-    }
-    if (size > 0 && data[size - 1] == '\n')
-        data[size - 1] = '\0';
-    *ret = (char *)data;
-    return 0;
-}
-
 /* --- keys of the wire --- */
 
 static int create_one(int directory, size_t i, struct hub_keys *k)
 {
-    char seed[NKEY_SEED_SIZE];
-    int r = wire_key_new(files[i].kind, key_of(k, i));
-
-    if (r >= 0)
-        r = wire_key_seed(*key_of(k, i), seed);
-    if (r >= 0)
-        r = write_line(directory, files[i].name, seed);
-    OPENSSL_cleanse(seed, sizeof(seed));
-    return r;
+    return wire_file_create(directory, files[i].name, files[i].kind, key_of(k, i));
 }
 
 static int read_one(int directory, size_t i, struct hub_keys *k)
 {
-    char *seed = NULL;
-    int r = read_private(directory, files[i].name, LINE_MAX_, &seed);
-
-    if (r < 0)
-        return r;
-    r = wire_key_read(seed, strlen(seed), files[i].kind, key_of(k, i));
-    (void)trust_secret_free(seed);
-    return r;
+    return wire_file_read(directory, files[i].name, files[i].kind, key_of(k, i));
 }
 
 static int for_all(int directory, int (*one)(int directory, size_t i, struct hub_keys *k), struct hub_keys *ret)
@@ -225,10 +180,10 @@ static int give_passphrase(void *context, char *buffer, size_t size)
 int hub_head_read(int directory, EVP_PKEY **ret)
 {
     char *pem = NULL, *passphrase = NULL, path[64];
-    int r = read_private(directory, HEAD, TRUST_KEY_PEM_MAX, &pem);
+    int r = files_read_private_at(directory, HEAD, TRUST_KEY_PEM_MAX, &pem);
 
     if (r >= 0)
-        r = read_private(directory, PASSPHRASE, LINE_MAX_, &passphrase);
+        r = files_read_private_at(directory, PASSPHRASE, LINE_MAX_, &passphrase);
     /* By the same name in the same directory; it was looked at. */
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/" HEAD, directory);
     if (r >= 0)

@@ -58,18 +58,24 @@ static int read_key(const json_t *v, const char *key, uint8_t ret[static TRUST_P
     return r > 0 ? trust_refuse(complaint, TRUST_E_MALFORMED, N_("%s: must be an Ed25519 public key in PEM"), key) : r;
 }
 
+int fleet_id128_read(const char *text, uint8_t ret[static FLEET_ID128_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t id[FLEET_ID128_SIZE];
+
+    if (strlen(text) != 2 * sizeof(id) || strspn(text, digits) != 2 * sizeof(id))
+        return -EBADMSG;
+    for (size_t i = 0; i < sizeof(id); i++)
+        id[i] = (uint8_t)((strchr(digits, text[2 * i]) - digits) << 4 | (strchr(digits, text[2 * i + 1]) - digits));
+    memcpy(ret, id, sizeof(id));
+    return 0;
+}
+
 static int read_id128(const json_t *v, const char *key, uint8_t ret[static FLEET_ID128_SIZE],
                       struct trust_complaint *complaint)
 {
-    static const char digits[] = "0123456789abcdef";
-    const char *s = json_string_value(v);
-    uint8_t id[FLEET_ID128_SIZE];
-
-    if (strlen(s) != 2 * sizeof(id) || strspn(s, digits) != 2 * sizeof(id))
+    if (fleet_id128_read(json_string_value(v), ret) < 0)
         return trust_refuse(complaint, TRUST_E_MALFORMED, N_("%s: must be 32 lower-case hexadecimal digits"), key);
-    for (size_t i = 0; i < sizeof(id); i++)
-        id[i] = (uint8_t)((strchr(digits, s[2 * i]) - digits) << 4 | (strchr(digits, s[2 * i + 1]) - digits));
-    memcpy(ret, id, sizeof(id));
     return TRUST_OK;
 }
 
@@ -177,12 +183,17 @@ static json_t *from_key(const uint8_t public[static TRUST_PUBLIC_SIZE])
     return trust_key_to_pem(public, &pem) == 0 ? json_string(pem) : NULL;
 }
 
+void fleet_id128_write(const uint8_t id[static FLEET_ID128_SIZE], char ret[static FLEET_ID128_HEX_SIZE])
+{
+    for (size_t i = 0; i < FLEET_ID128_SIZE; i++)
+        (void)snprintf(ret + 2 * i, 3, "%02x", id[i]);
+}
+
 static json_t *from_id128(const uint8_t id[static FLEET_ID128_SIZE])
 {
-    char text[2 * FLEET_ID128_SIZE + 1];
+    char text[FLEET_ID128_HEX_SIZE];
 
-    for (size_t i = 0; i < FLEET_ID128_SIZE; i++)
-        (void)snprintf(text + 2 * i, 3, "%02x", id[i]);
+    fleet_id128_write(id, text);
     return json_string(text);
 }
 

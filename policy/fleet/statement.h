@@ -30,6 +30,7 @@ enum fleet_kind {
 enum {
     FLEET_GROUPS_MAX = 16,
     FLEET_ID128_SIZE = 16,
+    FLEET_ID128_HEX_SIZE = 33,              /* characters with NUL */
     FLEET_ENVELOPE_MAX = 32 * 1024,         /* bytes of a statement's envelope; nothing longer is parsed */
     FLEET_ORDER_SECONDS_MAX = 24 * 60 * 60, /* an order is good that long */
 };
@@ -141,6 +142,10 @@ struct fleet_statement {
         struct fleet_enrolment enrolment;
     };
 };
+
+/* 32 lower-case hexadecimal digits. 0 or -EBADMSG. */
+int fleet_id128_read(const char *text, uint8_t ret[static FLEET_ID128_SIZE]);
+void fleet_id128_write(const uint8_t id[static FLEET_ID128_SIZE], char ret[static FLEET_ID128_HEX_SIZE]);
 
 const char *fleet_kind_type(enum fleet_kind kind); /* TRUST_TYPE_…; NULL: no such kind */
 struct fleet_statement *fleet_statement_free(struct fleet_statement *s);

@@ -8,7 +8,7 @@
 
 /*
  * Signed JSON, understood in one way only: every key once, no unknown key, exact types, one spelling of times, digests and base64. For the
- * .c files of policy/trust and of policy/fleet. Results are enum trust_result; -ENOMEM is fatal. json_load.c, json.c.
+ * .c files of policy/trust, of policy/fleet and of what keeps such documents. Results are enum trust_result; -ENOMEM is fatal. json_load.c, json.c.
  */
 
 static inline void trust_json_decrefp(json_t **j)

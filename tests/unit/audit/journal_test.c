@@ -170,6 +170,33 @@ static void test_retention_holds_what_was_not_shipped(void **state)
     fixture_assert_ok(f);
 }
 
+/* Where there is no room and policy says to drop, what the centre does not have goes as well, and the record says so. */
+static void test_dropped_before_it_was_shipped(void **state)
+{
+    struct fixture *f = *state;
+
+    f->options.limits.segment_size = 64 << 10;
+    f->options.limits.total_size = 200 << 10;
+    f->options.limits.hold_from_seq = 1;
+    fixture_open(f);
+    fixture_add(f, 600);
+    assert_int_equal(journal_maintain(f->journal, f->wall_us, f->boottime_us), JOURNAL_OK);
+    assert_int_equal(fixture_count(f, "journal-released"), 0);
+    f->options.limits.when_full = JOURNAL_FULL_DROP_OLDEST;
+    f->options.limits.hold_from_seq = 600;
+    journal_set_limits(f->journal, &f->options.limits);
+    assert_int_equal(journal_maintain(f->journal, f->wall_us, f->boottime_us), JOURNAL_OK);
+    assert_int_equal(fixture_count(f, "\"action\":\"journal-released\""), 1);
+    assert_int_equal(fixture_count(f, "before the centre had all of it"), 0);
+    f->options.limits.hold_from_seq = 1;
+    journal_set_limits(f->journal, &f->options.limits);
+    fixture_add(f, 600);
+    assert_int_equal(journal_maintain(f->journal, f->wall_us, f->boottime_us), JOURNAL_OK);
+    assert_int_equal(fixture_count(f, "before the centre had all of it"), 1);
+    assert_true(journal_bytes(f->journal) <= 200 << 10);
+    fixture_assert_ok(f);
+}
+
 static void test_total_size(void **state)
 {
     struct fixture *f = *state;
@@ -253,6 +280,7 @@ int main(void)
         T(test_rotation),
         T(test_retention_by_age),
         T(test_retention_holds_what_was_not_shipped),
+        T(test_dropped_before_it_was_shipped),
         T(test_total_size),
         T(test_folding),
         T(test_observer_sees_every_record),
