@@ -29,6 +29,11 @@ alarms() { # how many
     [ "$(kuraban audit show --json | jq -s 'map(select(.message? // "" | startswith("which media there are cannot be read (error 7)"))) | length')" = "$1" ]
 }
 
+ended_for() { # REASON
+    kuraban sync > /dev/null
+    kuraban audit show --json | jq -se "any(.[]; .event.action == \"export-failed\" and .event.reason == \"$1\")" > /dev/null
+}
+
 stage_make
 mkdir "$stage/links"
 cp -a /sys/class/block/. "$stage/links/"
@@ -43,8 +48,18 @@ plug
 allowed as_user cat "$mount/notice.txt"
 shown || fail "it is not shown"
 
+# An export that has begun and waits for its files.
+mkfifo "$stage/go"
+( as_user "${0%/*}/daemon/exporting.py" "$stage/run" "$loop" --pass "$stage/outside/a.txt" < "$stage/go" > "$stage/said" 2>&1 ) &
+helpers+=("$!")
+exec 3> "$stage/go"
+eventually "an export has begun" 20 grep -q begun "$stage/said"
+
 names make
 eventually "the medium is refused" 20 refused_unseen
+eventually "the export is ended" 20 ended_for unknown
+echo >&3 || : # it may have gone by itself
+exec 3>&-
 eventually "it is detached" 20 unplugged
 shown && fail "udev shows it still"
 eventually "an alarm" 20 alarms 1
