@@ -8,13 +8,13 @@
 
 #include <stdarg.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum {
-    LOG_LINE_MAX = 1024
+    LOG_LINE_MAX = 1024,
+    LIMIT_US = 1000000
 };
 
 static _Atomic(enum log_level) log_maximum = LOG_LEVEL_INFO;
@@ -68,4 +68,15 @@ void log_line(enum log_level level, const char *id, const char *fmt, ...)
     line[size++] = '\n';
     n = write(STDERR_FILENO, line, size);
     (void)n; /* nobody is left to tell */
+}
+
+bool log_limit_is_due(struct log_limit *l, uint64_t now_us, uint64_t *ret_unlogged)
+{
+    if (l->at_us != 0 && now_us - l->at_us < LIMIT_US) {
+        l->unlogged++;
+        return false;
+    }
+    *ret_unlogged = l->unlogged;
+    *l = (struct log_limit){.at_us = now_us};
+    return true;
 }

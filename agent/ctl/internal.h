@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "ctl/leaving.h"
 #include "ctl/server.h"
 
@@ -48,9 +49,8 @@ struct ctl_server {
     void *context;
     TAILQ_HEAD(, connection) connections;
     struct leaving leaving;
-    uint64_t calls;     /* tickets given out */
-    uint64_t logged_at; /* 0: never */
-    uint64_t unlogged;
+    uint64_t calls; /* tickets given out */
+    struct log_limit logged;
 };
 
 uint64_t ctl_server_now_us(const struct ctl_server *s);

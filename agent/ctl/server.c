@@ -30,7 +30,6 @@ enum {
     CONNECTIONS_MAX = 128,
     CONNECTIONS_PER_UID = 16,  /* root is not counted: an administrator always gets in */
     ACCEPT_PAUSE_US = 1000000, /* without free descriptors a listening socket would wake the loop for ever */
-    LOG_INTERVAL_US = 1000000, /* one line about misbehaving peers in this time */
 };
 
 uint64_t ctl_server_now_us(const struct ctl_server *s)
@@ -44,15 +43,10 @@ uint64_t ctl_server_now_us(const struct ctl_server *s)
 /* Anybody can make the server say this, as often as they like: the log must not be theirs to fill. */
 void ctl_server_log_peer(struct ctl_server *s, const char *id, const struct ctl_peer *peer, const char *reason)
 {
-    uint64_t now = ctl_server_now_us(s);
+    uint64_t unlogged;
 
-    if (s->logged_at != 0 && now - s->logged_at < LOG_INTERVAL_US) {
-        s->unlogged++;
-        return;
-    }
-    log_notice(id, "uid=%u pid=%d reason=%s unlogged=%" PRIu64, peer->uid, peer->pid, reason, s->unlogged);
-    s->logged_at = now;
-    s->unlogged = 0;
+    if (log_limit_is_due(&s->logged, ctl_server_now_us(s), &unlogged))
+        log_notice(id, "uid=%u pid=%d reason=%s unlogged=%" PRIu64, peer->uid, peer->pid, reason, unlogged);
 }
 
 static bool has_room(const struct ctl_server *s, uid_t uid)

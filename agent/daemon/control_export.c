@@ -291,7 +291,8 @@ static int ask_rules(struct inquiry *q, enum ctl_code *ret)
     const struct exports_question question = {
         .medium = q->medium, .person = &q->person, .approvers = q->approvers.items, .n_approvers = q->fields.codes.n};
 
-    if (codes_find_people(&q->fields.codes, &q->approvers) < 0) {
+    /* The name service is asked of nobody where no rule wants an approval. */
+    if (exports_want_approvals(q->d, q->medium) && codes_find_people(&q->fields.codes, &q->approvers) < 0) {
         *ret = refuse(q, "approver", "who is named cannot be looked up", "approval");
         return -EPERM;
     }

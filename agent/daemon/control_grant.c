@@ -261,6 +261,10 @@ static enum ctl_code unlock(struct inquiry *q)
     r.device = q->target.device;
     if (check_person(q, &code) < 0)
         return code;
+    /* The name service is asked of nobody beyond those whom the rule can want. */
+    outcome = grant_check_number(rulebook_policy(q->d->rulebook), q->target.rule, r.n_approvers);
+    if (outcome != 0)
+        return refuse_outcome(q, outcome);
     if (codes_find_people(&q->fields->codes, &q->approvers) < 0)
         return refuse_outcome(q, GRANT_E_APPROVER);
     outcome = grant_check(q->d->grants, rulebook_policy(q->d->rulebook), &r, &now, true);

@@ -56,6 +56,8 @@ struct exports_wanted {
     unsigned approvals;              /* the most that a rule wants */
     bool asked[GRANT_APPROVERS_MAX]; /* of the approvers, in their order: whose code is wanted */
 };
+/* Does any rule want approvals of an export to this medium? */
+bool exports_want_approvals(const struct daemon *d, const struct medium *m);
 void exports_ask(struct daemon *d, const struct exports_question *q, struct exports_wanted *ret);
 
 struct exports_request {

@@ -76,6 +76,19 @@ static void ask_source(struct daemon *d, const struct exports_question *q, int s
     }
 }
 
+bool exports_want_approvals(const struct daemon *d, const struct medium *m)
+{
+    const struct policy *p = rulebook_policy(d->rulebook);
+
+    for (int i = -1; i < (int)p->n_stores; i++) {
+        const struct policy_export_rule *r = decide_export_rule(p, m->rule, i);
+
+        if (r && r->approvals > 0)
+            return true;
+    }
+    return false;
+}
+
 void exports_ask(struct daemon *d, const struct exports_question *q, struct exports_wanted *ret)
 {
     const struct policy *p = rulebook_policy(d->rulebook);

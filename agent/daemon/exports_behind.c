@@ -5,9 +5,11 @@
  *
  * Each is a process of root's for as long as its filesystem likes, which may be a person's program.
  */
+#include <inttypes.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/exports_internal.h"
@@ -49,6 +51,7 @@ bool exports_behind_is_full(struct daemon *d, uid_t uid)
 {
     struct exports *x = d->exports;
     unsigned own = exports_count_leaving(d, &uid), all = exports_count_leaving(d, NULL);
+    uint64_t unlogged;
 
     tidy(x);
     all += (unsigned)x->n_behind;
@@ -56,7 +59,8 @@ bool exports_behind_is_full(struct daemon *d, uid_t uid)
         own += x->behind[i].uid == uid;
     if (own < EXPORTS_BEHIND_PER_UID && all < EXPORTS_BEHIND_MAX)
         return false;
-    log_warning("export.behind", "uid=%u own=%u all=%u", uid, own, all);
+    if (log_limit_is_due(&x->behind_logged, clock_boottime_us(), &unlogged))
+        log_warning("export.behind", "uid=%u own=%u all=%u unlogged=%" PRIu64, uid, own, all, unlogged);
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "daemon/exports.h"
 #include "decide/decide.h"
 #include "device/exit_run.h"
@@ -96,6 +97,7 @@ struct exports {
     struct exports_leaving *leaving; /* exports_leave.c; the first; NULL: none */
     struct exports_behind behind[EXPORTS_BEHIND_MAX];
     size_t n_behind;
+    struct log_limit behind_logged;
 };
 
 /* exports.c */

@@ -140,6 +140,17 @@ static int check_room(const struct grants *t, const struct grant_request *r, con
     return t->n < GRANTS_MAX ? 0 : GRANT_E_FULL;
 }
 
+int grant_check_number(const struct policy *p, const char *rule, size_t n)
+{
+    const struct policy_unlock *u = grant_unlock_of(p, rule);
+
+    if (!u)
+        return GRANT_E_RULE;
+    if (n > GRANT_APPROVERS_MAX || n < u->approvals)
+        return GRANT_E_APPROVAL;
+    return n > u->approvals ? GRANT_E_APPROVER : 0;
+}
+
 int grant_check(const struct grants *t, const struct policy *p, const struct grant_request *r,
                 const struct grant_time *now, bool ahead)
 {

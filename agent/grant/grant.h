@@ -103,6 +103,8 @@ struct grant_request {
     int64_t for_us; /* wanted; 0: as long as the rule permits. Longer ones are cut to what it permits */
 };
 
+/* Can it be given with so many approvers, whoever they are? 0, GRANT_E_RULE, GRANT_E_APPROVAL, GRANT_E_APPROVER. */
+int grant_check_number(const struct policy *p, const char *rule, size_t n);
 /* Would grant_give() give it? 0 or GRANT_E_…. What the person has still to show is not asked with `ahead`: before codes are verified. */
 int grant_check(const struct grants *t, const struct policy *p, const struct grant_request *r,
                 const struct grant_time *now, bool ahead);

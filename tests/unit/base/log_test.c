@@ -52,11 +52,29 @@ static void test_level(void **state)
     log_set_level(LOG_LEVEL_INFO);
 }
 
+/* However often it is said: a line a second, and how many were left out. */
+static void test_limit(void **state)
+{
+    struct log_limit l = {0};
+    uint64_t unlogged = 99;
+
+    (void)state;
+    assert_true(log_limit_is_due(&l, 5000000, &unlogged));
+    assert_int_equal(unlogged, 0);
+    for (uint64_t i = 0; i < 1000; i++)
+        assert_false(log_limit_is_due(&l, 5000000 + i * 999, &unlogged));
+    assert_true(log_limit_is_due(&l, 6000000, &unlogged));
+    assert_int_equal(unlogged, 1000);
+    assert_true(log_limit_is_due(&l, 7000000, &unlogged));
+    assert_int_equal(unlogged, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_line),
         cmocka_unit_test(test_level),
+        cmocka_unit_test(test_limit),
     };
 
     unsetenv("JOURNAL_STREAM"); /* the prefix is only for systemd */

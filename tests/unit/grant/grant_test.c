@@ -241,6 +241,9 @@ static void test_who_approves(void **state)
     f.usb[0].unlock.approvers =
         (struct policy_who){.restricted = true, .uids = heads, .n_uids = 1, .gids = board, .n_gids = 1};
     REFUSED(GRANT_E_APPROVER, bad.approvers = &colleague; bad.n_approvers = 1);
+    assert_int_equal(grant_check_number(&f.policy, bad.rule, 0), GRANT_E_APPROVAL);
+    assert_int_equal(grant_check_number(&f.policy, bad.rule, 2), GRANT_E_APPROVER);
+    assert_int_equal(grant_check_number(&f.policy, "none", 1), GRANT_E_RULE);
     REFUSED(GRANT_E_APPROVER, bad.approvers = &unknown; bad.n_approvers = 1);
     REFUSED(GRANT_E_APPROVER, bad.approvers = mixed; bad.n_approvers = 2);
     REFUSED(GRANT_E_APPROVER, bad.approvers = both; bad.n_approvers = 2);
