@@ -14,11 +14,18 @@ static bool is_request(const struct audit_event *e)
     return e->at_will || e->action == AUDIT_GRANT_REFUSED || (e->action == AUDIT_EXPORT_FAILED && e->has_verdict);
 }
 
+/* A file that is refused to an export. One that is allowed leaves, and is never folded. */
+static bool is_refused_file(const struct audit_event *e)
+{
+    return e->action == AUDIT_EXPORT_FILE && e->has_verdict && !e->allowed;
+}
+
 static bool is_limited(const struct audit_event *e)
 {
     if (e->at_will)
         return true;
-    return ((e->action == AUDIT_FILE_OPEN && e->has_verdict) || is_request(e)) && !e->alarm && e->has_uid;
+    return ((e->action == AUDIT_FILE_OPEN && e->has_verdict) || is_refused_file(e) || is_request(e)) && !e->alarm &&
+           e->has_uid;
 }
 
 static enum flood_kind kind_of(const struct audit_event *e)
@@ -94,6 +101,7 @@ void flood_summarize(const struct audit_event *e, struct audit_event *ret)
     ret->pid = 0;
     ret->start_time = 0;
     audit_set(ret->message, sizeof(ret->message),
-              is_request(e) ? "more requests than are recorded one by one"
-                            : "more different opens than are recorded one by one");
+              is_request(e)        ? "more requests than are recorded one by one"
+              : is_refused_file(e) ? "more refused files than are recorded one by one"
+                                   : "more different opens than are recorded one by one");
 }

@@ -7,8 +7,9 @@
 /*
  * How many different opens of one person are recorded each. Who varies the path or the program with every try escapes folding,
  * and would fill the disk, push others' records out of the gate's ring and, with when-full: drop-oldest, what was recorded
- * before. Past the limit of a window the opens are counted in one event without path and program. So are refused requests for grants and
- * for exports that did not begin, which hold a text that the person chose, and codes that were not looked at. Pure, no allocation.
+ * before. Past the limit of a window the opens are counted in one event without path and program. So are files that are refused to exports, and
+ * refused requests for grants and for exports that did not begin, which hold a text that the person chose, and codes that were not looked at. Pure,
+ * no allocation.
  */
 enum {
     FLOOD_PERSONS = 64 /* of more at the same time, the rest share one limit */
@@ -16,7 +17,7 @@ enum {
 
 enum flood_kind {
     FLOOD_ALLOWED = 0, /* opens */
-    FLOOD_REFUSED,
+    FLOOD_REFUSED,     /* with files of exports */
     FLOOD_REQUESTS,
     FLOOD_KINDS
 };

@@ -59,6 +59,8 @@ static const struct end {
      N_("Disconnect the network drive or folder they are on (fusermount3 -u), pull out the medium, and try again. If it "
         "fails again, call the information policy section."),
      CLI_FAILED},
+    {"pause", N_("too many of your exports came to nothing within a minute: wait a minute"),
+     N_("Look at what stood in their way before you begin anew."), CLI_FAILED},
     {"changed", N_("a file changed while it was read"), N_("Close the programs that have it open, and begin anew."),
      CLI_FAILED},
     {"differs", N_("what was read back from the medium is not what was written: use another one"), NULL, CLI_FAILED},
@@ -84,7 +86,7 @@ static enum cli_exit tell(struct cli *c, const char *reason, const char *detail)
         return ends[i].code;
     }
     if (why_words_know(reason)) {
-        cli_error(c, _("the medium is not permitted any more: %s"), _(why_words_of(reason)->reason));
+        cli_error(c, _("it is not permitted any more: %s"), _(why_words_of(reason)->reason));
         cli_next(c, why_words_of(reason)->next);
         return CLI_NOT_PERMITTED;
     }

@@ -104,6 +104,8 @@ static enum ctl_code refuse_begin(const struct inquiry *q, int outcome)
         return refuse(q, "ledger", "what was taken out today cannot be looked up, so nothing was begun", "limit");
     case EXPORTS_E_UNANSWERED:
         return refuse(q, "unanswered", "earlier exports still wait for files that do not answer", NULL);
+    case EXPORTS_E_PAUSE:
+        return refuse(q, "pause", "too many exports of this person came to nothing within a minute", NULL);
     case EXPORTS_E_FILESYSTEM:
         return refuse(q, "filesystem", "the medium's filesystem is not one that is written to", NULL);
     default:
@@ -324,7 +326,7 @@ static int check_all_else(struct inquiry *q, enum ctl_code *ret)
         *ret = refuse(q, "approval", "an approver is another person, and each is named once", "approval");
     else if (!codes_are_of_other_logins(&q->fields.codes, q->d, q->call->peer))
         *ret = refuse(q, "self", "an approver is another person than who is logged in here", "approval");
-    else if ((r = exports_check(q->d, q->medium, q->call->peer->uid)) != 0)
+    else if ((r = exports_check(q->d, q->medium, q->call->peer)) != 0)
         *ret = refuse_begin(q, r);
     else
         return ask_rules(q, ret);

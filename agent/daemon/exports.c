@@ -167,6 +167,7 @@ void exports_end(struct exporting *x, const char *reason, const char *detail)
     if (reason) {
         answer_failed(x, reason, detail);
         record_failed(x, reason, detail);
+        exports_pace_note(x);
     }
     if (recorder_sync(d->recorder) == 0 && d->exports->ledger) {
         /* From here on its worker may have the medium. */
@@ -327,14 +328,19 @@ static void make_name(char ret[static 64])
     (void)strftime(ret, 64, "kuraban-%Y%m%d-%H%M%S", &tm);
 }
 
-int exports_check(struct daemon *d, const struct medium *m, uid_t uid)
+int exports_check(struct daemon *d, const struct medium *m, const struct ctl_peer *peer)
 {
+    uid_t login_uid = UINT32_MAX;
+
     if (d->exports->now && d->exports->now->phase == EXPORTS_ENDED)
         exports_end(d->exports->now, NULL, ""); /* only its process is still there */
     if (d->exports->now || exports_is_leaving(d, m->device))
         return EXPORTS_E_BUSY;
-    if (exports_behind_is_full(d, uid))
+    if (exports_behind_is_full(d, peer->uid))
         return EXPORTS_E_UNANSWERED;
+    (void)peer_login_uid(d->proc_fd, peer, &login_uid);
+    if (exports_pace_is_over(d, peer->uid, login_uid))
+        return EXPORTS_E_PAUSE;
     if (!medium_knows(m->filesystem))
         return EXPORTS_E_FILESYSTEM;
     return open_ledger(d) < 0 ? EXPORTS_E_LEDGER : 0;
@@ -344,7 +350,7 @@ static int begin(struct daemon *d, const struct exports_request *r)
 {
     struct exporting *x = NULL;
     char name[64];
-    int e = exports_check(d, r->medium, r->uid);
+    int e = exports_check(d, r->medium, r->peer);
 
     if (e != 0)
         return e;
@@ -422,6 +428,7 @@ int exports_open(struct daemon *d)
     d->exports = calloc(1, sizeof(*d->exports));
     if (!d->exports)
         return -ENOMEM;
+    exports_pace_start(d);
     d->exports->unsure = open_ledger(d) < 0 || ledger_unfinished(d->exports->ledger, hold, d->exports) < 0;
     return 0;
 }
@@ -494,7 +501,7 @@ int exports_stop_when_refused(struct exporting *x)
     const char *reason = exports_target_refused(x);
 
     if (!reason)
-        return 0;
+        return exports_stop_by_rule(x, false);
     exports_stop_by(x, reason,
                     strcmp(reason, "removed") == 0 ? "the medium is gone" : "the medium is not permitted any more");
     return 1;

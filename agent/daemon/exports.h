@@ -83,9 +83,10 @@ enum {
     EXPORTS_E_LEDGER,   /* what counts for today is not known */
     EXPORTS_E_FILESYSTEM,
     EXPORTS_E_UNANSWERED, /* too many earlier ones of this person, or of all, still wait for files that do not answer */
+    EXPORTS_E_PAUSE,      /* too many of this person came to nothing within a minute */
     EXPORTS_E_COUNT_
 };
 /* Before anything is asked of anybody: could one of this person begin? 0, EXPORTS_E_* but EXPORTS_E_JOURNAL. */
-int exports_check(struct daemon *d, const struct medium *m, uid_t uid);
+int exports_check(struct daemon *d, const struct medium *m, const struct ctl_peer *peer);
 /* 0: begun and recorded, the answer comes later. EXPORTS_E_*; -errno. */
 int exports_begin(struct daemon *d, struct exports_request *r);

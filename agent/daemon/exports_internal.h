@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "audit/flood.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "daemon/exports.h"
@@ -12,7 +13,6 @@
 #include "export/names.h"
 #include "export/protocol.h"
 
-struct audit_event;
 struct ledger;
 struct sd_event_source;
 
@@ -98,6 +98,7 @@ struct exports {
     struct exports_behind behind[EXPORTS_BEHIND_MAX];
     size_t n_behind;
     struct log_limit behind_logged;
+    struct flood fruitless; /* exports_pace.c */
 };
 
 /* exports.c */
@@ -140,5 +141,20 @@ void exports_behind_stop(struct daemon *d);
 int exports_spawn(struct exporting *x, gid_t gid, const char *filesystem, const char *name);
 int exports_send(struct exporting *x, uint16_t type, const char *picture, ...);
 
+/* exports_rules.c: what the rules say of a file now; counted with what was taken out today, and with so many files of this export before it. */
+#define EXPORTS_UNCOUNTED SIZE_MAX
+void exports_decide(const struct exporting *x, size_t before, int store, uint64_t size, struct verdict *ret);
+/* Of one more file. */
+void exports_judge(const struct exporting *x, struct exports_file *f);
+/* Asked again, of all that may go. 1: one may not any more, and it is over. */
+int exports_stop_by_rule(struct exporting *x, bool counted);
+
+/* exports_pace.c: this one has come to nothing, and nothing is written of it. Too many of those, of one person? */
+void exports_pace_start(struct daemon *d);
+void exports_pace_note(const struct exporting *x);
+bool exports_pace_is_over(struct daemon *d, uid_t uid, uid_t login_uid);
+
+/* exports_steps.c: one file, permitted (reason NULL) or refused. */
+void exports_record_file(struct exporting *x, const struct exports_file *f, const char *reason);
 /* exports_steps.c: one frame of the worker. 0, or -EBADMSG for what it must not say now. May free x (then 1). */
 int exports_on_frame(struct exporting *x, uint16_t type, struct buf_reader *in);

@@ -33,60 +33,12 @@ enum {
     HIDE_REST_US = 500 * 1000, /* udisks and desktops hear of it after udev has it in its database */
 };
 
-static struct policy *policy_of(const struct exporting *x)
-{
-    return rulebook_policy(x->daemon->rulebook);
-}
-
-/* --- deciding --- */
-
-static void fill_facts(const struct exporting *x, struct decide_export_facts *f)
-{
-    *f = (struct decide_export_facts){.person = x->person,
-                                      .target = x->target,
-                                      .store = -1,
-                                      .approvers = x->approvers,
-                                      .n_approvers = x->n_approvers,
-                                      .factors = x->factors,
-                                      .journal_full = recorder_is_full(x->daemon->recorder)};
-    decide_time_local(clock_wall_us(), &f->now);
-    decide_time_not_before(&f->now, policy_of(x)->not_before_us);
-}
-
-/* What was taken out under the rule today, and what of this export is already permitted under it. */
-static int count_used(const struct exporting *x, const char *rule, struct decide_export_facts *f)
-{
-    int r = exports_used(x->daemon, x->person.uid, rule, f);
-
-    for (size_t i = 0; i < x->n_files && r >= 0; i++)
-        if (strcmp(x->files[i].rule, rule) == 0) {
-            f->day_files++;
-            f->day_bytes += x->files[i].size;
-        }
-    return r;
-}
-
-static void decide(const struct exporting *x, int store, uint64_t size, struct verdict *ret)
-{
-    const struct policy_export_rule *rule;
-    struct decide_export_facts f;
-
-    fill_facts(x, &f);
-    f.store = store;
-    f.size = size;
-    rule = decide_export_rule(policy_of(x), x->target, store);
-    if (rule && count_used(x, rule->id, &f) < 0)
-        *ret = (struct verdict){.rule = rule->id, .reason = REASON_LIMIT}; /* not known is too much */
-    else
-        decide_export(policy_of(x), &f, ret);
-}
-
 /* --- the stager --- */
 
 /* Only where a file could be taken out at all the gate lets it in. */
 static int let_in(struct exporting *x, pid_t pid)
 {
-    const struct policy *p = policy_of(x);
+    const struct policy *p = rulebook_policy(x->daemon->rulebook);
     _cleanup_free_ bool *permitted = calloc(p->n_stores + 1, sizeof(*permitted));
 
     if (!permitted)
@@ -94,7 +46,7 @@ static int let_in(struct exporting *x, pid_t pid)
     for (size_t i = 0; i < p->n_stores; i++) {
         struct verdict v;
 
-        decide(x, (int)i, 0, &v);
+        exports_decide(x, 0, (int)i, 0, &v);
         permitted[i] = v.kind == VERDICT_ALLOW;
     }
     return gate_set_exporter(x->daemon->gate, pid, p, permitted);
@@ -138,9 +90,9 @@ static int on_stager(struct exporting *x, struct buf_reader *in)
 
 /* --- the files --- */
 
-static void record_file(struct exporting *x, const struct exports_file *f, const char *reason)
+void exports_record_file(struct exporting *x, const struct exports_file *f, const char *reason)
 {
-    const struct policy *p = policy_of(x);
+    const struct policy *p = rulebook_policy(x->daemon->rulebook);
     json_t *extra = json_pack("{s:s, s:I}", "id", x->id, "size", (json_int_t)f->size);
     struct verdict v = f->verdict;
     struct audit_event e;
@@ -166,12 +118,11 @@ static const char *judge_file(struct exporting *x, struct exports_file *f, int s
     f->store = store;
     if (store == -EXDEV) {
         f->store = -1;
-        f->verdict = (struct verdict){.rule = "default", .reason = REASON_UNKNOWN};
+        f->verdict = (struct verdict){.reason = REASON_UNKNOWN};
+        (void)snprintf(f->rule, sizeof(f->rule), "default");
     } else {
-        decide(x, store, f->size, &f->verdict);
+        exports_judge(x, f);
     }
-    (void)snprintf(f->rule, sizeof(f->rule), "%.64s", f->verdict.rule);
-    f->verdict.rule = NULL; /* it stands in f, which moves */
     if (f->verdict.kind != VERDICT_ALLOW)
         return verdict_reason_name(f->verdict.reason);
     if (error == 0)
@@ -218,7 +169,7 @@ static int on_opened(struct exporting *x, struct buf_reader *in)
     files[x->n_files] = f;
     if (reason) {
         x->refused = true;
-        record_file(x, &files[x->n_files], reason);
+        exports_record_file(x, &files[x->n_files], reason);
         files[x->n_files].rule[0] = '\0'; /* counts for none */
     }
     x->n_files++;
@@ -228,7 +179,7 @@ static int on_opened(struct exporting *x, struct buf_reader *in)
 /* The strictest of what their rules ask for. Of the two that are encrypted neither is: what must go into one may not go into the other. */
 static int choose_container(struct exporting *x)
 {
-    const struct policy *p = policy_of(x);
+    const struct policy *p = rulebook_policy(x->daemon->rulebook);
     unsigned seen = 0;
 
     for (size_t i = 0; i < x->n_files; i++) {
@@ -324,7 +275,7 @@ static int on_again(struct exporting *x, struct buf_reader *in)
         return exports_send(x, EXPORT_VERDICT, "1ss", 1U, "rule", f->rule) < 0 ? -EPIPE : 0;
     x->refused = true;
     f->verdict.kind = f->verdict.ruled = VERDICT_DENY;
-    record_file(x, f, "moved");
+    exports_record_file(x, f, "moved");
     return exports_send(x, EXPORT_VERDICT, "1ss", 0U, "moved", f->rule) < 0 ? -EPIPE : 0;
 }
 
@@ -480,10 +431,10 @@ static int on_room(struct exporting *x, struct buf_reader *in)
 
     if (r < 0)
         return r;
-    if (stop_when_disturbed(x))
+    if (stop_when_disturbed(x) || exports_stop_by_rule(x, true))
         return 1;
     for (size_t i = 0; i < x->n_files; i++)
-        record_file(x, &x->files[i], NULL);
+        exports_record_file(x, &x->files[i], NULL);
     if (recorder_sync(x->daemon->recorder) < 0) {
         exports_stop_by(x, "journal", "the journal could not take it, so it was not given");
         return 1;

@@ -318,18 +318,40 @@ static void test_codes_cannot_flood(void **state)
     fold_free(f);
 }
 
+/* The names of what an export asks for are the person's as well. What leaves is never folded. */
+static void test_refused_files_cannot_flood(void **state)
+{
+    struct sink sink = {0};
+    struct fold_limits limits = {.refused = 20};
+    struct fold *f = fold_of(&limits, &sink);
+    unsigned int passed = 0;
+    struct audit_event e;
+
+    (void)state;
+    for (unsigned int i = 0; i < 2000; i++) {
+        audit_event_init(&e, AUDIT_EXPORT_FILE);
+        e.has_uid = e.has_verdict = true;
+        e.allowed = i % 2;
+        e.uid = 1000;
+        (void)snprintf(e.path, sizeof(e.path), "%u.csv", i);
+        passed += fold_offer_whole(f, &e, S + i) == FOLD_PASS;
+    }
+    assert_int_equal(passed, 1000 + 20);
+    assert_int_equal(fold_flush(f), 0);
+    assert_int_equal(sink.counted, 980);
+    assert_string_equal(sink.last.path, "");
+    assert_string_equal(sink.last.message, "more refused files than are recorded one by one");
+    fold_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_burst_then_count),
-        cmocka_unit_test(test_what_differs_is_not_folded),
-        cmocka_unit_test(test_full_table_loses_nothing),
-        cmocka_unit_test(test_failed_emit_keeps_the_count),
-        cmocka_unit_test(test_one_person_cannot_flood),
-        cmocka_unit_test(test_many_persons_cannot_flood),
-        cmocka_unit_test(test_requests_cannot_flood),
-        cmocka_unit_test(test_codes_cannot_flood),
-        cmocka_unit_test(test_clock_going_back_ends_the_window),
+        cmocka_unit_test(test_burst_then_count),           cmocka_unit_test(test_what_differs_is_not_folded),
+        cmocka_unit_test(test_full_table_loses_nothing),   cmocka_unit_test(test_failed_emit_keeps_the_count),
+        cmocka_unit_test(test_one_person_cannot_flood),    cmocka_unit_test(test_many_persons_cannot_flood),
+        cmocka_unit_test(test_refused_files_cannot_flood), cmocka_unit_test(test_requests_cannot_flood),
+        cmocka_unit_test(test_codes_cannot_flood),         cmocka_unit_test(test_clock_going_back_ends_the_window),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -311,9 +311,9 @@ static char *added(char *all, char *more)
 /* Every reason of docs/PROTOCOL.control.md, and one of the future. */
 static char *not_begun(void)
 {
-    static const char *const reasons[] = {"no-device",  "ambiguous", "target",   "locked",         "busy", "ledger",
-                                          "filesystem", "rule",      "approval", "approver",       "self", "code",
-                                          "journal",    "failed",    "killed",   "from the future"};
+    static const char *const reasons[] = {"no-device",  "ambiguous", "target",   "locked",   "busy",           "ledger",
+                                          "filesystem", "rule",      "approval", "approver", "self",           "code",
+                                          "journal",    "failed",    "killed",   "pause",    "from the future"};
     char *all = NULL;
 
     for (size_t i = 0; i < ELEMENTS(reasons); i++) {
