@@ -95,6 +95,7 @@ static const char *reason_words(const char *reason)
                        "backup, or remove the root at the console")},
         {"installed", N_("a root document is installed already: a newer one comes in a bundle")},
         {"journal", N_("the journal could not take it, so nothing was changed")},
+        {"root-id", N_("this root document was not confirmed by its fingerprint")},
         {"not-stored", N_("it could not be stored")},
         {"not-sealed", N_("kuraband does not accept these values")},
         {"unreadable", N_("it cannot be read")},
@@ -202,6 +203,12 @@ enum cli_exit ask(struct cli *c, uint16_t request, const struct buf *fields, jso
 
 enum cli_exit ask_with_bytes(struct cli *c, uint16_t request, const void *bytes, size_t size, json_t **ret)
 {
+    return ask_with_both(c, request, NULL, bytes, size, ret);
+}
+
+enum cli_exit ask_with_both(struct cli *c, uint16_t request, const struct buf *fields, const void *bytes, size_t size,
+                            json_t **ret)
+{
     _cleanup_close_ int fd = sealed_make(bytes, size);
     struct ctl_client client = {.socket = -1};
     uint32_t answer_code = CTL_CODE_FAILED;
@@ -214,7 +221,7 @@ enum cli_exit ask_with_bytes(struct cli *c, uint16_t request, const void *bytes,
     code = ask_open(c, &client);
     if (code != CLI_OK)
         return code;
-    r = ctl_client_ask_fd(&client, request, NULL, fd, ASK_DEADLINE_MS, &answer_code, &answer);
+    r = ctl_client_ask_fd(&client, request, fields, fd, ASK_DEADLINE_MS, &answer_code, &answer);
     code = r < 0 ? ask_failed(c, r) : judge(c, answer_code, answer, ret);
     ctl_client_close(&client);
     return code;

@@ -10,6 +10,9 @@
 enum cli_exit ask(struct cli *c, uint16_t request, const struct buf *fields, struct json_t **ret);
 /* The same with bytes that go along in a sealed memfd. */
 enum cli_exit ask_with_bytes(struct cli *c, uint16_t request, const void *bytes, size_t size, struct json_t **ret);
+/* Fields and bytes. */
+enum cli_exit ask_with_both(struct cli *c, uint16_t request, const struct buf *fields, const void *bytes, size_t size,
+                            struct json_t **ret);
 /* The same, and the connection stays open for more answers. */
 enum cli_exit ask_open(struct cli *c, struct ctl_client *client);
 enum cli_exit ask_on(struct cli *c, struct ctl_client *client, uint16_t request, const struct buf *fields,

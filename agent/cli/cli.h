@@ -147,6 +147,7 @@ enum cli_exit cli_mfa_lift(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_mfa_import_google(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_mfa_import_oath(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_mfa_lint(struct cli *c, const struct cli_arguments *a);
+enum cli_exit cli_enrol(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_doctor(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_sync(struct cli *c, const struct cli_arguments *a);
 enum cli_exit cli_rescan(struct cli *c, const struct cli_arguments *a);
@@ -165,6 +166,7 @@ extern const struct cli_option cli_policy_keygen_options[], cli_policy_root_crea
 extern const struct cli_option cli_policy_root_install_options[], cli_policy_root_remove_options[];
 extern const struct cli_option cli_policy_import_usbguard_options[];
 extern const struct cli_option cli_policy_test_options[];
+extern const struct cli_option cli_enrol_options[];
 extern const struct cli_option cli_unlock_options[];
 extern const struct cli_option cli_export_options[];
 extern const struct cli_option cli_mfa_enrol_options[], cli_mfa_disable_options[], cli_mfa_reset_options[],

@@ -51,6 +51,19 @@ struct passphrase *passphrase_free(struct passphrase *p)
     return NULL;
 }
 
+struct passphrase *passphrase_take(char *given)
+{
+    size_t size = strlen(given);
+    struct passphrase *p = size <= PASSPHRASE_MAX ? OPENSSL_secure_zalloc(sizeof(*p) + PASSPHRASE_MAX + 1) : NULL;
+
+    if (p) {
+        p->size = size;
+        memcpy(p->text, given, size);
+    }
+    OPENSSL_cleanse(given, size);
+    return p;
+}
+
 DEFINE_CLEANUP(struct passphrase *, passphrase_free);
 #define _cleanup_passphrase_ _cleanup_(passphrase_freep)
 

@@ -16,6 +16,8 @@ enum {
     PASSPHRASE_NEW_MIN = 12, /* characters of a new one */
 };
 
+/* What was given in the clear, moved out of where it stands. NULL: too long, or no memory. */
+struct passphrase *passphrase_take(char *given);
 struct passphrase *passphrase_free(struct passphrase *p);
 
 /* Before any secret is read: no core dump, no debugger of the same user, locked memory as far as the limits permit. */

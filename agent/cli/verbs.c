@@ -61,6 +61,7 @@ const struct cli_verb cli_verbs[] = {
     {"audit show", "", 0, 0, N_("records of the journal (root)"), cli_audit_show_options, cli_audit_show},
     {"audit export", "", 0, 0, N_("copy the journal out as NDJSON or CSV (root)"), cli_audit_export_options,
      cli_audit_export},
+    {"enrol", "", 0, 0, N_("make this machine a terminal of a centre (root)"), cli_enrol_options, cli_enrol},
     {"doctor", "", 0, 0, N_("what is enforcing, what is not, what would lock you out"), NULL, cli_doctor},
     {"sync", "", 0, 0, N_("bring everything seen so far to the journal (root)"), NULL, cli_sync},
     {"rescan", "", 0, 0, N_("look at all devices and mounts again (root)"), NULL, cli_rescan},

@@ -81,9 +81,12 @@ int centre_write(int folder, const struct centre *c, struct trust_complaint *com
 
 int centre_read(int folder, struct centre *ret, struct trust_complaint *complaint)
 {
+    AS_OWNER rights = {-1, -1};
     _cleanup_free_ char *text = NULL;
-    int r = files_read_private_at(folder, CENTRE, CENTRE_FILE_MAX, &text);
+    int r = take_rights_of(folder, &rights);
 
+    if (r == 0)
+        r = files_read_private_at(folder, CENTRE, CENTRE_FILE_MAX, &text);
     return r < 0 ? r : centre_parse((const uint8_t *)text, strlen(text), ret, complaint);
 }
 
@@ -97,7 +100,10 @@ int centre_key_create(int folder, struct wire_key **ret)
 
 int centre_key_read(int folder, struct wire_key **ret)
 {
-    return wire_file_read(folder, WIRE, NKEY_USER, ret);
+    AS_OWNER rights = {-1, -1};
+    int r = take_rights_of(folder, &rights);
+
+    return r < 0 ? r : wire_file_read(folder, WIRE, NKEY_USER, ret);
 }
 
 int centre_remove(int folder)

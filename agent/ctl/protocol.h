@@ -39,6 +39,9 @@ enum ctl_request {
     CTL_MFA_LOGIN = 28, /* by pam_kuraban.so; answered by fields */
     CTL_MFA_ROTATE = 29,
     CTL_NOTICES = 30, /* no fields. Anybody: what concerns the peer's own uid, as it happens, until the peer closes */
+    /* 31 to 36 are the courier's */
+    CTL_FLEET_ENROL = 37, /* string token, ca (SHA-256 in hex), wire. Root: the signed request of this terminal */
+    CTL_FLEET_JOIN = 38,  /* string wire, root; one fd: a sealed memfd with roots and membership. Root: keep them */
 };
 
 enum {

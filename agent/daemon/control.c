@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "ctl/server.h"
 #include "daemon/answers.h"
+#include "daemon/control_enrol.h"
 #include "daemon/control_export.h"
 #include "daemon/control_grant.h"
 #include "daemon/control_mfa.h"
@@ -237,6 +238,8 @@ static const struct ctl_verb verbs[] = {
     {CTL_MFA_STATUS, CTL_PERMIT_ANYBODY, control_on_mfa_status},
     {CTL_MFA_LOGIN, CTL_PERMIT_ANYBODY | CTL_FIELDS, control_on_mfa_login},
     {CTL_MFA_ROTATE, CTL_PERMIT_ROOT, control_on_mfa_rotate},
+    {CTL_FLEET_ENROL, CTL_PERMIT_ROOT, control_on_fleet_enrol},
+    {CTL_FLEET_JOIN, CTL_PERMIT_ROOT | CTL_FD, control_on_fleet_join},
 };
 
 int control_start(struct daemon *d)

@@ -119,6 +119,14 @@ static void record_applied(struct daemon *d, const struct ctl_call *call)
     recorder_add_trust(d->recorder, &e, answer_trust_record(d->rulebook));
 }
 
+void control_trust_applied(struct daemon *d, const struct ctl_call *call)
+{
+    /* Told first: what is decided anew bears its name. */
+    recorder_set_policy(d->recorder, rulebook_policy(d->rulebook));
+    record_applied(d, call);
+    daemon_rule(d);
+}
+
 enum ctl_code control_on_apply(void *context, const struct ctl_call *call, json_t **ret)
 {
     struct daemon *d = context;
@@ -140,10 +148,7 @@ enum ctl_code control_on_apply(void *context, const struct ctl_call *call, json_
 
         return refuse(d, call, &why, "the bundle was refused; nothing has changed", ret);
     }
-    /* Told first: what is decided anew bears its name. */
-    recorder_set_policy(d->recorder, rulebook_policy(d->rulebook));
-    record_applied(d, call);
-    daemon_rule(d);
+    control_trust_applied(d, call);
     *ret = json_pack("{s:s, s:o, s:o, s:o}", "message", "the policy rules now", "policy", answer_policy_brief(d),
                      "trust", answer_trust(d), "findings", rulebook_findings(d->rulebook));
     return *ret ? CTL_CODE_OK : CTL_CODE_FAILED;
@@ -157,12 +162,22 @@ static enum ctl_code fail(json_t **ret, const char *reason, const char *message)
     return CTL_CODE_FAILED;
 }
 
+void control_trust_installed(struct daemon *d, const struct ctl_call *call)
+{
+    struct audit_event e;
+
+    begin_event(d, call, AUDIT_ROOT_INSTALLED, &e);
+    audit_set(e.message, sizeof(e.message), "from now on only signed policies are accepted");
+    recorder_add_trust(d->recorder, &e, answer_trust_record(d->rulebook));
+    expiry_watch(d);
+    daemon_changed(d);
+}
+
 enum ctl_code control_on_trust_install(void *context, const struct ctl_call *call, json_t **ret)
 {
     struct daemon *d = context;
     struct trust_complaint complaint = {0};
     _cleanup_free_ uint8_t *bytes = NULL;
-    struct audit_event e;
     enum ctl_code code;
     size_t size = 0;
     int r;
@@ -182,11 +197,7 @@ enum ctl_code control_on_trust_install(void *context, const struct ctl_call *cal
 
         return refuse(d, call, &why, "the root was refused; nothing has changed", ret);
     }
-    begin_event(d, call, AUDIT_ROOT_INSTALLED, &e);
-    audit_set(e.message, sizeof(e.message), "from now on only signed policies are accepted");
-    recorder_add_trust(d->recorder, &e, answer_trust_record(d->rulebook));
-    expiry_watch(d);
-    daemon_changed(d);
+    control_trust_installed(d, call);
     *ret = json_pack("{s:s, s:o, s:o}", "message", "only signed policies are accepted now", "policy",
                      answer_policy_brief(d), "trust", answer_trust(d));
     return *ret ? CTL_CODE_OK : CTL_CODE_FAILED;
