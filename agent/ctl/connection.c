@@ -149,6 +149,8 @@ static const struct ctl_verb *find_verb(const struct ctl_server *s, uint16_t req
 
 static bool is_permitted(const struct connection *c, const struct ctl_verb *verb)
 {
+    if (verb->flags & CTL_PERMIT_COURIER)
+        return c->server->courier != (uid_t)-1 && c->peer.uid == c->server->courier;
     return c->peer.uid == 0 || (verb->flags & CTL_PERMIT_ANYBODY);
 }
 
@@ -181,7 +183,8 @@ static void connection_begin_stream(struct connection *c, const struct ctl_verb 
 static int connection_dispatch(struct connection *c, struct frame_view *f)
 {
     const struct ctl_verb *verb = find_verb(c->server, f->type);
-    struct ctl_call call = {.peer = &c->peer, .fields = &f->body, .connection = c, .fd = c->passed};
+    _cleanup_close_ int passing = -1;
+    struct ctl_call call = {.peer = &c->peer, .fields = &f->body, .connection = c, .fd = c->passed, .ret_fd = &passing};
     struct buf reply;
     json_t *answer = NULL;
     enum ctl_code code;
@@ -199,6 +202,8 @@ static int connection_dispatch(struct connection *c, struct frame_view *f)
     code = call_handler(c, verb, &call, &answer);
     if (code == CTL_CODE_OK && (verb->flags & CTL_STREAM))
         connection_begin_stream(c, verb);
+    if (code == CTL_CODE_OK)
+        c->passing = TAKE_FD(passing);
     if (verb->flags & CTL_FIELDS)
         r = connection_answer_fields(c, code, &reply);
     else

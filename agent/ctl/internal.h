@@ -47,6 +47,7 @@ struct ctl_server {
     const struct ctl_verb *verbs;
     size_t n_verbs;
     void *context;
+    uid_t courier; /* (uid_t)-1: nobody */
     TAILQ_HEAD(, connection) connections;
     struct leaving leaving;
     uint64_t calls; /* tickets given out */

@@ -39,7 +39,13 @@ enum ctl_request {
     CTL_MFA_LOGIN = 28, /* by pam_kuraban.so; answered by fields */
     CTL_MFA_ROTATE = 29,
     CTL_NOTICES = 30, /* no fields. Anybody: what concerns the peer's own uid, as it happens, until the peer closes */
-    /* 31 to 36 are the courier's */
+    /* The terminal's side of the fleet's wire, for the courier alone; fields in docs/PROTOCOL.control.md */
+    CTL_FLEET_HELLO = 31,
+    CTL_FLEET_BUNDLE = 32,
+    CTL_FLEET_STATEMENT = 33,
+    CTL_FLEET_RECORD = 34, /* answered with an fd: a sealed memfd with lines of the journal */
+    CTL_FLEET_REPORT = 35,
+    CTL_FLEET_WATCH = 36,
     CTL_FLEET_ENROL = 37, /* string token, ca (SHA-256 in hex), wire. Root: the signed request of this terminal */
     CTL_FLEET_JOIN = 38,  /* string wire, root; one fd: a sealed memfd with roots and membership. Root: keep them */
 };

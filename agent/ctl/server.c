@@ -163,6 +163,7 @@ int ctl_server_new(sd_event *loop, int listen_fd, const struct ctl_verb *verbs, 
     }
     s->loop = sd_event_ref(loop);
     s->root.fd = -1;
+    s->courier = (uid_t)-1;
     s->verbs = verbs;
     s->n_verbs = n_verbs;
     s->context = context;
@@ -179,6 +180,11 @@ int ctl_server_new(sd_event *loop, int listen_fd, const struct ctl_verb *verbs, 
 int ctl_server_listen_for_root(struct ctl_server *s, int listen_fd)
 {
     return listener_start(&s->root, s, listen_fd);
+}
+
+void ctl_server_set_courier(struct ctl_server *s, uid_t uid)
+{
+    s->courier = uid;
 }
 
 struct ctl_server *ctl_server_free(struct ctl_server *s)

@@ -26,7 +26,8 @@ struct ctl_call {
     struct buf *reply;         /* of a CTL_FIELDS verb: the handler adds the fields of its answer; else NULL */
     uint64_t ticket;           /* for ctl_server_answer(); never 0 */
     const struct connection *connection;
-    int fd; /* of a CTL_FD verb: what the peer passed, borrowed; whatever it is (ctl/sealed.h); else -1 */
+    int fd;      /* of a CTL_FD verb: what the peer passed, borrowed; whatever it is (ctl/sealed.h); else -1 */
+    int *ret_fd; /* what goes with the answer, when that is CTL_CODE_OK and not later; the server takes it */
 };
 
 /* Returns an enum ctl_code and, if it likes, JSON in *ret_answer (the server takes the reference). Never blocks for long: CTL_CODE_LATER
@@ -36,10 +37,11 @@ typedef enum ctl_code ctl_handler(void *context, const struct ctl_call *call, st
 enum {
     CTL_PERMIT_ROOT = 0, /* zero is the narrow one */
     CTL_PERMIT_ANYBODY = 1 << 0,
-    CTL_STREAM = 1 << 1, /* the connection gets ctl_server_publish() answers from now on */
-    CTL_FIELDS = 1 << 3, /* answered by fields in call->reply, not by JSON; never later */
-    CTL_FD = 1 << 2,     /* exactly one fd comes with the request; elsewhere one ends the connection */
-    CTL_BRIEF = 1 << 4,  /* of a stream: its answers are short, and little of them waits for a slow reader */
+    CTL_STREAM = 1 << 1,         /* the connection gets ctl_server_publish() answers from now on */
+    CTL_FIELDS = 1 << 3,         /* answered by fields in call->reply, not by JSON; never later */
+    CTL_FD = 1 << 2,             /* exactly one fd comes with the request; elsewhere one ends the connection */
+    CTL_BRIEF = 1 << 4,          /* of a stream: its answers are short, and little of them waits for a slow reader */
+    CTL_PERMIT_COURIER = 1 << 5, /* the one uid of ctl_server_set_courier(), and nobody else, root included */
 };
 
 enum {
@@ -61,6 +63,8 @@ int ctl_server_new(struct sd_event *loop, int listen_fd, const struct ctl_verb *
                    struct ctl_server **ret);
 /* Root comes in here as well, also while people keep the other one full. listen_fd is taken over. Once. */
 int ctl_server_listen_for_root(struct ctl_server *s, int listen_fd);
+/* Who may use the verbs of CTL_PERMIT_COURIER; (uid_t)-1: nobody, as at first. */
+void ctl_server_set_courier(struct ctl_server *s, uid_t uid);
 struct ctl_server *ctl_server_free(struct ctl_server *s);
 
 /* The answer to a call that was put off. answer is borrowed, NULL: null. fd, borrowed, goes with it; -1: none. 0, -ESTALE: that peer has

@@ -6,7 +6,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/digest.h"
-#include "config/config.h"
 #include "daemon/answers.h"
 #include "daemon/daemon.h"
 #include "daemon/rulebook.h"
@@ -44,13 +43,15 @@ static json_t *signers_of(const struct trust_state *s)
 
 json_t *answer_terminal(const struct daemon *d)
 {
-    json_t *groups = json_array();
+    const char *terminal = rulebook_terminal(d->rulebook);
+    json_t *list = json_array();
+    const char *const *groups;
+    size_t n = 0;
 
-    for (size_t i = 0; groups && i < d->config->n_terminal_groups; i++)
-        whole_add(&groups, answer_foreign_text(d->config->terminal_groups[i]));
-    return json_pack("{s:o, s:o}", "id",
-                     d->config->terminal_id ? answer_foreign_text(d->config->terminal_id) : json_null(), "groups",
-                     groups);
+    groups = rulebook_groups(d->rulebook, &n);
+    for (size_t i = 0; i < n; i++)
+        whole_add(&list, answer_foreign_text(groups[i]));
+    return json_pack("{s:o, s:o}", "id", terminal ? answer_foreign_text(terminal) : json_null(), "groups", list);
 }
 
 json_t *answer_trust_record(const struct rulebook *b)

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "daemon/daemon.h"
+#include "daemon/fleet.h"
 #include "daemon/recorder.h"
 #include "daemon/rulebook.h"
 #include "device/block.h"
@@ -129,11 +130,12 @@ json_t *answer_status(struct daemon *d)
     struct gate_status s = {0};
 
     gate_get_status(d->gate, &s);
-    return json_pack("{s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:s, s:I, s:I}, s:o}", "enforcing",
-                     is_enforcing(d, &s), "mode", p->mode == POLICY_MONITOR ? "monitor" : "enforce", "version",
-                     KURABAN_VERSION, "started", answer_time(d->started_us), "terminal", answer_terminal(d), "policy",
-                     answer_policy_brief(d), "trust", answer_trust(d), "gate", gate_answer(d, &s), "usb", usb_answer(d),
-                     "media", media_answer(d), "journal", "sequence", (json_int_t)recorder_sequence(d->recorder),
-                     "state", recorder_state_name(d->recorder), "pending", (json_int_t)recorder_pending(d->recorder),
-                     "unrecorded", (json_int_t)recorder_unrecorded(d->recorder), "emergency", emergency_answer(d));
+    return json_pack(
+        "{s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:s, s:I, s:I}, s:o, s:o}", "enforcing",
+        is_enforcing(d, &s), "mode", p->mode == POLICY_MONITOR ? "monitor" : "enforce", "version", KURABAN_VERSION,
+        "started", answer_time(d->started_us), "terminal", answer_terminal(d), "policy", answer_policy_brief(d),
+        "trust", answer_trust(d), "gate", gate_answer(d, &s), "usb", usb_answer(d), "media", media_answer(d), "journal",
+        "sequence", (json_int_t)recorder_sequence(d->recorder), "state", recorder_state_name(d->recorder), "pending",
+        (json_int_t)recorder_pending(d->recorder), "unrecorded", (json_int_t)recorder_unrecorded(d->recorder),
+        "emergency", emergency_answer(d), "fleet", answer_fleet(d));
 }

@@ -17,10 +17,12 @@
 #include "daemon/answers.h"
 #include "daemon/control_enrol.h"
 #include "daemon/control_export.h"
+#include "daemon/control_fleet.h"
 #include "daemon/control_grant.h"
 #include "daemon/control_mfa.h"
 #include "daemon/control_trust.h"
 #include "daemon/daemon.h"
+#include "daemon/fleet.h"
 #include "daemon/notices.h"
 #include "daemon/recorder.h"
 #include "daemon/refusals.h"
@@ -238,6 +240,12 @@ static const struct ctl_verb verbs[] = {
     {CTL_MFA_STATUS, CTL_PERMIT_ANYBODY, control_on_mfa_status},
     {CTL_MFA_LOGIN, CTL_PERMIT_ANYBODY | CTL_FIELDS, control_on_mfa_login},
     {CTL_MFA_ROTATE, CTL_PERMIT_ROOT, control_on_mfa_rotate},
+    {CTL_FLEET_HELLO, CTL_PERMIT_COURIER, control_on_fleet_hello},
+    {CTL_FLEET_BUNDLE, CTL_PERMIT_COURIER, control_on_fleet_bundle},
+    {CTL_FLEET_STATEMENT, CTL_PERMIT_COURIER, control_on_fleet_statement},
+    {CTL_FLEET_RECORD, CTL_PERMIT_COURIER, control_on_fleet_record},
+    {CTL_FLEET_REPORT, CTL_PERMIT_COURIER, control_on_fleet_report},
+    {CTL_FLEET_WATCH, CTL_PERMIT_COURIER | CTL_STREAM | CTL_BRIEF, control_on_fleet_watch},
     {CTL_FLEET_ENROL, CTL_PERMIT_ROOT, control_on_fleet_enrol},
     {CTL_FLEET_JOIN, CTL_PERMIT_ROOT | CTL_FD, control_on_fleet_join},
 };
@@ -251,6 +259,7 @@ int control_start(struct daemon *d)
     r = ctl_server_new(d->loop, fd, verbs, ELEMENTS(verbs), d, &d->control);
     if (r < 0)
         return r;
+    fleet_find_courier(d);
     fd = ctl_listen_for_root_at(d->run_fd, d->config->run_directory);
     return fd < 0 ? fd : ctl_server_listen_for_root(d->control, fd);
 }

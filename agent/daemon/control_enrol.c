@@ -22,11 +22,11 @@
 #include "ctl/sealed.h"
 #include "daemon/control_trust.h"
 #include "daemon/daemon.h"
+#include "daemon/fleet.h"
 #include "daemon/peer.h"
 #include "daemon/recorder.h"
 #include "daemon/rulebook.h"
 #include "json/whole.h"
-#include "member/member.h"
 #include "policy/fleet/statement.h"
 #include "policy/trust/json.h"
 
@@ -256,15 +256,6 @@ static int check_membership(struct joining *j)
     return r;
 }
 
-static int open_member(const struct daemon *d, struct member **ret)
-{
-    const struct trust_state *t = trusted_state(rulebook_trusted(d->rulebook));
-    uint8_t journal[JOURNAL_PUBLIC_SIZE];
-    int r = journal_key_public(recorder_signer(d->recorder), journal);
-
-    return r < 0 ? r : member_open(d->state_fd, journal, t ? trust_state_root(t) : NULL, ret);
-}
-
 static bool is_confirmed(const struct joining *j)
 {
     struct digest shown, confirmed;
@@ -306,38 +297,23 @@ static enum ctl_code bring_root(struct joining *j)
     return r == 0 ? CTL_CODE_OK : refuse_result(j, r);
 }
 
-static void record_joined(const struct joining *j)
-{
-    struct audit_event e;
-
-    audit_event_init(&e, AUDIT_FLEET_MEMBERSHIP);
-    peer_fill_event(j->d, j->call->peer, &e);
-    audit_set(e.message, sizeof(e.message), "this terminal belongs to a centre now");
-    recorder_add(j->d->recorder, &e);
-}
-
 static enum ctl_code join(struct joining *j)
 {
-    const struct trust_state *t = trusted_state(rulebook_trusted(j->d->rulebook));
-    const struct member_view view = {.root = t ? trust_state_root(t) : NULL,
-                                     .now_us = rulebook_time(j->d->rulebook, clock_wall_us())};
-    _cleanup_(member_freep) struct member *m = NULL;
     struct member_refusal refusal = {0};
+    const struct fleet_membership *m;
     json_t *groups = json_array();
-    int r = open_member(j->d, &m);
+    int r = fleet_join(j->d, j->call->peer, j->wire, j->membership, j->membership_size, &refusal);
 
-    if (r >= 0)
-        r = member_join(m, &view, j->wire, j->membership, j->membership_size, &refusal);
     if (r != 0) {
         json_decref(groups);
         j->complaint = refusal.complaint;
         return r < 0 ? refuse_result(j, r) : refuse(j, refusal.reason, refusal.text);
     }
-    record_joined(j);
-    for (size_t i = 0; i < member_membership(m)->groups.n; i++)
-        whole_add(&groups, json_string(member_membership(m)->groups.names[i]));
+    m = member_membership(j->d->fleet->member);
+    for (size_t i = 0; i < m->groups.n; i++)
+        whole_add(&groups, json_string(m->groups.names[i]));
     *j->answer = json_pack("{s:s, s:s, s:o}", "message", "this terminal belongs to a centre now", "terminal",
-                           member_terminal(m), "groups", groups);
+                           m->terminal, "groups", groups);
     return *j->answer ? CTL_CODE_OK : CTL_CODE_FAILED;
 }
 

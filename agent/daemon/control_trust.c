@@ -119,12 +119,61 @@ static void record_applied(struct daemon *d, const struct ctl_call *call)
     recorder_add_trust(d->recorder, &e, answer_trust_record(d->rulebook));
 }
 
-void control_trust_applied(struct daemon *d, const struct ctl_call *call)
+static void rule(struct daemon *d, const struct ctl_call *call, bool changed)
 {
     /* Told first: what is decided anew bears its name. */
     recorder_set_policy(d->recorder, rulebook_policy(d->rulebook));
-    record_applied(d, call);
+    if (changed)
+        record_applied(d, call);
     daemon_rule(d);
+}
+
+void control_trust_applied(struct daemon *d, const struct ctl_call *call)
+{
+    rule(d, call, true);
+}
+
+const char *control_trust_reason(const struct daemon *d, int result)
+{
+    static const struct trust_complaint none = {0};
+
+    return refusal_of_damage(d) ? refusal_of_damage(d)->reason : refusal_of(result, &none).reason;
+}
+
+enum ctl_code control_trust_refuse(struct daemon *d, const struct ctl_call *call, int result,
+                                   const struct trust_complaint *complaint, json_t **ret)
+{
+    const struct refusal why = refusal_of_damage(d) ? *refusal_of_damage(d) : refusal_of(result, complaint);
+
+    return refuse(d, call, &why, "the bundle was refused; nothing has changed", ret);
+}
+
+/* What is stored of what was signed, to be compared: NULL when it cannot be told. */
+static uint8_t *stored(const struct daemon *d, size_t *ret_size)
+{
+    const struct trust_state *s = trusted_state(rulebook_trusted(d->rulebook));
+    uint8_t *bytes = NULL;
+
+    return s && trust_state_write(s, &bytes, ret_size) == 0 ? bytes : NULL;
+}
+
+int control_trust_apply(struct daemon *d, const struct ctl_call *call, const uint8_t *bytes, size_t size,
+                        bool *ret_changed, struct trust_complaint *complaint)
+{
+    _cleanup_free_ uint8_t *before = NULL, *after = NULL;
+    size_t n = 0, m = 0;
+    int r;
+
+    if (refusal_of_damage(d))
+        return TRUST_E_NO_ROOT;
+    before = stored(d, &n);
+    r = rulebook_apply(d->rulebook, bytes, size, clock_wall_us(), complaint);
+    if (r != 0)
+        return r;
+    after = stored(d, &m);
+    *ret_changed = !before || !after || n != m || memcmp(before, after, n) != 0;
+    rule(d, call, *ret_changed);
+    return 0;
 }
 
 enum ctl_code control_on_apply(void *context, const struct ctl_call *call, json_t **ret)
@@ -132,6 +181,7 @@ enum ctl_code control_on_apply(void *context, const struct ctl_call *call, json_
     struct daemon *d = context;
     struct trust_complaint complaint = {0};
     _cleanup_free_ uint8_t *bytes = NULL;
+    bool changed = false;
     enum ctl_code code;
     size_t size = 0;
     int r;
@@ -140,15 +190,11 @@ enum ctl_code control_on_apply(void *context, const struct ctl_call *call, json_
         return CTL_CODE_INVALID;
     if (take_bytes(d, call, "the bundle was refused; nothing has changed", &bytes, &size, &code, ret) < 0)
         return code;
-    if (refusal_of_damage(d))
-        return refuse(d, call, refusal_of_damage(d), "the bundle was refused; nothing has changed", ret);
-    r = rulebook_apply(d->rulebook, bytes, size, clock_wall_us(), &complaint);
-    if (r != 0) {
-        struct refusal why = refusal_of(r, &complaint);
-
-        return refuse(d, call, &why, "the bundle was refused; nothing has changed", ret);
-    }
-    control_trust_applied(d, call);
+    r = control_trust_apply(d, call, bytes, size, &changed, &complaint);
+    if (r != 0)
+        return control_trust_refuse(d, call, r, &complaint, ret);
+    if (!changed)
+        record_applied(d, call); /* somebody asked for it */
     *ret = json_pack("{s:s, s:o, s:o, s:o}", "message", "the policy rules now", "policy", answer_policy_brief(d),
                      "trust", answer_trust(d), "findings", rulebook_findings(d->rulebook));
     return *ret ? CTL_CODE_OK : CTL_CODE_FAILED;

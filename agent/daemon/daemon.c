@@ -26,6 +26,7 @@
 #include "daemon/answers.h"
 #include "daemon/exports.h"
 #include "daemon/factor.h"
+#include "daemon/fleet.h"
 #include "daemon/kuraband.h"
 #include "daemon/notices.h"
 #include "daemon/recorder.h"
@@ -151,6 +152,7 @@ void daemon_rule(struct daemon *d)
     daemon_apply_policy(d);
     emergency_apply(d); /* the first policy ends the state without one */
     expiry_watch(d);
+    fleet_report_wanted(d);
 }
 
 int daemon_reload(struct daemon *d)
@@ -172,6 +174,7 @@ int daemon_reload(struct daemon *d)
 static void on_event(void *context, const struct audit_event *e)
 {
     notices_offer(context, e);
+    fleet_recorded(context);
 }
 
 static void on_journal_full(void *context, bool full)
@@ -209,6 +212,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
     wire_gate_tick(d);
     expiry_watch(d);
     exports_tick(d);
+    fleet_tick(d);
     if (d->ticks % TICKS_PER_MINUTE == 0) {
         if (d->usb)
             usb_manager_tick(d->usb, clock_wall_us());
@@ -379,11 +383,11 @@ static int start_parts(struct daemon *d)
         const char *name;
         int (*start)(struct daemon *d);
     } parts[] = {
-        {"records", start_records}, {"policy", start_policy},   {"sessions", start_sessions},
-        {"mfa", factor_start},      {"gate", wire_gate_start},  {"grants", unlock_start},
-        {"ledger", exports_open},   {"usb", wire_usb_start},    {"media", wire_media_start},
-        {"exports", exports_start}, {"notices", notices_start}, {"control", control_start},
-        {"timers", start_timers},
+        {"records", start_records},   {"policy", start_policy},   {"fleet", fleet_start},
+        {"sessions", start_sessions}, {"mfa", factor_start},      {"gate", wire_gate_start},
+        {"grants", unlock_start},     {"ledger", exports_open},   {"usb", wire_usb_start},
+        {"media", wire_media_start},  {"exports", exports_start}, {"notices", notices_start},
+        {"control", control_start},   {"timers", start_timers},
     };
 
     for (size_t i = 0; i < ELEMENTS(parts); i++) {
@@ -431,6 +435,7 @@ static void stop_parts(struct daemon *d)
     if (d->recorder)
         record_stop(d);
     factor_stop(d);
+    fleet_stop(d);
     d->sessions = sessions_free(d->sessions);
     d->recorder = recorder_free(d->recorder);
     d->rulebook = rulebook_free(d->rulebook);

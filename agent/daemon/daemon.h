@@ -18,6 +18,7 @@ struct config;
 struct ctl_server;
 struct gate;
 struct exports;
+struct fleet;
 struct grants;
 struct medium;
 struct mount_manager;
@@ -88,6 +89,7 @@ struct daemon {
     enum mfa_condition mfa_told; /* what the journal says of its store */
     struct grants *grants;       /* unlock.c */
     struct exports *exports;     /* exports.c */
+    struct fleet *fleet;         /* fleet.c */
     struct sd_event_source *grant_timer;
     uint64_t ticks;
     int64_t clock_offset_us;            /* wall clock minus boottime, as last seen */

@@ -59,6 +59,7 @@ int rulebook_new(const struct rulebook_options *options, struct rulebook **ret)
     if (!b)
         return -ENOMEM;
     b->options = *options;
+    rulebook_set_terminal(b, NULL, NULL, 0);
     if (!b->options.names)
         b->options.names = &names_of_machine;
     if (rule_nothing(b) < 0) {
@@ -67,6 +68,24 @@ int rulebook_new(const struct rulebook_options *options, struct rulebook **ret)
     }
     *ret = b;
     return 0;
+}
+
+void rulebook_set_terminal(struct rulebook *b, const char *terminal, const char *const *groups, size_t n_groups)
+{
+    b->terminal = terminal ? terminal : b->options.terminal;
+    b->groups = terminal ? groups : b->options.groups;
+    b->n_groups = terminal ? n_groups : b->options.n_groups;
+}
+
+const char *rulebook_terminal(const struct rulebook *b)
+{
+    return b->terminal;
+}
+
+const char *const *rulebook_groups(const struct rulebook *b, size_t *ret_n)
+{
+    *ret_n = b->n_groups;
+    return b->groups;
 }
 
 struct rulebook *rulebook_free(struct rulebook *b)
@@ -163,7 +182,7 @@ static bool is_for_here_and_now(struct rulebook *b, const struct policy *p, int6
     const struct rulebook_options *o = &b->options;
     char from[CLOCK_RFC3339_SIZE];
 
-    if (!policy_is_for(p, o->terminal, o->groups, o->n_groups)) {
+    if (!policy_is_for(p, b->terminal, b->groups, b->n_groups)) {
         complain(b, "its scope names neither this terminal nor one of its groups (kuraband(8), terminal)");
         return false;
     }

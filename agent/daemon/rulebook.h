@@ -66,6 +66,11 @@ int64_t rulebook_time(const struct rulebook *b, int64_t wall_us);
 /* Is what rules meant for this terminal? The configuration may have changed since it was applied. */
 bool rulebook_is_in_scope(const struct rulebook *b);
 
+/* Who this terminal is from now on, instead of what the options say; borrowed until the next call. NULL: as the options say. */
+void rulebook_set_terminal(struct rulebook *b, const char *terminal, const char *const *groups, size_t n_groups);
+const char *rulebook_terminal(const struct rulebook *b); /* NULL: none */
+const char *const *rulebook_groups(const struct rulebook *b, size_t *ret_n);
+
 /* Asks for the names in the document again: a directory service may have come up since, or a group been made. 1: the policy holds
  * other ids now and is to be applied; 0: the same as before; -errno: nothing has changed. */
 int rulebook_resolve_again(struct rulebook *b);

@@ -9,6 +9,10 @@
 
 struct rulebook {
     struct rulebook_options options;
+    /* Who this terminal is: as the options say, or as it was told since. */
+    const char *terminal;
+    const char *const *groups;
+    size_t n_groups;
     struct trusted *trusted;
     struct policy *policy, *before;
     enum rulebook_source source;

@@ -146,9 +146,8 @@ static int complete(struct rulebook *b, const struct trust_state *next, struct p
 int rulebook_apply(struct rulebook *b, const uint8_t *bundle, size_t size, int64_t wall_us,
                    struct trust_complaint *complaint)
 {
-    const struct rulebook_options *o = &b->options;
     const struct trust_terminal terminal = {
-        .id = o->terminal, .groups = o->groups, .n_groups = o->n_groups, .now_us = wall_us};
+        .id = b->terminal, .groups = b->groups, .n_groups = b->n_groups, .now_us = wall_us};
     struct trust_state *next = NULL;
     struct policy *p = NULL;
     int r;
@@ -219,5 +218,5 @@ const struct trusted *rulebook_trusted(const struct rulebook *b)
 
 bool rulebook_is_in_scope(const struct rulebook *b)
 {
-    return policy_is_for(b->policy, b->options.terminal, b->options.groups, b->options.n_groups);
+    return policy_is_for(b->policy, b->terminal, b->groups, b->n_groups);
 }

@@ -217,6 +217,17 @@ bool unlock_end(struct daemon *d, uint64_t id, uid_t by)
     return true;
 }
 
+size_t unlock_end_all(struct daemon *d)
+{
+    size_t n = 0;
+    struct grant g;
+
+    for (; d->grants && grant_take_any(d->grants, &g); n++)
+        end(d, &g, GRANT_END_CENTRE, NULL);
+    plan(d);
+    return n;
+}
+
 /* --- what begins one --- */
 
 int unlock_give(struct daemon *d, const struct grant_request *r, pid_t pid, struct grant *ret)

@@ -36,6 +36,9 @@ int unlock_give(struct daemon *d, const struct grant_request *r, pid_t pid, stru
 /* Ends it, whose id it is; by: who asked for that. False when there is none. */
 bool unlock_end(struct daemon *d, uint64_t id, uid_t by);
 
+/* Ends all of them, by order of the centre. How many. */
+size_t unlock_end_all(struct daemon *d);
+
 /* For the managers' questions. NULL: no grant is in force. */
 const struct grant *unlock_of_usb(const struct daemon *d, const struct usb_device *u, const char *rule);
 const struct grant *unlock_of_medium(const struct daemon *d, const struct medium *m, const char *rule);
