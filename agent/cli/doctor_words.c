@@ -66,6 +66,8 @@ static const struct check_words words[] = {
     {"usb.on", N_("USB devices are guarded"), N_("USB devices are not guarded, by configuration"), true},
     {"usb.hubs", N_("every root hub waits for a decision"), N_("a root hub still authorizes by default"), true},
     {"media.on", N_("all media are guarded"), N_("media are not all guarded: configuration or monitor mode"), true},
+    {"media.seen", N_("it is known which media there are"),
+     N_("it cannot be read which media there are: all are refused"), true},
     {"media.reasserted", N_("nobody made a medium writable"),
      N_("somebody made a medium writable; it was made read-only again"), true},
     {"emergency", N_("no emergency is on"), N_("keyboards and mice are permitted without a rule"), true},
