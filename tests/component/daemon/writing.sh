@@ -13,17 +13,32 @@ sectors_written() { awk '{print $7}' "/sys/class/block/${loop#/dev/}/stat"; }
 has_written() { [ "$(sectors_written)" -gt "$((before + 20480))" ]; }
 is_held() { ! python3 -c 'import os, sys; os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL)' "$loop" 2> /dev/null; }
 is_shown() { [ -n "$(ls -A "$stage/run/media")" ]; }
-stop_workers() { for pid in $(workers); do stop_process "$pid"; done; }
+# All of them: who is not stopped yet may have begun another.
+stop_workers() {
+    local stopped='' now
+    while now=$(workers) && [ "$now" != "$stopped" ]; do
+        for pid in $now; do
+            stop_process "$pid" 2> /dev/null # it may have ended
+        done
+        stopped=$now
+    done
+}
 continue_workers() { for pid in $(workers); do kill -CONT "$pid" 2> /dev/null || :; done; } # it may be quicker than we are
+# Step by step: a quick disk has all of it before anybody has seen the first of it.
 stop_while_it_writes() { # FILE
+    local end
     plug
     eventually "the stick is shown" 10 is_shown
     umount "$mount"
     before=$(sectors_written)
     take_out "$1" > "$stage/typed" 2>&1 < /dev/null &
     client_pid=$!
-    eventually "the first writes" 60 has_written
-    stop_workers
+    end=$(($(now_ms) + 60000))
+    until stop_workers && has_written; do
+        [ "$(now_ms)" -lt "$end" ] || fail "the first writes: not within 60 s"
+        continue_workers
+        pause 0.02
+    done
     is_held || fail "the worker was not caught in the middle"
 }
 journal() {
