@@ -128,7 +128,6 @@ static void carry_out(struct daemon *d, const struct ctl_call *call, const struc
         (void)snprintf(text, sizeof(text), "the centre's membership, serial number %llu, %zu groups",
                        (unsigned long long)s->membership.serial, s->membership.groups.n);
         record(d, call, AUDIT_FLEET_MEMBERSHIP, "", text);
-        fleet_apply(d);
         fleet_report_wanted(d);
         break;
     case FLEET_ORDER:
@@ -142,7 +141,6 @@ static void carry_out(struct daemon *d, const struct ctl_call *call, const struc
         fleet_report_wanted(d);
         break;
     case FLEET_ACK:
-        fleet_apply(d);
         fleet_recorded(d);
         break;
     case FLEET_NONE:
@@ -194,6 +192,7 @@ enum ctl_code control_on_fleet_statement(void *context, const struct ctl_call *c
     /* To take away once too often is better than once too seldom. */
     if (kept < 0 && !(s->kind == FLEET_ORDER && s->order.kind == FLEET_ORDER_END_GRANTS))
         return fail(ret, "not-stored", "it could not be stored", strerrordesc_np(-kept));
+    fleet_apply(d); /* what is held lies elsewhere now */
     carry_out(d, call, s);
     return code_of(json_pack("{s:s, s:s}", "result", "taken", "kind", name_of(s)), ret);
 }

@@ -206,6 +206,8 @@ void fleet_stop(struct daemon *d)
     if (!f)
         return;
     sd_event_source_disable_unref(f->telling);
+    if (d->rulebook)
+        rulebook_set_terminal(d->rulebook, NULL, NULL, 0);
     f->member = member_free(f->member);
     buf_done(&f->upload);
     close_fd(f->journal);

@@ -52,7 +52,7 @@ void fleet_report_wanted(struct daemon *d);
 
 /* What member_judge() is to look at. */
 struct member_view fleet_view(struct daemon *d);
-/* Membership or ack have changed: scope, and what the journal keeps. */
+/* After each member_keep(): who this terminal is for scopes, and what the journal keeps. The rulebook borrows what is held. */
 void fleet_apply(struct daemon *d);
 /* The first membership, or a new one after an enrolment: as member_join(), then as above, recorded. */
 int fleet_join(struct daemon *d, const struct ctl_peer *peer, const char wire[static NKEY_PUBLIC_SIZE],

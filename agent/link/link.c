@@ -125,15 +125,16 @@ static natsStatus set_servers(natsOptions *o, const char *const *urls)
 }
 
 /* Nothing but our CA, TLS 1.2 or later, the name of the server as in its address. */
-static natsStatus set_tls(natsOptions *o, const char *ca)
+static natsStatus set_tls(natsOptions *o, const struct link_settings *settings)
 {
     natsStatus s = NATS_OK;
 
-    if (!ca)
+    if (!settings->ca && !settings->ca_pem)
         return s;
     s = natsOptions_SetSecure(o, true);
     if (s == NATS_OK)
-        s = natsOptions_LoadCATrustedCertificates(o, ca);
+        s = settings->ca ? natsOptions_LoadCATrustedCertificates(o, settings->ca)
+                         : natsOptions_SetCATrustedCertificates(o, settings->ca_pem);
     return s;
 }
 
@@ -172,7 +173,7 @@ static natsStatus set_options(struct link *l, const struct link_settings *settin
     if (s == NATS_OK)
         s = natsOptions_SetName(o, settings->name);
     if (s == NATS_OK)
-        s = set_tls(o, settings->ca);
+        s = set_tls(o, settings);
     if (s == NATS_OK)
         s = natsOptions_SetUserCredentialsCallbacks(o, give_jwt, l, give_signature, l);
     if (s == NATS_OK)

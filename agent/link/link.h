@@ -24,7 +24,8 @@ struct link_settings {
     const char *jwt;         /* copied */
     const struct wire_key
         *key;       /* borrowed as long as the link lives; signs what the broker sends at random, and nothing else */
-    const char *ca; /* file; NULL: no TLS, on one machine only */
+    const char *ca; /* file; NULL: ca_pem */
+    const char *ca_pem;  /* the same as a text; both NULL: no TLS, on one machine only */
     unsigned wait_max_s; /* before each attempt a wait of up to this, 0: of up to a second */
     size_t pending_max;  /* bytes kept while it is down; what is beyond is refused to whoever publishes */
     void (*changed)(void *context, bool up); /* may be NULL */

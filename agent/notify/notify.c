@@ -12,11 +12,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cage/cage.h"
 #include "cli/i18n.h"
+#include "ctl/feed.h"
+#include "ctl/protocol.h"
 #include "notify/board.h"
-#include "notify/cage.h"
 #include "notify/desk.h"
-#include "notify/feed.h"
 #include "notify/session.h"
 
 enum {
@@ -119,13 +120,13 @@ static int start_rest(struct notify *n, const char *run_directory)
 {
     const struct board_ops ops = {.show = on_show, .close = on_close, .context = n};
     const struct feed_options options = {
-        .loop = n->loop, .run_directory = run_directory, .notice = on_notice, .context = n};
+        .request = CTL_NOTICES, .loop = n->loop, .run_directory = run_directory, .notice = on_notice, .context = n};
     int r = board_new(&ops, geteuid(), &n->board);
 
     if (r >= 0)
         r = session_new(n->loop, on_over, n, &n->session);
     if (r >= 0)
-        r = cage_enter();
+        r = cage_enter(CAGE_LOCAL);
     if (r >= 0)
         r = feed_new(&options, &n->feed);
     if (r < 0)

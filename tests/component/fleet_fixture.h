@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/files.h"
+#include "courier/centre.h"
 #include "ctl/client.h"
 #include "ctl/protocol.h"
 #include "ctl/sealed.h"
@@ -37,7 +38,7 @@ enum {
 
 struct fleet_terminal {
     char path[64], run[96], config[96], log[96];
-    int state;
+    int state, folder; /* folder: the courier's, -1 none */
     pid_t pid;
     uid_t courier;
     uint8_t journal[TRUST_PUBLIC_SIZE];
@@ -256,15 +257,27 @@ static inline void fleet_join_centre(struct fleet_terminal *t)
     free(b.data);
 }
 
-/* further: lines of the configuration. wire: the courier's public key. */
+/* The courier's folder with a key of its own. */
+static inline void fleet_make_key(struct fleet_terminal *t)
+{
+    struct wire_key *key = NULL;
+
+    t->folder = centre_folder(t->state, t->courier, getpwuid(t->courier)->pw_gid, 1);
+    assert_true(t->folder >= 0);
+    assert_int_equal(centre_key_create(t->folder, &key), 0);
+    (void)snprintf(t->wire, sizeof(t->wire), "%s", wire_key_public(key));
+    wire_key_free(key);
+}
+
+/* wire: the courier's public key; NULL: it gets one. */
 static inline void fleet_make(struct fleet_terminal *t, const char *wire)
 {
     const struct passwd *nobody = getpwnam("nobody");
     char config[1024], state[96];
 
     assert_non_null(nobody);
-    *t = (struct fleet_terminal){.courier = nobody->pw_uid, .now_us = clock_wall_us() / 1000000 * 1000000};
-    (void)snprintf(t->wire, sizeof(t->wire), "%s", wire);
+    *t =
+        (struct fleet_terminal){.courier = nobody->pw_uid, .folder = -1, .now_us = clock_wall_us() / 1000000 * 1000000};
     (void)snprintf(t->path, sizeof(t->path), "/var/lib/kuraban-test.XXXXXX");
     assert_non_null(mkdtemp(t->path));
     assert_int_equal(chmod(t->path, 0755), 0);
@@ -285,6 +298,10 @@ static inline void fleet_make(struct fleet_terminal *t, const char *wire)
     fleet_pass(t, CTL_TRUST_INSTALL, signed_file(fleet_root(t)));
     fleet_end(t, SIGTERM);
     fleet_read_key(t);
+    if (wire)
+        (void)snprintf(t->wire, sizeof(t->wire), "%s", wire);
+    else
+        fleet_make_key(t);
     fleet_join_centre(t);
     fleet_start(t);
 }
@@ -296,6 +313,7 @@ static inline void fleet_done(struct fleet_terminal *t)
     if (t->pid > 0)
         fleet_end(t, SIGTERM);
     close_fd(t->state);
+    close_fd(t->folder);
     assert_int_equal(files_read_text_at(AT_FDCWD, t->log, 1 << 20, &log), 0);
     if (strstr(log, "Sanitizer") || strstr(log, "runtime error"))
         fail_msg("%s", log);

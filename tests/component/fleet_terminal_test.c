@@ -266,6 +266,7 @@ static void test_orders(void **state)
 
     assert_string_equal(say(t, fleet_sign(t, &s), result), "taken");
     recorded(t, "fleet-order", true);
+    assert_int_equal(fleet_number(t, "membership"), 3); /* what is held is still there */
     fleet_end(t, SIGKILL);
     fleet_start(t);
     assert_string_equal(say(t, fleet_sign(t, &s), result), "known");

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "cage/cage.h"
 #include "fake/people.h"
-#include "notify/cage.h"
 
 enum {
     NO_CAGE = 90,
@@ -29,7 +29,7 @@ static int try_all(void)
     char path[] = "/tmp/cage-test.XXXXXX";
     int fd;
 
-    if (cage_enter() < 0)
+    if (cage_enter(CAGE_LOCAL) < 0)
         return NO_CAGE;
     if (mkstemp(path) >= 0 || errno != EACCES)
         return WRITES;

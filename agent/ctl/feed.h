@@ -1,15 +1,19 @@
 #pragma once
 
+#include <stdint.h>
+
 struct json_t;
 struct sd_event;
 
-/* The connection to kuraband: NOTICES of docs/PROTOCOL.control.md, made again with pauses when it ends. */
+/* A connection to kuraband whose answers go on (docs/PROTOCOL.control.md: WATCH, NOTICES, FLEET-WATCH), made again with pauses when it ends. */
 struct feed;
 
 struct feed_options {
     struct sd_event *loop;
     const char *run_directory; /* borrowed */
+    uint16_t request;          /* without fields */
     void (*notice)(void *context, const struct json_t *notice);
+    void (*lost)(void *context); /* it has ended; NULL: not told */
     void *context;
 };
 

@@ -2,7 +2,7 @@
  * Owns: the socket to kuraband and when it is tried again. Must not: believe anybody but root there (ctl/client.h), keep kuraband waiting, or try
  * without pause.
  */
-#include "notify/feed.h"
+#include "ctl/feed.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -56,6 +56,8 @@ static void lose(struct feed *f, int error)
     /* Told when a connection ends, not each time that nobody is there. */
     if (f->since_us != 0)
         log_notice("feed.lost", "error=%s", strerrorname_np(-error));
+    if (f->since_us != 0 && f->options.lost)
+        f->options.lost(f->options.context);
     hang_up(f);
     connect_again_later(f);
 }
@@ -88,7 +90,7 @@ static int subscribe(struct feed *f)
     int r = ctl_client_open(f->options.run_directory, &f->client);
 
     if (r >= 0)
-        r = ctl_client_ask(&f->client, CTL_NOTICES, NULL, DEADLINE_MS, &code, &notice);
+        r = ctl_client_ask(&f->client, f->options.request, NULL, DEADLINE_MS, &code, &notice);
     if (r >= 0 && code != CTL_CODE_OK)
         r = -EPROTO;
     if (r >= 0)
