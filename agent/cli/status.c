@@ -133,6 +133,34 @@ static void add_parts(struct table *t, const json_t *status)
     add(t, _("Journal"), line);
 }
 
+/* Nothing at a terminal without a centre. */
+static void add_fleet(struct table *t, const json_t *fleet)
+{
+    const char *link = value_string(fleet, "link"), *contact = value_string(fleet, "contact");
+    char line[512], when[VALUE_TIME_SIZE];
+
+    if (!json_is_object(fleet))
+        return;
+    if (!text_equal(value_string(fleet, "state"), "good")) {
+        add(t, _("Centre"), _("DAMAGED: what is stored of the centre cannot be read; see kuraban doctor"));
+        return;
+    }
+    (void)snprintf(line, sizeof(line), _("%s; this terminal is %s"), value_string(fleet, "organization"),
+                   value_string(fleet, "terminal"));
+    add(t, _("Centre"), line);
+    if (text_equal(link, "up"))
+        add(t, "", _("connected"));
+    else if (*contact) {
+        (void)snprintf(line, sizeof(line), _("NOT CONNECTED since %s"), value_time(contact, when));
+        add(t, "", line);
+    } else {
+        add(t, "", text_equal(link, "off") ? _("NOT CONNECTED: kuraban-courier does not run") : _("NOT CONNECTED"));
+    }
+    (void)snprintf(line, sizeof(line), _("%" PRIi64 " records are not yet acknowledged"),
+                   value_number(fleet, "unacknowledged"));
+    add(t, "", line);
+}
+
 static void text_status(struct cli *c, const json_t *status)
 {
     const json_t *emergency = json_object_get(status, "emergency");
@@ -146,6 +174,7 @@ static void text_status(struct cli *c, const json_t *status)
     add_policy(t, json_object_get(status, "policy"));
     add_trust(t, json_object_get(status, "trust"));
     add_parts(t, status);
+    add_fleet(t, json_object_get(status, "fleet"));
     if (emergency && !json_is_null(emergency))
         add(t, _("EMERGENCY"), _("keyboards and mice are permitted without a rule"));
     add(t, _("Running since"), value_time(value_string(status, "started"), when));

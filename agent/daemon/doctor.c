@@ -10,6 +10,7 @@
 #include "daemon/answers.h"
 #include "daemon/daemon.h"
 #include "daemon/exports.h"
+#include "daemon/fleet.h"
 #include "daemon/recorder.h"
 #include "daemon/rulebook.h"
 #include "device/block.h"
@@ -17,6 +18,8 @@
 #include "gate/gate.h"
 #include "json/whole.h"
 #include "policy/policy.h"
+
+#define FLEET_SILENCE_US (INT64_C(24) * 3600 * 1000000)
 
 /* detail is English; the CLI translates by check name. */
 static void add(json_t **array, const char *check, bool ok, const char *severity, const char *detail)
@@ -155,6 +158,19 @@ static void look_at_exports(struct daemon *d, json_t **array)
         "export.db cannot be read: nothing is taken out until it is put back or moved away");
 }
 
+/* Of a terminal that belongs to a centre. */
+static void look_at_fleet(const struct daemon *d, json_t **array)
+{
+    const struct fleet *f = d->fleet;
+    int64_t since = f->contact_us > 0 ? f->contact_us : d->started_us;
+
+    if (member_condition(f->member) == MEMBER_NONE)
+        return;
+    add(array, "fleet.state", member_condition(f->member) == MEMBER_GOOD, "error", member_complaint(f->member));
+    add(array, "fleet.contact", f->link_up || clock_wall_us() - since < FLEET_SILENCE_US, "warning",
+        "the centre was not reached for a day; records are kept until it is");
+}
+
 /* With nobody enrolled a store that fails locks nobody out. */
 static void look_at_factors(struct daemon *d, json_t **array)
 {
@@ -181,6 +197,7 @@ json_t *answer_doctor(struct daemon *d)
     look_at_devices(d, &array);
     look_at_journal(d, &array);
     look_at_exports(d, &array);
+    look_at_fleet(d, &array);
     look_at_factors(d, &array);
     return array;
 }
