@@ -63,9 +63,11 @@ static natsStatus give_signature(char **error, unsigned char **ret, int *ret_siz
 static int64_t wait_before(natsConnection *connection, int attempts, void *closure)
 {
     struct link *l = closure;
+    const char *why = NULL;
     uint32_t random = 0;
 
-    (void)connection, (void)attempts;
+    (void)natsConnection_GetLastError(connection, &why);
+    log_debug("link.again", "attempts=%d why=%s", attempts, why ? why : "");
     if (getrandom(&random, sizeof(random), 0) != sizeof(random))
         random = UINT32_MAX / 2;
     return 1 + (int64_t)((uint64_t)random * l->wait_max_ms >> 32);
