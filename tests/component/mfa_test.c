@@ -1,7 +1,6 @@
 /*
  * The store of second factors on disks that fail: full, read-only, gone in the middle. Nobody gets in without a right code, and a full disk
  * locks nobody out who is enrolled. Needs root: it mounts file systems of its own.
- * Runs beside others.
  */
 #include "test.h"
 
