@@ -18,8 +18,8 @@ centre_make() { # NAME PORT: a centre that answers there
     hub group create kazei > "$stage/out"
 }
 centre_serve() { # NAME PORT
-    local centre=$1
-    hub serve >> "$stage/$1.log" 2>&1 < /dev/null &
+    # Not by a function: its shell would be ended, and the centre live on.
+    "$KURABAN_BUILD/bin/kuraban-hub" --directory "$stage/$1" serve >> "$stage/$1.log" 2>&1 < /dev/null &
     helpers+=($!)
     disown $!
     eventually "$1 listens" 30 listens "$2"
