@@ -138,7 +138,7 @@ note "codes"
 # While it writes: it is stopped in the middle, so that all is tried then and not after it.
 rule 2 'factors: none, approvals: 0'
 exits 0 kuraban reload
-head -c 100M /dev/urandom > "$stage/outside/large.bin"
+head -c 300M /dev/urandom > "$stage/outside/large.bin"
 chmod 0644 "$stage/outside/large.bin"
 disk=${loop#/dev/}
 mkdir -p "$stage/second"

@@ -18,7 +18,7 @@
 
 enum {
     TERMINALS = 20,
-    PATIENCE_S = 60,
+    PATIENCE_S = 180,
 };
 
 struct member {

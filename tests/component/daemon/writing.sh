@@ -13,14 +13,19 @@ sectors_written() { awk '{print $7}' "/sys/class/block/${loop#/dev/}/stat"; }
 has_written() { [ "$(sectors_written)" -gt "$((before + 20480))" ]; }
 is_held() { ! python3 -c 'import os, sys; os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL)' "$loop" 2> /dev/null; }
 is_shown() { [ -n "$(ls -A "$stage/run/media")" ]; }
-# All of them: who is not stopped yet may have begun another.
+# All of them. Those of before at once, for looking takes time; then who was begun meanwhile, until there is nobody new.
+stopped_workers=''
 stop_workers() {
-    local stopped='' now
-    while now=$(workers) && [ "$now" != "$stopped" ]; do
-        for pid in $now; do
-            stop_process "$pid" 2> /dev/null # it may have ended
-        done
-        stopped=$now
+    local now
+    # shellcheck disable=SC2086 # several processes
+    [ -z "$stopped_workers" ] || kill -STOP $stopped_workers 2> /dev/null || :
+    while now=$(workers) && [ "$now" != "$stopped_workers" ]; do
+        # shellcheck disable=SC2086
+        kill -STOP $now 2> /dev/null || : # one may have ended
+        stopped_workers=$now
+    done
+    for pid in $now; do
+        stop_process "$pid" 2> /dev/null
     done
 }
 continue_workers() { for pid in $(workers); do kill -CONT "$pid" 2> /dev/null || :; done; } # it may be quicker than we are
